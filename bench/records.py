@@ -1,0 +1,129 @@
+"""Results on disk: one JSON record a cell, schema version 1, written once and never changed.
+
+Tables and plots are made from records alone. Every field is documented here; README "Records" points to this file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from shared.errors import UserError
+
+RECORD_SCHEMA = 1
+Status = Literal["ok", "oom", "timeout", "crash", "skipped"]
+
+
+class Record(BaseModel):
+    """The outcome of one cell, whatever it was."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    schema_version: int = RECORD_SCHEMA
+    run_id: str
+    cell_id: str
+    # what was asked for
+    workload: str
+    preset: str
+    spec_hash: str
+    computation_hash: str
+    framework: Literal["pt", "tf"]
+    arm: Literal["matched", "native"]
+    replicas: int
+    device: Literal["cuda", "cpu"]
+    device_name: str
+    cores_per_replica: int | None  # None on GPUs
+    oversubscribed: bool  # more replicas than cores: no speedup is claimed
+    precision: str
+    input_mode: str
+    repeat: int
+    seed: int
+    epochs: int
+    batch_per_replica: int
+    image_size: int
+    data_name: str  # "synthetic" or the store's source
+    data_digest: str
+    num_parameters: int | None  # trained scalars, as the worker counted them
+    # what came of it
+    status: Status
+    reason: str | None = None  # one line where the status is not "ok"
+    certificate: Literal["verified", "unverified"]
+    certificate_id: str | None = None
+    started: str  # UTC, ISO 8601
+    wall_seconds: float  # of the whole cell, start of processes to their end
+    throughput: float | None = None  # samples/s: global samples / max over ranks of the window's seconds
+    measured_steps: int | None = None
+    window_seconds: list[float] = []  # of each rank
+    step_seconds: list[float] = []  # of rank 0, in the window
+    time_to_first_step: float | None = None  # seconds, max over ranks; compilation and tracing included
+    memory_rss_peak: int | None = None  # bytes, summed over the cell's processes (process footprint)
+    memory_allocator_peak: int | None = None  # bytes, max over ranks of the device allocator's own peak
+    harness_cpu_seconds: float | None = None  # the harness's own CPU time while the cell ran
+    accuracy: dict[str, float] = {}  # split to the share of samples classified correctly
+    accuracy_finetuned: dict[str, float] = {}  # after the second stage
+    loss_per_epoch: list[float] = []  # mean training loss of rank 0
+    settings: dict[str, Any] = {}  # what the worker really used (rank 0)
+    log: str  # path of the cell's log, relative to the run directory
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a file under a temporary name beside it, flush it to disk, rename it: it is whole or absent."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def write_record(directory: Path, record: Record) -> Path:
+    """Write a record into a run's `records/` folder; the name is the cell's id."""
+    path = directory / "records" / f"{record.cell_id}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, record.model_dump_json(indent=1) + "\n")
+    return path
+
+
+def read_record(path: Path) -> Record:
+    """Read one record.
+
+    Raises:
+        UserError: truncated or foreign JSON, or another schema version.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        version = content["schema_version"]
+    except (OSError, json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
+        raise UserError(f"{path}: not a record ({error.__class__.__name__}); delete it and run with --resume") from None
+    if version != RECORD_SCHEMA:
+        raise UserError(f"{path}: record schema {version!r}, this version reads {RECORD_SCHEMA}")
+    try:
+        return Record.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UserError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+
+
+def read_records(directories: Iterable[Path]) -> list[Record]:
+    """All records of one or more run directories, by cell id.
+
+    Raises:
+        UserError: no such directory, or one without records.
+    """
+    records = []
+    for directory in directories:
+        paths = sorted((directory / "records").glob("*.json"))
+        if not paths:
+            raise UserError(f"{directory}: no records here; name a directory that `bench run` made")
+        records += [read_record(path) for path in paths]
+    return records

@@ -1,0 +1,133 @@
+"""The contract between the harness and a wing's worker: the cell it is given, the events it writes.
+
+A worker is started as `python -m pt_impl.worker CELL.json` or `python -m tf_impl.worker CELL.json`. The cell says
+everything; a worker decides nothing. Each of its ranks appends JSON lines to `events.RANK.jsonl` in the cell's
+directory; standard output and error go to a log that nobody parses.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, TextIO
+
+from shared.spec import Workload, check
+
+CELL_SCHEMA = 1
+
+FRAMEWORKS = ("pt", "tf")
+ARMS = ("matched", "native")
+PRECISIONS = ("fp32", "bf16", "fp16")
+INPUT_MODES = ("disk", "memory", "device")
+DEVICES = ("cuda", "cpu")
+
+# exit status of a worker that ran out of memory; any other non-zero status is a crash
+EXIT_OUT_OF_MEMORY = 77
+
+# Every event has `event`, `rank` and `time` (seconds of time.time()). Their further fields:
+EVENTS = {
+    "phase": "name: build | warmup | measure | train | evaluate | finetune | done",
+    "settings": "what the worker really uses: a flat mapping (versions, threads, affinity, layout, allocator, ...)",
+    "first_step": "seconds: from the start of the process to the end of the first step (compilation included)",
+    "step": "index: from 0 over the whole training; seconds: wall time of the step; measured: whether in the window",
+    "window": "seconds: between two device-synchronised barriers; steps; samples: of this rank",
+    "epoch": "index; steps: of how many; loss: mean training loss of this rank; rate: the last learning rate",
+    "eval": "split; correct; total; loss: summed over this rank's samples; stage: train | finetune",
+    "memory": "rss_peak: bytes of this process; allocator_peak: bytes of the framework's device allocator, or null",
+    "error": "kind: oom | error; message: one line",
+    "done": "no further fields: the rank finished everything it was asked for",
+}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One (workload, framework, arm, replicas, precision, input mode, repeat): one fresh process group."""
+
+    cell_id: str
+    framework: str
+    arm: str
+    replicas: int
+    device: str
+    precision: str
+    input_mode: str
+    repeat: int
+    seed: int
+    workload: Workload
+    store: str  # path of the prepared store; its image size is the workload's
+    directory: str  # where events, log and results of this cell go
+    cores: tuple[tuple[int, ...], ...] = ()  # CPU core ids of each replica; empty: not pinned (GPU)
+    threads_per_replica: int = 1
+    epochs: int = 0  # 0: stop after the measured steps, evaluate nothing
+    finetune: bool = False  # run the second stage (classifier only) after the first
+    loader_workers: int = 1  # processes or threads that assemble batches, per replica
+    weights: str | None = None  # safetensors file with canonical names to start from; None: seeded initial weights
+    checkpoint: str | None = None  # where rank 0 leaves the final weights; None: nowhere
+    schema: int = CELL_SCHEMA
+
+    @property
+    def global_batch(self) -> int:
+        """Samples a step over all replicas."""
+        return self.replicas * self.workload.train.batch_per_replica
+
+    def write(self, path: Path) -> None:
+        """Write the cell as JSON."""
+        content = asdict(self) | {"workload": self.workload.model_dump(mode="json")}
+        path.write_text(json.dumps(content, indent=1), encoding="utf-8")
+
+    @staticmethod
+    def read(path: Path) -> Cell:
+        """Read what `write` wrote.
+
+        Raises:
+            ValueError: written by another version of the suite.
+        """
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content.get("schema") != CELL_SCHEMA:
+            raise ValueError(f"{path}: cell schema {content.get('schema')!r}, this worker reads {CELL_SCHEMA}")
+        content["workload"] = check(content["workload"], str(path))
+        content["cores"] = tuple(tuple(group) for group in content["cores"])
+        return Cell(**content)
+
+    def events_path(self, rank: int) -> Path:
+        """The file that a rank appends its events to."""
+        return Path(self.directory) / f"events.{rank}.jsonl"
+
+
+@dataclass
+class EventWriter:
+    """Appends a rank's events, one JSON line each, flushed at once so that a crash loses none."""
+
+    path: Path
+    rank: int
+    _file: TextIO = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._file = self.path.open("a", encoding="utf-8", buffering=1)
+
+    def __call__(self, event: str, **fields: Any) -> None:
+        """Write one event.
+
+        Raises:
+            ValueError: a name that EVENTS does not list.
+        """
+        if event not in EVENTS:
+            raise ValueError(f"unknown event {event!r}; known: {', '.join(EVENTS)}")
+        self._file.write(json.dumps({"event": event, "rank": self.rank, "time": time.time(), **fields}) + "\n")
+
+
+def read_events(path: Path) -> list[dict[str, Any]]:
+    """A rank's events so far; a last line that is still being written, or garbage, is passed over."""
+    events = []
+    if path.exists():
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+            try:
+                event = json.loads(line)
+            except json.JSONDecodeError:
+                continue
+            if isinstance(event, dict) and event.get("event") in EVENTS:
+                events.append(event)
+    return events
+
+
