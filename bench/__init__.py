@@ -1,0 +1,1 @@
+"""The harness: plans, launches, watches, measures, stores, plots. Imports neither torch nor tensorflow, ever."""

@@ -23,7 +23,8 @@ Status = Literal["ok", "oom", "timeout", "crash", "skipped"]
 class Record(BaseModel):
     """The outcome of one cell, whatever it was."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # a training that diverged has a loss of NaN: JSON has no number for it, a string is read back as one
+    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
 
     schema_version: int = RECORD_SCHEMA
     run_id: str
@@ -80,7 +81,7 @@ def write_atomically(path: Path, text: str) -> None:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise

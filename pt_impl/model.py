@@ -1,6 +1,6 @@
-"""EfficientNet in PyTorch; `tf_impl/model.py` is its mirror, line by line.
+"""EfficientNet in PyTorch; `tf_impl/model.py` is its mirror.
 
-Legend of shape suffixes: N samples, C channels, H height, W width, K classes, B blocks.
+Tensors are channels-last in memory. Legend: N samples, C channels, H height, W width, B blocks, F features, K classes.
 """
 
 from __future__ import annotations
@@ -9,42 +9,38 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from shared.efficientnet import Architecture, Block, same_padding
+from pt_impl import ops
+from shared.efficientnet import Architecture, Block, parameter_shapes
+
+Weights = Mapping[str, np.ndarray]
 
 
 class Convolution(nn.Module):
-    """A bias-free 2-D convolution with TensorFlow's "same" padding (shared.efficientnet.same_padding)."""
+    """A convolution without bias, "same" padding, computed in the input's precision."""
 
-    def __init__(self, weights: Mapping[str, np.ndarray], name: str, stride: int = 1, depthwise: bool = False):
+    def __init__(self, weights: Weights, name: str, stride: int = 1, depthwise: bool = False) -> None:
         super().__init__()
-        self.weight = nn.Parameter(
-            torch.tensor(weights[f"{name}.weight"]).contiguous(memory_format=torch.channels_last)
-        )
-        self.kernel = self.weight.shape[-1]
+        value = torch.tensor(weights[f"{name}.weight"])
+        self.weight = nn.Parameter(value.contiguous(memory_format=torch.channels_last))
         self.stride = stride
-        self.groups = self.weight.shape[0] if depthwise else 1
+        self.depthwise = depthwise
+        self.ambiguous = value.shape[1] == 1 or value.shape[2:] == (1, 1)
 
-    def forward(self, x_NCHW: Tensor) -> Tensor:
-        weight = self.weight.to(x_NCHW.dtype)
-        top, bottom = same_padding(x_NCHW.shape[2], self.kernel, self.stride)
-        left, right = same_padding(x_NCHW.shape[3], self.kernel, self.stride)
-        if MODE == "embed" and (top, left) == (bottom - 1, right - 1):
-            # One zero more at the end than at the start. Padding the activation would copy it; a zero row and column
-            # in front of the kernel shifts the window instead, and the padding becomes symmetric.
-            weight = F.pad(weight, (1, 0, 1, 0))
-            return F.conv2d(x_NCHW, weight, stride=self.stride, padding=(bottom, right), groups=self.groups)
-        if (top, left) != (bottom, right):
-            x_NCHW = F.pad(x_NCHW, (left, right, top, bottom))
-            top = left = 0
-        return F.conv2d(x_NCHW, weight, stride=self.stride, padding=(top, left), groups=self.groups)
-MODE = "embed"
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, C', H / stride, W / stride), rounded up."""
+        # Where both memory layouts coincide, a kernel's gradient may carry the strides of either; through these views
+        # it carries the parameter's, without which DistributedDataParallel warns and copies.
+        weight = self.weight.flatten(1).view_as(self.weight) if self.ambiguous else self.weight
+        apply = ops.depthwise if self.depthwise else ops.convolution
+        return apply(x, weight.to(x.dtype), self.stride)
 
 
 class BatchNorm(nn.Module):
-    def __init__(self, weights, name, momentum, epsilon):
+    """Batch norm over N, H, W, followed by SiLU where `activate` is set."""
+
+    def __init__(self, weights: Weights, name: str, momentum: float, epsilon: float, activate: bool) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.tensor(weights[f"{name}.weight"]))
         self.bias = nn.Parameter(torch.tensor(weights[f"{name}.bias"]))
@@ -52,66 +48,127 @@ class BatchNorm(nn.Module):
         self.register_buffer("running_var", torch.tensor(weights[f"{name}.running_var"]))
         self.momentum = momentum
         self.epsilon = epsilon
+        self.activate = activate
 
-    def forward(self, x):
-        return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, self.training, 1 - self.momentum, self.epsilon)
+    def forward(self, x: Tensor, training: bool) -> Tensor:
+        """(N, C, H, W) to the same."""
+        apply = ops.norm_silu if self.activate else ops.batch_norm
+        return apply(
+            x,
+            self.weight,
+            self.bias,
+            self.running_mean,
+            self.running_var,
+            momentum=self.momentum,
+            epsilon=self.epsilon,
+            training=training,
+        )
 
 
 class ConvNorm(nn.Module):
-    def __init__(self, weights, name, stride=1, depthwise=False, activate=True):
+    """Convolution, batch norm and, unless told not to, SiLU."""
+
+    def __init__(
+        self,
+        weights: Weights,
+        name: str,
+        momentum: float,
+        epsilon: float,
+        stride: int = 1,
+        depthwise: bool = False,
+        activate: bool = True,
+    ) -> None:
         super().__init__()
         self.conv = Convolution(weights, f"{name}.conv", stride, depthwise)
-        self.norm = BatchNorm(weights, f"{name}.norm", .99, 1e-3)
-        self.activate = activate
+        self.norm = BatchNorm(weights, f"{name}.norm", momentum, epsilon, activate)
 
-    def forward(self, x):
-        x = self.norm(self.conv(x))
-        return F.silu(x) if self.activate else x
+    def forward(self, x: Tensor, training: bool) -> Tensor:
+        """(N, C, H, W) to (N, C', H / stride, W / stride)."""
+        return self.norm(self.conv(x), training)
 
 
 class Linear(nn.Module):
-    def __init__(self, weights, name):
+    """x W^T + b, computed in the input's precision."""
+
+    def __init__(self, weights: Weights, name: str) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.tensor(weights[f"{name}.weight"]))
         self.bias = nn.Parameter(torch.tensor(weights[f"{name}.bias"]))
 
-    def forward(self, x):
-        return F.linear(x, self.weight.to(x.dtype), self.bias.to(x.dtype))
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, in) to (N, out)."""
+        weight, bias = self.tensors(x.dtype)
+        return nn.functional.linear(x, weight, bias)
+
+    def tensors(self, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """Weight (out, in) and bias (out) in a precision."""
+        return self.weight.to(dtype), self.bias.to(dtype)
 
 
 class MBConv(nn.Module):
-    def __init__(self, weights, name, block: Block):
+    """Mobile inverted bottleneck: expand, depthwise, squeeze-and-excite, project, and add where shapes allow."""
+
+    def __init__(self, weights: Weights, name: str, block: Block, momentum: float, epsilon: float) -> None:
         super().__init__()
-        self.block = block
-        self.expand = ConvNorm(weights, f"{name}.expand") if block.expands else None
-        self.depthwise = ConvNorm(weights, f"{name}.depthwise", block.stride, depthwise=True)
+        norm = {"momentum": momentum, "epsilon": epsilon}
+        self.expand = ConvNorm(weights, f"{name}.expand", **norm) if block.expands else None
+        self.depthwise = ConvNorm(weights, f"{name}.depthwise", **norm, stride=block.stride, depthwise=True)
         self.squeeze = Linear(weights, f"{name}.squeeze")
         self.excite = Linear(weights, f"{name}.excite")
-        self.project = ConvNorm(weights, f"{name}.project", activate=False)
+        self.project = ConvNorm(weights, f"{name}.project", **norm, activate=False)
+        self.residual = block.residual
 
-    def forward(self, x, keep):
-        h = self.expand(x) if self.expand is not None else x
-        h = self.depthwise(h)
-        gate = torch.sigmoid(self.excite(F.silu(self.squeeze(h.mean((2, 3))))))
-        h = self.project(h * gate[:, :, None, None])
-        if not self.block.residual:
+    def forward(self, x: Tensor, keep: Tensor | None, training: bool) -> Tensor:
+        """(N, C, H, W) to (N, C', H', W'); `keep` (N): the branch's factor a sample, None keeps all."""
+        h = x if self.expand is None else self.expand(x, training)
+        h = self.depthwise(h, training)
+        h = ops.squeeze_excite(h, *self.squeeze.tensors(h.dtype), *self.excite.tensors(h.dtype))
+        h = self.project(h, training)
+        if not self.residual:
             return h
-        return x + h if keep is None else torch.addcmul(x, h, keep[:, None, None, None])
+        return x + h if keep is None else torch.addcmul(x, h, keep.to(h.dtype)[:, None, None, None])
 
 
 class EfficientNet(nn.Module):
-    def __init__(self, arch: Architecture, weights):
+    """The network of an architecture, from weights by canonical name (shared.efficientnet.parameter_shapes)."""
+
+    def __init__(self, arch: Architecture, weights: Weights, norm_momentum: float, norm_epsilon: float) -> None:
         super().__init__()
-        self.stem = ConvNorm(weights, "stem", stride=2)
-        self.blocks = nn.ModuleList(MBConv(weights, f"blocks.{i}", b) for i, b in enumerate(arch.blocks))
-        self.head = ConvNorm(weights, "head")
+        norm = {"momentum": norm_momentum, "epsilon": norm_epsilon}
+        self.arch = arch
+        self.stem = ConvNorm(weights, "stem", **norm, stride=2)
+        self.blocks = nn.ModuleList(
+            MBConv(weights, f"blocks.{index}", block, **norm) for index, block in enumerate(arch.blocks)
+        )
+        self.head = ConvNorm(weights, "head", **norm)
         self.classifier = Linear(weights, "classifier")
 
-    def forward(self, x, keep_block=None, keep_unit=None):
-        x = self.stem(x)
-        for i, block in enumerate(self.blocks):
-            x = block(x, None if keep_block is None else keep_block[:, i])
-        f = self.head(x).mean((2, 3))
+    def features(self, images: Tensor, keep_block: Tensor | None, training: bool) -> Tensor:
+        """Images (N, 3, H, W) to features (N, F); `keep_block` (N, B) as in shared.draws."""
+        x = self.stem(images, training)
+        for index, block in enumerate(self.blocks):
+            x = block(x, None if keep_block is None else keep_block[:, index], training)
+        return self.head(x, training).mean((2, 3))
+
+    def classify(self, features: Tensor, keep_unit: Tensor | None) -> Tensor:
+        """Features (N, F) to logits (N, K); `keep_unit` (N, F) as in shared.draws."""
         if keep_unit is not None:
-            f = f * keep_unit
-        return self.classifier(f)
+            features = features * keep_unit.to(features.dtype)
+        return self.classifier(features)
+
+    def forward(
+        self, images: Tensor, keep_block: Tensor | None = None, keep_unit: Tensor | None = None, training: bool = False
+    ) -> Tensor:
+        """Images (N, 3, H, W) to logits (N, K)."""
+        return self.classify(self.features(images, keep_block, training), keep_unit)
+
+
+def named_tensors(network: EfficientNet) -> dict[str, Tensor]:
+    """Every tensor by canonical name, statistics included, in canonical order."""
+    state = network.state_dict(keep_vars=True)
+    return {name: state[name] for name in parameter_shapes(network.arch)}
+
+
+def weights_of(network: EfficientNet) -> dict[str, np.ndarray]:
+    """A copy of every tensor, canonical name and layout."""
+    return {name: np.array(t.detach().cpu().numpy(), order="C") for name, t in named_tensors(network).items()}

@@ -126,8 +126,6 @@ def read_events(path: Path) -> list[dict[str, Any]]:
                 event = json.loads(line)
             except json.JSONDecodeError:
                 continue
-            if isinstance(event, dict) and event.get("event") in EVENTS:
+            if isinstance(event, dict) and str(event.get("event")) in EVENTS:
                 events.append(event)
     return events
-
-

@@ -25,7 +25,7 @@ FULL = "full"  # the preset that overrides nothing: the settings as published
 class Section(BaseModel):
     """A table of the TOML file: unknown keys and wrong types are errors, values never change after the check."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 Positive = Annotated[float, Field(gt=0, strict=False)]
@@ -40,6 +40,7 @@ class Model(Section):
     drop_connect: Rate
     norm_momentum: Annotated[float, Field(gt=0, lt=1)]
     norm_epsilon: Annotated[float, Field(gt=0, lt=1)]
+    norm_statistics: Literal["batch", "fixed"] = "batch"  # fixed: the running ones, which then do not move
     padding: Literal["same"]
 
 
@@ -165,7 +166,8 @@ def check(settings: Mapping[str, Any], origin: str) -> Workload:
     try:
         return Workload.model_validate(settings)
     except ValidationError as error:
-        first = error.errors()[0]
+        # a misspelt key is reported as a missing and as an unknown one: the second is what the user typed
+        first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
         key = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
             allowed = "unknown key; allowed here: " + ", ".join(known_keys(first["loc"][:-1]))

@@ -1,0 +1,102 @@
+"""The command line: one file a sub-command, imported only when it is used.
+
+Exit codes: 0 done; 1 the thing asked for did not hold (a cell failed, the ladder broke); 2 usage or bad input, in one
+line on standard error; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import click
+
+from shared.errors import UserError
+
+# sub-command to its one-line help; the code is `bench.cli.NAME:command`. `report`, `compare`, `gate` and `doctor` are
+# a file beside these and a line here.
+COMMANDS = {
+    "run": "Train and time the workload in each framework at each number of replicas.",
+    "verify": "Prove that both frameworks run the same computation.",
+    "plot": "Draw the figures of one or more runs from their records.",
+    "data": "Prepare, describe and check stores of pages.",
+    "list": "Show the workloads, their presets and certificates.",
+}
+INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+
+
+class LazyGroup(click.Group):
+    """A group that knows its sub-commands by name and imports one when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names, in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a sub-command; None where the table has no such name."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"bench.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The table of sub-commands, from the static text."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+def print_version(ctx: click.Context, param: click.Parameter, asked: bool) -> None:
+    """`--version`; a checkout that nobody installed has none of its own."""
+    if asked:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            click.echo(f"bench {version('twinbench')}")
+        except PackageNotFoundError:
+            click.echo("bench, from a checkout that is not installed")
+        ctx.exit()
+
+
+@click.group(cls=LazyGroup, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=print_version, help="Show it, leave."
+)
+@click.pass_context
+def cli(ctx: click.Context) -> None:
+    """Matching PyTorch and TensorFlow document-classification pipelines, proven equal, then timed.
+
+    Begin with `bench run`: it needs no GPU and nothing downloaded.
+    """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+def fail(message: str, code: int) -> NoReturn:
+    """Print one line on standard error and leave."""
+    click.echo("bench: " + " ".join(message.split()), err=True)
+    sys.exit(code)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Entry point of `bench`: runs a sub-command and turns what it raises into an exit code."""
+    try:
+        result = cli.main(arguments, prog_name="bench", standalone_mode=False)
+        sys.stdout.flush()
+    except UserError as error:
+        fail(f"error: {error}", 2)
+    except click.UsageError as error:
+        where = f" (see `{error.ctx.command_path} --help`)" if error.ctx else ""
+        fail(f"error: {error.format_message()}{where}", 2)
+    except click.ClickException as error:
+        fail(f"error: {error.format_message()}", 2)
+    except click.Abort as abort:  # how click hands on a KeyboardInterrupt
+        fail(f"interrupted{'; ' if str(abort.__cause__ or '') else ''}{abort.__cause__ or ''}", INTERRUPTED)
+    except KeyboardInterrupt as interrupt:
+        fail(f"interrupted{'; ' if str(interrupt) else ''}{interrupt}", INTERRUPTED)
+    except BrokenPipeError:  # the reader of our output has left (`bench list | head`): nobody is there to be told
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    sys.exit(result if isinstance(result, int) else 0)

@@ -1,0 +1,54 @@
+# make bench: set up, run the main job.   make test: set up, run every check.   No GPU and no downloaded data needed.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+RUN := results/runs/$(shell date -u +%Y%m%d-%H%M%S)
+# "torch==..." of constraints.txt, installed first and by its exact version: an open request ("torch>=2.6") may bring
+# the CUDA build and gigabytes of libraries with it. `make TORCH=...` installs another one, for a GPU machine say.
+TORCH ?= $(shell sed -n 's/^torch==/&/p' constraints.txt)
+
+.DEFAULT_GOAL := help
+.PHONY: help bench test lint format setup clean
+
+help:
+	@echo "make bench   set up; train EfficientNet-B0 in PyTorch and TensorFlow at 1 and 2 replicas; figures"
+	@echo "make test    set up; lint, types and all tests (what CI runs)"
+	@echo "make lint    the checks of 'make test' that need no run"
+	@echo "make format  rewrite the sources in the house format"
+	@echo "make setup   create $(VENV) with the pinned versions"
+	@echo "make clean   remove $(VENV) and caches; results stay"
+
+bench: setup
+	$(BIN)/bench run --verify --framework both --gpus 1,2 --preset quick --device cpu --out $(RUN)
+
+test: lint
+	$(BIN)/python -m pytest
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: setup
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; found: $$($(PYTHON) --version 2>&1). Name another: make PYTHON=python3.12" >&2; exit 2; }
+	@echo "setup 1/3: virtual environment in $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@echo "setup 2/3: $(TORCH) (minutes)"
+	@$(PIP) "$(TORCH)"
+	@echo "setup 3/3: TensorFlow, tools and the project itself (minutes)"
+	@$(PIP) -c constraints.txt -e '.[pt,tf,dev]'
+	@touch $@
+	@echo "setup done"
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

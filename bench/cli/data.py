@@ -1,0 +1,98 @@
+"""`bench data`: make a prepared store, look at one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+PAGE_SIZES = click.IntRange(8, 4096)
+
+
+@click.group(name="data")
+def command() -> None:
+    """Prepare pages for training, or look at a prepared store."""
+
+
+@command.command()
+@click.argument("source", type=click.Choice(["rvl-cdip", "tobacco3482", "folder", "index", "synthetic"]))
+@click.argument("path", required=False, type=click.Path(path_type=Path))
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="The store: a directory to be made.")
+@click.option("--size", default=384, show_default=True, type=PAGE_SIZES, help="Height and width of a page, pixels.")
+@click.option("--workers", type=click.IntRange(1), help="Processes; by default, and at most, one a core.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of the split and synthetic pages.")
+@click.option("--split", metavar="TRAIN,VAL,TEST", help="Shares, where the source has no own split.  [0.8,0.1,0.1]")
+@click.option("--limit", type=click.IntRange(1), help="Take so many pages, evenly over classes and splits.")
+@click.option("--root", type=click.Path(path_type=Path), help="index: folder its file names start from.  [its own]")
+@click.option("--pages", type=click.IntRange(1), help="synthetic: number of pages.  [3200]")
+@click.option("--classes", type=int, help="synthetic: number of classes, 2 to 16.  [16]")
+def prepare(
+    source: str,
+    path: Path | None,
+    out: Path,
+    size: int,
+    workers: int | None,
+    seed: int,
+    split: str | None,
+    limit: int | None,
+    root: Path | None,
+    pages: int | None,
+    classes: int | None,
+) -> None:
+    """Decode the pages of SOURCE at PATH once, into a store that both frameworks read.
+
+    \b
+    rvl-cdip     PATH has images/ and labels/train.txt, val.txt, test.txt
+    tobacco3482  PATH has the ten folders ADVE to Scientific
+    folder       PATH has a folder a class
+    index        PATH is a .csv or .jsonl file with file, label and perhaps split
+    synthetic    no PATH: pages are drawn; good for trying the suite out, not for judging accuracy
+
+    Pages that can't be read are listed and passed over. An interrupted call goes on where it was when it is repeated.
+    An existing store is never overwritten.
+    """
+    from rich.console import Console
+
+    from bench.data.load import Request, open_source
+    from bench.data.prepare import prepare as prepare_store
+    from bench.data.progress import ConsoleProgress
+    from bench.data.show import print_summary
+    from bench.data.splits import parse_split
+
+    shares = parse_split(split) if split is not None else None
+    console = Console()
+    request = Request(source, path, seed, shares, limit, root, pages, classes)
+    with ConsoleProgress(console) as progress:
+        try:
+            prepared = prepare_store(open_source(request), out, size, workers, progress)
+        except KeyboardInterrupt:
+            click.echo(f"{out}: stopped; finished pages are kept, the same command goes on from them", err=True)
+            raise
+    if prepared.existed:
+        click.echo(f"{out}: already prepared from these arguments and inputs; nothing to do")
+    elif prepared.num_resumed:
+        click.echo(f"{out}: went on from {prepared.num_resumed} finished pages")
+    print_summary(prepared.store, console)
+
+
+@command.command()
+@click.argument("store", type=click.Path(path_type=Path))
+@click.option("--check", is_flag=True, help="Compare the sha256 of every file with the manifest.")
+@click.option("--contact-sheet", type=click.Path(path_type=Path), help="Write a picture of one page a class, as PNG.")
+def info(store: Path, check: bool, contact_sheet: Path | None) -> None:
+    """Show what a prepared STORE holds and where it is from."""
+    from rich.console import Console
+
+    from bench.data.progress import ConsoleProgress
+    from bench.data.show import print_summary, write_contact_sheet
+    from shared.store import open_store
+
+    console = Console()
+    with ConsoleProgress(console) as progress:
+        opened = open_store(store, checksums=check, on_bytes=lambda done, total: progress("checksums", done, total))
+    print_summary(opened, console)
+    if check:
+        click.echo(f"checksums  all {len(opened.manifest['sha256'])} files are as they were written")
+    if contact_sheet:
+        write_contact_sheet(opened, contact_sheet)
+        click.echo(f"pages      {contact_sheet}")

@@ -1,0 +1,72 @@
+"""Options that recur in several sub-commands, defined once."""
+
+from __future__ import annotations
+
+import click
+
+from shared.protocol import ARMS, DEVICES, FRAMEWORKS, INPUT_MODES, PRECISIONS
+
+
+class PositiveList(click.ParamType):
+    """`1,2,4`: positive integers, in ascending order, each once."""
+
+    name = "N,N,..."
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        """Parse; a click usage error names the first part that is not a positive integer."""
+        if isinstance(value, tuple):
+            return value
+        numbers = set()
+        for part in str(value).split(","):
+            text = part.strip()
+            if not (text.isascii() and text.isdigit() and int(text) > 0):
+                self.fail(f"{text!r} is not a positive integer; write for example 1,2,4", param, ctx)
+            numbers.add(int(text))
+        return tuple(sorted(numbers))
+
+
+POSITIVE = click.IntRange(min=1)
+
+workload = click.option(
+    "--workload", default="effnet-b0", show_default=True, help="A name that `bench list` shows, or a TOML file."
+)
+preset = click.option("--preset", help="Default: `quick` on CPU, `full` (the settings as published) on GPUs.")
+framework = click.option(
+    "--framework",
+    type=click.Choice([*FRAMEWORKS, "both"]),
+    default="both",
+    show_default=True,
+    help="PyTorch, TensorFlow or both.",
+)
+gpus = click.option(
+    "--gpus",
+    type=PositiveList(),
+    default="1,2",
+    show_default=True,
+    help="Numbers of replicas: GPUs, or on CPU pinned groups of cores.",
+)
+device = click.option(
+    "--device",
+    type=click.Choice(["auto", *DEVICES]),
+    default="auto",
+    show_default=True,
+    help="auto: GPUs where there are any.",
+)
+precision = click.option("--precision", type=click.Choice(PRECISIONS), default="fp32", show_default=True)
+arm = click.option(
+    "--arm",
+    type=click.Choice(ARMS),
+    default="matched",
+    show_default=True,
+    help="matched: the same mathematics in both. native: each framework's off-the-shelf model; never verified.",
+)
+input_mode = click.option(
+    "--input",
+    "input_mode",
+    type=click.Choice(INPUT_MODES),
+    default="disk",
+    show_default=True,
+    help="disk: the whole pipeline. memory: pages in RAM. device: one batch on the device, compute alone.",
+)
+data = click.option("--data", type=click.Path(), metavar="STORE", help="A prepared store. Default: synthetic pages.")
+seed = click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)

@@ -1,0 +1,43 @@
+"""`bench plot`: the figures of finished runs, from their records alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from bench.plots import FIGURES_FOLDER, FORMATS, plot_records
+from bench.records import read_records
+from shared.errors import UserError
+
+
+def parse_formats(context: click.Context, parameter: click.Parameter, value: str) -> tuple[str, ...]:
+    """png,svg to ("png", "svg"), in that order and once each."""
+    del context, parameter
+    formats = tuple(dict.fromkeys(part.strip().lower() for part in value.split(",")))
+    unknown = [name for name in formats if name not in FORMATS]
+    if unknown:
+        raise click.BadParameter(f"{unknown[0]!r} is none of {', '.join(FORMATS)}")
+    return formats
+
+
+@click.command("plot")
+@click.argument("directories", metavar="DIR...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help=f"Folder for the figures [default: {FIGURES_FOLDER}/ in the run's directory].",
+)
+@click.option("--format", "formats", default=",".join(FORMATS), show_default=True, callback=parse_formats)
+def command(directories: tuple[Path, ...], out: Path | None, formats: tuple[str, ...]) -> None:
+    """Draw speedup, training time, throughput and accuracy of one or more runs.
+
+    DIR is what `bench run` made. Runs that differ in workload, spec, device, precision, input or data get figures of
+    their own; runs that agree in all of them count as repeats of each other.
+    """
+    if out is None:
+        if len(directories) > 1:
+            raise UserError("several run directories: say with --out where their figures go")
+        out = directories[0] / FIGURES_FOLDER
+    for path in plot_records(read_records(directories), out, formats):
+        click.echo(path)

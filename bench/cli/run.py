@@ -1,0 +1,159 @@
+"""`bench run`: train and time a workload in each framework at each number of replicas."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from bench.cli import options
+from bench.locations import results_directory
+from shared.errors import UserError
+from shared.protocol import FRAMEWORKS
+
+# what may be said anew when a run is resumed; everything else is in its run.json
+RESUME_OPTIONS = {"resume", "timeout", "dry_run"}
+
+
+@click.command(context_settings={"show_default": True})
+@options.framework
+@options.gpus
+@options.workload
+@options.preset
+@options.data
+@options.device
+@click.option(
+    "--cores-per-replica", type=options.POSITIVE, help="CPU cores a replica. Default: cores // most replicas."
+)
+@options.precision
+@options.arm
+@options.input_mode
+@click.option("--steps", type=options.POSITIVE, help="Measured steps. Default: the workload's.")
+@click.option("--epochs", type=click.IntRange(min=0), help="Default: the workload's. 0: only the measured steps.")
+@click.option("--batch", type=options.POSITIVE, help="Samples a replica. Default: the workload's.")
+@click.option("--finetune", is_flag=True, help="Then train the classifier alone: the paper's second stage.")
+@click.option("--repeats", type=options.POSITIVE, default=1, help="Of every cell, interleaved; seeds count up.")
+@options.seed
+@click.option("--loader-workers", type=options.POSITIVE, help="That assemble batches, a replica.")
+@click.option("--weights", type=click.Path(), help="safetensors file to start from. Default: seeded weights.")
+@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds without a sign of life.")
+@click.option("--tune/--no-tune", default=True, help="Tell the C allocator to keep its memory, in both frameworks.")
+@click.option("--out", type=click.Path(path_type=Path), help="Default: a new folder under results/runs.")
+@click.option("--resume", type=click.Path(path_type=Path), metavar="DIR", help="Finish a run; its settings hold.")
+@click.option("--verify", is_flag=True, help="Run the equality ladder first where no certificate holds.")
+@click.option("--dry-run", is_flag=True, help="Print the plan; start nothing, write nothing.")
+@click.pass_context
+def command(ctx: click.Context, **settings: Any) -> int:
+    """Train and time the workload in each framework at each number of replicas.
+
+    Every cell is a fresh group of processes. At the end: a table, the plots, and a record a cell in the run's folder.
+    Timings are of this machine as it is now: leave it alone meanwhile. A throughput on CPU says nothing about GPUs.
+    """
+    resume: Path | None = settings.pop("resume")
+    if resume is None:
+        return run_new(settings)
+    typed = {name for name in ctx.params if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT}
+    if extra := sorted(typed - RESUME_OPTIONS):
+        raise UserError(f"--resume takes the run's own settings: leave out {', '.join(map(option_name, extra))}")
+    return run_again(resume, settings["timeout"], settings["dry_run"])
+
+
+def option_name(parameter: str) -> str:
+    """A parameter as it is typed."""
+    return {"input_mode": "--input"}.get(parameter, f"--{parameter.replace('_', '-')}")
+
+
+def run_new(settings: dict[str, Any]) -> int:
+    """Plan and run; the exit code."""
+    from bench.plan import Request
+    from bench.progress import ConsoleReporter
+    from bench.run import ensure_certificate, plan_request, start_run
+    from bench.run_directory import RunDirectory
+
+    out: Path | None = settings.pop("out")
+    verify, dry_run, framework = settings.pop("verify"), settings.pop("dry_run"), settings.pop("framework")
+    request = Request(frameworks=FRAMEWORKS if framework == "both" else (framework,), **settings)
+    reporter = ConsoleReporter()
+    if dry_run:
+        print_plan(plan_request(request, dry_run=True, say=reporter.message), set())
+        return 0
+    if out is None:
+        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+        out = results_directory() / "runs" / f"{stamp}-{Path(request.workload).stem}"
+    with RunDirectory(out, resume=False) as directory:
+        plan = start_run(directory, request, reporter.message)
+        if verify and request.arm == "matched" and not ensure_certificate(plan.workload, reporter.message):
+            reporter.message("the equality ladder broke: nothing was timed; `bench verify` shows which rung")
+            return 1
+        return run_plan(plan, directory, reporter, None)
+
+
+def run_again(path: Path, timeout: float | None, dry_run: bool) -> int:
+    """Run what is left of a run; the exit code."""
+    from bench.progress import ConsoleReporter
+    from bench.run import resume_run
+    from bench.run_directory import RunDirectory
+    from shared.store import open_store
+
+    with RunDirectory(path, resume=True) as directory:
+        plan = resume_run(directory)
+        finished = {record.cell_id for record in directory.records() if record.status == "ok"}
+        if dry_run:
+            print_plan(plan, finished)
+            return 0
+        if open_store(plan.pages.path, checksums=None).digest != plan.pages.digest:
+            raise UserError(f"{plan.pages.path}: not the pages this run began with; start a new run")
+        return run_plan(plan, directory, ConsoleReporter(), timeout)
+
+
+def run_plan(plan: Any, directory: Any, reporter: Any, timeout: float | None) -> int:
+    """Run the cells, print the table, draw the plots; 0 where all cells are ok, else 1."""
+    from bench.run import execute, finish
+    from bench.tables import print_table
+
+    workload = plan.workload
+    reporter.message(
+        f"{workload.name}, preset {workload.preset}, on {plan.device_name} ({plan.cells[0].device}); "
+        f"pages: {plan.pages.name}; run: {directory.path}"
+    )
+    for note in plan.notes:
+        reporter.message(f"note: {note}")
+    records = execute(plan, directory, reporter, timeout)
+    print_table(records)
+    figures = finish(directory, records, reporter.message)
+    for path in figures:
+        click.echo(path)
+    click.echo(f"records: {directory.path / 'records'}")
+    return 0 if all(record.status == "ok" for record in records) else 1
+
+
+def print_plan(plan: Any, finished: set[str]) -> None:
+    """The plan as a table on standard output."""
+    from rich.console import Console
+    from rich.table import Table
+
+    workload, first = plan.workload, plan.cells[0]
+    table = Table()
+    for column in ("cell", "replicas", "cores", "threads", "global batch", "epochs", "steps", "measured"):
+        table.add_column(column, justify="left" if column in ("cell", "cores") else "right")
+    for cell in plan.cells:
+        groups = " ".join(",".join(map(str, group)) for group in cell.cores) or "-"
+        measured = "finished" if cell.cell_id in finished else str(workload.measure.measured_steps)
+        numbers = (cell.threads_per_replica, cell.global_batch, cell.epochs, plan.total_steps(cell))
+        table.add_row(cell.cell_id, str(cell.replicas), groups, *map(str, numbers), measured)
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=160)
+    console.print(table)
+    lines = [
+        f"workload: {workload.name}, preset {workload.preset}, spec {workload.spec_hash}",
+        f"device: {first.device} ({plan.device_name}); tuned environment: {'yes' if plan.tune else 'no'}",
+        f"pages: {plan.pages.name} ({plan.pages.digest}), {plan.pages.image_size} px, "
+        f"{'/'.join(str(count) for count in plan.pages.split_sizes.values())} train/val/test: {plan.pages.path}",
+        *(f"note: {note}" for note in plan.notes),
+    ]
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)

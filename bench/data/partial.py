@@ -1,0 +1,134 @@
+"""A store in the making: a hidden directory beside its destination, which a later call can continue.
+
+`.STORE.partial/` holds `fingerprint` (of the source), `journal` (a JSON line for each finished page), `lock` and
+`store/`, which becomes the destination when it is whole.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.data.pages import Result
+from shared.errors import UserError
+from shared.store import IMAGES
+
+FINGERPRINT, JOURNAL, LOCK, STORE = "fingerprint", "journal", "lock", "store"
+
+
+@dataclass(frozen=True)
+class Partial:
+    """Paths of a store in the making."""
+
+    out: Path
+
+    @property
+    def root(self) -> Path:
+        """The hidden directory."""
+        return self.out.parent / f".{self.out.name}.partial"
+
+    @property
+    def store(self) -> Path:
+        """The directory that becomes the store."""
+        return self.root / STORE
+
+    @property
+    def images(self) -> Path:
+        """The file of slots that pages are rendered into."""
+        return self.store / IMAGES
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold this partial store; the lock ends with the process, however that ends.
+
+        Raises:
+            UserError: another process holds it.
+            OSError: the directory can't be made.
+        """
+        self.root.mkdir(parents=True, exist_ok=True)
+        with (self.root / LOCK).open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UserError(f"{self.out}: another process is preparing it; wait, or choose another --out") from None
+            yield
+
+    def begin(self, fingerprint: str, image_bytes: int, num_pages: int) -> dict[int, Result]:
+        """Make ready to render: continue what has this fingerprint, drop anything else.
+
+        Args:
+            fingerprint: of the source at the store's size.
+            image_bytes: of one page. num_pages: slots in the file.
+
+        Returns:
+            Results of pages that an earlier call finished and whose pixels are still as it wrote them.
+        """
+        mark = self.root / FINGERPRINT
+        if not (mark.is_file() and mark.read_text() == fingerprint and self.images.is_file()):
+            self.discard_content()
+            self.store.mkdir()
+            self.images.touch()
+            mark.write_text(fingerprint)
+        os.truncate(self.images, num_pages * image_bytes)
+        return self._verified(self._journalled(num_pages), image_bytes)
+
+    def _journalled(self, num_pages: int) -> Iterator[Result]:
+        """What the journal says; a line cut off by a crash is passed over."""
+        journal = self.root / JOURNAL
+        if not journal.exists():
+            return
+        for line in journal.read_text(errors="replace").splitlines():
+            try:
+                slot, crc, reason = json.loads(line)
+                result = Result(int(slot), int(crc), reason)
+            except (ValueError, TypeError):
+                continue
+            if 0 <= result.slot < num_pages:
+                yield result
+
+    def _verified(self, results: Iterable[Result], image_bytes: int) -> dict[int, Result]:
+        """Results whose pixels are in the file: after a power failure the journal may know more than the disk."""
+        finished = {}
+        with self.images.open("rb") as images:
+            for result in results:
+                images.seek(result.slot * image_bytes)
+                if result.reason is not None or zlib.crc32(images.read(image_bytes)) == result.crc:
+                    finished[result.slot] = result
+        return finished
+
+    @contextmanager
+    def journal(self) -> Iterator[Callable[[list[Result]], None]]:
+        """A function that notes results down for a later call, at once."""
+        with (self.root / JOURNAL).open("a", encoding="utf-8") as file:
+            file.write("\n")  # ends a line that a crash cut off
+
+            def note(results: list[Result]) -> None:
+                file.writelines(json.dumps(result) + "\n" for result in results)
+                file.flush()
+
+            yield note
+
+    def publish(self) -> None:
+        """Give the finished store its name; the rename is what makes it a store."""
+        for path in self.store.iterdir():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+        self.store.rename(self.out)
+        self.remove()
+
+    def discard_content(self) -> None:
+        """Drop pages of another preparation."""
+        (self.root / FINGERPRINT).unlink(missing_ok=True)
+        (self.root / JOURNAL).unlink(missing_ok=True)
+        shutil.rmtree(self.store, ignore_errors=True)
+
+    def remove(self) -> None:
+        """Drop the partial store."""
+        shutil.rmtree(self.root, ignore_errors=True)

@@ -1,0 +1,61 @@
+"""Synthetic pages: rendered documents of sixteen kinds, so that the suite runs where no data set is at hand."""
+
+from __future__ import annotations
+
+import random
+from functools import partial
+
+import numpy as np
+
+from bench.data.canvas import Canvas
+from bench.data.layouts import LAYOUTS
+from bench.data.source import Page, Source
+from bench.data.splits import DEFAULT_SPLIT, assign_splits
+from shared.errors import UserError
+
+CLASSES = list(LAYOUTS)
+NOISE = 24  # grey levels between the lightest and the darkest grain of a scan
+
+
+def render(number: int, size: int, seed: int, num_classes: int) -> np.ndarray:
+    """One page, drawn at its final size.
+
+    Args:
+        number: of the page; its class is number modulo num_classes.
+        size: height and width, pixels.
+        seed: of the whole set of pages.
+        num_classes: how many of CLASSES take part.
+
+    Returns:
+        uint8, size x size, grey: the same for the same arguments in any process.
+    """
+    class_name = CLASSES[number % num_classes]
+    rng = random.Random(f"{seed}/{number}")
+    canvas = Canvas(size, class_name, rng)
+    LAYOUTS[class_name](canvas)
+    page = np.asarray(canvas.image).astype(np.int16)
+    grain = np.frombuffer(rng.randbytes(size * size), dtype=np.uint8).reshape(size, size)
+    page += grain.astype(np.int16) * NOISE // 256 - NOISE // 2
+    return page.clip(0, 255).astype(np.uint8)
+
+
+def source(num_pages: int, seed: int = 0, num_classes: int = 16, shares: tuple[float, ...] = DEFAULT_SPLIT) -> Source:
+    """`num_pages` pages, balanced over the first `num_classes` classes.
+
+    Raises:
+        UserError: classes that are not 2 to 16, or fewer pages than classes.
+    """
+    if not 2 <= num_classes <= len(CLASSES):
+        raise UserError(f"--classes {num_classes}: the synthetic pages have 2 to {len(CLASSES)} classes")
+    if num_pages < num_classes:
+        raise UserError(f"--pages {num_pages}: {num_classes} classes need at least a page each")
+    names = [f"page {number}" for number in range(num_pages)]
+    labels = [number % num_classes for number in range(num_pages)]
+    splits = assign_splits(names, labels, shares, seed)
+    return Source(
+        name="synthetic",
+        classes=CLASSES[:num_classes],
+        pages=[Page(i, labels[i], splits[i], names[i]) for i in range(num_pages)],
+        render=partial(render, seed=seed, num_classes=num_classes),
+        arguments={"pages": num_pages, "seed": seed, "classes": num_classes, "split": list(shares)},
+    )

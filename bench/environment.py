@@ -1,0 +1,63 @@
+"""The environment variables of a worker: in one place, the same for both wings, each with its reason."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+
+from shared.protocol import Cell
+
+# the user's own variables that change speed: never set here, recorded where they are set
+INHERITED_PREFIXES = (
+    "LD_PRELOAD", "MALLOC_", "GLIBC_TUNABLES", "OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "ONEDNN_", "DNNL_",
+    "TF_ENABLE_", "TF_NUM_", "TF_XLA_FLAGS", "TF_GPU_", "TF_FORCE_", "TF_CUDNN_", "TF_DETERMINISTIC_", "XLA_FLAGS",
+    "TORCH_", "TORCHINDUCTOR_", "PYTORCH_", "NCCL_", "CUDA_LAUNCH_BLOCKING", "CUDA_DEVICE_MAX_CONNECTIONS",
+    "NVIDIA_TF32_OVERRIDE",
+)  # fmt: skip
+
+
+def worker_environment(cell: Cell, tune: bool, gpu_selectors: Sequence[str] = ()) -> dict[str, str]:
+    """What is set for a cell's worker, on top of the user's environment.
+
+    Args:
+        cell: the cell.
+        tune: whether the C allocator is told to keep its memory (`--tune`).
+        gpu_selectors: the cell's GPUs as CUDA_VISIBLE_DEVICES names them; ignored on CPU.
+    """
+    # PyTorch has a process a replica, TensorFlow one for all
+    threads = cell.threads_per_replica * (cell.replicas if cell.framework == "tf" else 1)
+    variables = {
+        # no more threads than the process has cores: OpenMP and BLAS would otherwise take the whole machine
+        "OMP_NUM_THREADS": str(threads),
+        "MKL_NUM_THREADS": str(threads),
+        "OPENBLAS_NUM_THREADS": str(threads),
+        # the cell's GPUs and no others, numbered as the driver does; on CPU none, so that nothing is put there
+        "CUDA_VISIBLE_DEVICES": ",".join(gpu_selectors) if cell.device == "cuda" else "",
+        "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
+        # a benchmark must not wait for a network, and what it loads must be what was prepared
+        "HF_HUB_OFFLINE": "1",
+        "TRANSFORMERS_OFFLINE": "1",
+        # logs keep warnings and errors; TensorFlow's start-up notices say nothing about the cell
+        "TF_CPP_MIN_LOG_LEVEL": "1",
+        # Keras is imported by TensorFlow's wing alone
+        "KERAS_BACKEND": "tensorflow",
+        # a crash leaves its last words and its Python stack in the log
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONFAULTHANDLER": "1",
+    }
+    if sys.platform == "linux":
+        # all replicas are on this machine; the host name may not resolve in a container
+        variables["GLOO_SOCKET_IFNAME"] = "lo"
+    if tune:
+        # glibc gives every large block back to the system and has its pages zeroed again at the next step: on CPU a
+        # third to a half of a PyTorch step. Told to keep its memory it does what TensorFlow's own pool does already.
+        variables["MALLOC_MMAP_MAX_"] = "0"
+        variables["MALLOC_TRIM_THRESHOLD_"] = str(1 << 40)
+    return variables
+
+
+def recorded_environment(variables: Mapping[str, str]) -> dict[str, str]:
+    """`env.NAME` to value: what was set for the worker, and what it inherited that changes speed."""
+    inherited = {name: value for name, value in os.environ.items() if name.startswith(INHERITED_PREFIXES)}
+    return {f"env.{name}": value for name, value in sorted((inherited | dict(variables)).items())}

@@ -1,0 +1,223 @@
+"""One cell: start its processes, watch its events, say how it ended, leave nothing behind.
+
+The harness sleeps while it waits; it must not take a core from what it measures.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from bench.events import Event, EventTail
+from bench.locations import PROJECT_ROOT
+from bench.processes import exit_text, failed_rank, log_tail, start, stop
+from shared.protocol import EXIT_OUT_OF_MEMORY, Cell
+
+POLL_SECONDS = 0.25
+LOG = "log.txt"
+AFTER_ERROR_SECONDS = 30.0  # from a rank's `error` event until its process group must have ended
+
+Ending = Literal["ok", "oom", "timeout", "crash"]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Seconds without a new event from any rank after which a cell is given up, by what it is doing."""
+
+    start: float = 300.0  # until the first event: interpreter, imports from a cold disk
+    first_step: float = 1800.0  # until the first step is over: compilation, autotuning
+    steady: float = 600.0
+    teardown: float = 60.0  # after every rank is done
+    evaluation_samples: int = 0  # of the largest split: evaluating it writes nothing until its end
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a running cell is doing, for display."""
+
+    phase: str = "start"
+    steps_done: int = 0
+    samples_per_second: float | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a cell ended, and everything it said."""
+
+    status: Ending
+    reason: str | None
+    events: list[list[Event]]  # by rank
+    started: str
+    wall_seconds: float
+    harness_cpu_seconds: float
+
+
+def num_ranks(cell: Cell) -> int:
+    """Ranks that write events: PyTorch has a process a replica, TensorFlow one for all."""
+    return cell.replicas if cell.framework == "pt" else 1
+
+
+def worker_command(cell: Cell, cell_path: Path) -> list[str]:
+    """The command line of a cell's process group."""
+    if cell.framework == "tf":
+        return [sys.executable, "-m", "tf_impl.worker", str(cell_path)]
+    launcher = [sys.executable, "-m", "torch.distributed.run"]
+    one_machine = ["--nnodes=1", f"--nproc-per-node={cell.replicas}", "--max-restarts=0", "--monitor-interval=0.5"]
+    # as --standalone does, but on the loopback address: host names need not resolve
+    meeting = ["--rdzv-backend=c10d", "--rdzv-endpoint=127.0.0.1:0", "--local-addr=127.0.0.1"]
+    logs = [f"--rdzv-id={cell.cell_id}", f"--log-dir={cell_path.parent / 'torchrun'}"]
+    return [*launcher, *one_machine, *meeting, *logs, "-m", "pt_impl.worker", str(cell_path)]
+
+
+class Watch:
+    """The state of a running cell, as its events tell it."""
+
+    def __init__(self, cell: Cell, limits: Limits) -> None:
+        self.cell, self.limits = cell, limits
+        self.tails = [EventTail(cell.events_path(rank)) for rank in range(num_ranks(cell))]
+        self.done: set[int] = set()
+        self.errors: list[Event] = []
+        self.phase = "start"
+        self.stepped = False
+        self.steps_done = 0
+        self.recent: deque[float] = deque(maxlen=20)  # seconds of rank 0's last steps
+        self.last_event = time.monotonic()
+
+    def poll(self) -> bool:
+        """Take in what is new; True where there was anything."""
+        anything = False
+        for rank, tail in enumerate(self.tails):
+            for event in tail.poll():
+                anything = True
+                self.take(rank, event)
+        if anything:
+            self.last_event = time.monotonic()
+        return anything
+
+    def take(self, rank: int, event: Event) -> None:
+        """Take in one event."""
+        kind = event["event"]
+        if kind == "done":
+            self.done.add(rank)
+        elif kind == "error":
+            self.errors.append(event)
+        elif kind in ("step", "first_step"):
+            self.stepped = True
+        if rank == 0 and kind == "phase":
+            self.phase = event["name"]
+        if rank == 0 and kind == "step":
+            self.steps_done += 1  # over both stages; the index begins anew in the second
+            if event["seconds"] > 0:  # a step that was not timed says nothing of the rate
+                self.recent.append(event["seconds"])
+
+    def progress(self) -> Progress:
+        """For display: the rate is that of rank 0's last steps times the global batch."""
+        seconds = sum(self.recent)
+        rate = len(self.recent) * self.cell.global_batch / seconds if seconds > 0 else None
+        return Progress(self.phase, self.steps_done, rate)
+
+    def overdue(self) -> str | None:
+        """Why the cell should be given up; None while it may go on."""
+        limits = self.limits
+        if len(self.done) == len(self.tails):
+            limit, waiting = limits.teardown, "did not end after all ranks were done"
+        elif self.errors:
+            limit, waiting = AFTER_ERROR_SECONDS, "did not end after its error"
+        elif self.phase == "start" and not any(tail.events for tail in self.tails):
+            limit, waiting = limits.start, "no event since the start"
+        elif not self.stepped:
+            limit, waiting = limits.first_step, f"no first step (phase {self.phase})"
+        elif self.phase == "evaluate":
+            # a page is evaluated faster than it is trained on; the factor is for a busy machine
+            rate = self.progress().samples_per_second
+            allowance = 2 * limits.evaluation_samples / rate if rate else 0.0
+            limit, waiting = limits.steady + allowance, "no event in evaluation"
+        else:
+            limit, waiting = limits.steady, f"no event in phase {self.phase}, after {self.steps_done} steps"
+        idle = time.monotonic() - self.last_event
+        return f"{waiting} for {limit:.0f} s" if idle > limit else None
+
+    def verdict(self, exit_status: int, log: Path) -> tuple[Ending, str | None]:
+        """How a cell whose first process has ended did, and why in one line."""
+        out_of_memory = [event for event in self.errors if event["kind"] == "oom"]
+        if self.errors:
+            return ("oom", out_of_memory[0]["message"]) if out_of_memory else ("crash", self.errors[0]["message"])
+        missing = sorted(set(range(len(self.tails))) - self.done)
+        if exit_status == 0:
+            unfinished = f"ended without finishing (rank {', '.join(map(str, missing))})"
+            return ("crash", unfinished) if missing else ("ok", None)
+        lines = log_tail(log)
+        failed = failed_rank(lines)
+        if failed is not None:
+            rank, exit_status = failed
+            reason = f"rank {rank}: {exit_text(exit_status)}"
+        else:
+            reason = ": ".join([exit_text(exit_status), *lines[-1:]])
+        return ("oom" if exit_status == EXIT_OUT_OF_MEMORY else "crash"), reason
+
+
+def watch(
+    process: subprocess.Popen[bytes], state: Watch, log: Path, on_progress: Callable[[Progress], None]
+) -> tuple[Ending, str | None]:
+    """Wait until a cell's first process ends or is overdue."""
+    while True:
+        ended = process.poll() is not None  # before the events: what it wrote last is then read too
+        if state.poll():
+            on_progress(state.progress())
+        if ended:
+            return state.verdict(process.returncode, log)
+        reason = state.overdue()
+        if reason:
+            return state.verdict(1, log) if state.errors else ("timeout", reason)
+        time.sleep(POLL_SECONDS)
+
+
+def run_cell(
+    cell: Cell, variables: Mapping[str, str], limits: Limits, on_progress: Callable[[Progress], None]
+) -> Outcome:
+    """Run one cell from an empty directory to its end; whatever happens, no process of it is left.
+
+    Args:
+        cell: what to run; its directory is emptied first.
+        variables: environment variables set on top of the user's.
+        limits: when to give up.
+        on_progress: called at most every POLL_SECONDS, when there is something new.
+    """
+    directory = Path(cell.directory)
+    stop(str(directory))  # of a harness that was killed before it could clear up
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
+    cell_path, log = directory / "cell.json", directory / LOG
+    cell.write(cell_path)
+    search_path = os.pathsep.join(filter(None, [str(PROJECT_ROOT), os.environ.get("PYTHONPATH")]))
+    environment = {**os.environ, **variables, "PYTHONPATH": search_path}
+
+    started, begin, cpu_begin = datetime.now(UTC), time.monotonic(), time.process_time()
+    state = Watch(cell, limits)
+    process = None
+    try:
+        process = start(worker_command(cell, cell_path), directory, log, environment)
+        status, reason = watch(process, state, log, on_progress)
+        cpu_seconds = time.process_time() - cpu_begin
+    finally:
+        survivors = stop(str(directory), process)
+    if survivors:
+        status, reason = "timeout", f"processes {survivors} could not be ended; {reason or ''}"
+    state.poll()
+    return Outcome(
+        status=status,
+        reason=reason,
+        events=[tail.events for tail in state.tails],
+        started=started.isoformat(timespec="seconds"),
+        wall_seconds=time.monotonic() - begin,
+        harness_cpu_seconds=cpu_seconds,
+    )

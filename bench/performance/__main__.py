@@ -1,0 +1,116 @@
+"""`python -m bench.performance`: run the contestants round by round, one at a time."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from bench import machine
+from bench.cli import fail
+from bench.environment import recorded_environment
+from bench.launch import LOG
+from bench.locations import results_directory
+from bench.performance import report
+from bench.performance.contestants import CONTESTANTS, Contestant, Run, Settings, make_cell, make_store, run, run_loop
+from bench.processes import termination_as_interrupt
+from shared.errors import UserError
+from shared.protocol import FRAMEWORKS
+
+POSITIVE = click.IntRange(min=1)
+
+
+def chosen(only: str | None) -> tuple[Contestant, ...]:
+    """The contestants of `--only`, in the order of the table; None: all.
+
+    Raises:
+        UserError: a name that the table does not have.
+    """
+    if only is None:
+        return CONTESTANTS
+    asked = [name.strip() for name in only.split(",")]
+    known = [contestant.name for contestant in CONTESTANTS]
+    for name in asked:
+        if name not in known:
+            raise UserError(f"--only: unknown contestant {name!r}; known: {', '.join(known)}")
+    return tuple(contestant for contestant in CONTESTANTS if contestant.name in asked)
+
+
+def in_order(contestants: Sequence[Contestant], number: int) -> list[Contestant]:
+    """The order of a round, from 0: turned round every other time, so that drift favours nobody (A B C C B A)."""
+    return list(contestants if number % 2 == 0 else reversed(contestants))
+
+
+def race(contestants: Sequence[Contestant], settings: Settings, out: Path, command: str) -> list[dict[str, Run]]:
+    """Run all rounds; the report is written anew after each of them."""
+    environment = machine.describe() | {"inherited": recorded_environment({})}
+    rounds: list[dict[str, Run]] = []
+    with tempfile.TemporaryDirectory(prefix="twinbench-") as temporary:
+        folder = Path(temporary)
+        store = make_store(settings, folder)
+        for number in range(settings.rounds):
+            runs = {}
+            for contestant in in_order(contestants, number):
+                done = run(contestant, make_cell(contestant, settings, store, folder))
+                speed = "failed" if done.samples_per_second is None else f"{done.samples_per_second:.2f} img/s"
+                click.echo(f"round {number + 1} of {settings.rounds}: {contestant.name}: {speed}", err=True)
+                runs[contestant.name] = done
+            rounds.append({contestant.name: runs[contestant.name] for contestant in contestants})
+            report.write(out, rounds, settings, environment, command)
+    report.show(rounds, settings, environment)
+    return rounds
+
+
+def profile(framework: str, settings: Settings) -> None:
+    """Print the operators that take most of a step of a wing.
+
+    Raises:
+        UserError: the wing could not be run.
+    """
+    with tempfile.TemporaryDirectory(prefix="twinbench-") as temporary:
+        folder = Path(temporary)
+        contestant = Contestant(f"{framework}-profile", framework, "profile")
+        cell = make_cell(contestant, settings, make_store(settings, folder), folder)
+        failure = run_loop(contestant, cell)
+        if failure:
+            raise UserError(f"--profile {framework}: {failure}")
+        click.echo((Path(cell.directory) / LOG).read_text(encoding="utf-8"))
+
+
+@click.command(context_settings={"show_default": True})
+@click.option("--rounds", type=POSITIVE, default=5, help="Runs of every contestant.")
+@click.option("--steps", type=POSITIVE, default=6, help="Measured steps of a run.")
+@click.option("--warmup", type=POSITIVE, default=2, help="Steps before them.")
+@click.option("--image-size", type=click.IntRange(32, 2048), default=384, help="Pixels; a multiple of 32.")
+@click.option("--batch", type=POSITIVE, default=8, help="Samples a step.")
+@click.option("--out", type=click.Path(path_type=Path), help="[default: results/reference/performance-cpu.json]")
+@click.option("--only", metavar="NAME,...", help="These contestants only.")
+@click.option("--profile", "profiled", type=click.Choice(FRAMEWORKS), help="Print a wing's top operators instead.")
+def command(
+    rounds: int, steps: int, warmup: int, image_size: int, batch: int, out: Path | None, only: str | None, profiled: str
+) -> None:
+    """Race the wings against the libraries they stand beside, and against their own step in a bare loop.
+
+    One replica of EfficientNet-B0 over all cores of this machine's CPU, one contestant at a time. Exit code 1: a
+    contestant failed or a target was missed. Not for machines where anything else runs.
+    """
+    settings = Settings(rounds, steps, warmup, image_size, batch)
+    with termination_as_interrupt():
+        try:
+            if profiled:
+                profile(profiled, settings)
+                return
+            target = out or results_directory() / "reference" / "performance-cpu.json"
+            line = shlex.join(["python", "-m", "bench.performance", *sys.argv[1:]])
+            finished = race(chosen(only), settings, target, line)
+        except UserError as error:
+            fail(f"error: {error}", 2)
+    sys.exit(0 if report.holds(finished) else 1)
+
+
+if __name__ == "__main__":
+    command()

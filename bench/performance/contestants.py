@@ -1,0 +1,157 @@
+"""Who takes part, what is expected of whom, and how one of them is run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bench.environment import worker_environment
+from bench.events import EventTail
+from bench.launch import LOG, Limits, run_cell
+from bench.locations import PROJECT_ROOT
+from bench.plan import Request, make_plan
+from bench.processes import exit_text, log_tail, start, stop
+from bench.stores import describe
+from bench.summary import of_kind, throughput
+from shared import spec
+from shared.protocol import Cell
+
+LIMIT_SECONDS = 1800.0  # of a contestant, compilation included
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """One way to train EfficientNet-B0, in a process of its own."""
+
+    name: str
+    framework: str
+    kind: str  # worker, or a kind of the wing's `peers` module: peer, bare
+    tuned: bool = True  # whether it gets the worker's environment; else only what its user has
+    input_mode: str = "device"
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """A speed over another one, and the least that it should be."""
+
+    over: str
+    under: str
+    target: float
+
+    @property
+    def name(self) -> str:
+        """For tables."""
+        return f"{self.over} / {self.under}"
+
+
+def contestants_of(framework: str) -> tuple[Contestant, ...]:
+    """The contestants of a wing."""
+    return (
+        Contestant(f"{framework}-peer", framework, "peer", tuned=False),
+        Contestant(f"{framework}-peer-tuned", framework, "peer"),
+        Contestant(f"{framework}-bare", framework, "bare"),
+        Contestant(f"{framework}-wing", framework, "worker"),
+        Contestant(f"{framework}-wing-disk", framework, "worker", input_mode="disk"),
+    )
+
+
+CONTESTANTS = (*contestants_of("pt"), *contestants_of("tf"))
+RATIOS = (
+    Ratio("pt-wing", "pt-peer", 2.0),
+    Ratio("pt-wing", "pt-peer-tuned", 1.05),
+    Ratio("tf-wing", "tf-peer", 1.4),
+    Ratio("pt-wing-disk", "pt-wing", 0.97),
+    Ratio("tf-wing-disk", "tf-wing", 0.97),
+    Ratio("pt-wing", "pt-bare", 0.99),
+    Ratio("tf-wing", "tf-bare", 0.99),
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What every contestant does."""
+
+    rounds: int
+    steps: int
+    warmup: int
+    image_size: int
+    batch: int
+
+
+@dataclass(frozen=True)
+class Run:
+    """How one contestant did in one round."""
+
+    samples_per_second: float | None
+    failure: str | None = None
+
+
+def make_store(settings: Settings, folder: Path) -> Path:
+    """Synthetic pages, enough that no page is read twice: a second reading would find it in the processor's cache."""
+    from bench.data import synthetic
+    from bench.data.prepare import prepare
+
+    batches = settings.steps + settings.warmup
+    shares = (0.8, 0.1, 0.1)
+    num_pages = max(32, int(batches * settings.batch / shares[0]) + 32)
+    return prepare(synthetic.source(num_pages, shares=shares), folder / "store", settings.image_size).store.path
+
+
+def make_cell(contestant: Contestant, settings: Settings, store: Path, folder: Path) -> Cell:
+    """The contestant's cell: one replica over all cores, planned as `bench run` plans it."""
+    from shared.store import open_store
+
+    changes = {
+        "input.image_size": settings.image_size,
+        "train.batch_per_replica": settings.batch,
+        "measure.warmup_steps": settings.warmup,
+        "measure.measured_steps": settings.steps,
+    }
+    workload = spec.load("effnet-b0").overridden(changes, "bench.performance")
+    request = Request(frameworks=(contestant.framework,), gpus=(1,), device="cpu", input_mode=contestant.input_mode)
+    (cell,) = make_plan(request, workload, describe(open_store(store, checksums=None)), epochs=0, gpus=()).cells
+    return replace(cell, cell_id=contestant.name, directory=str(folder / contestant.name))
+
+
+def variables_of(contestant: Contestant, cell: Cell) -> dict[str, str]:
+    """What is set for a contestant, on top of the user's environment."""
+    if contestant.tuned:
+        return worker_environment(cell, tune=True)
+    return {"CUDA_VISIBLE_DEVICES": ""}  # this is a race on CPU
+
+
+def run(contestant: Contestant, cell: Cell) -> Run:
+    """Run a contestant to its end; none of its processes is left."""
+    if contestant.kind == "worker":
+        outcome = run_cell(cell, variables_of(contestant, cell), Limits(), on_progress=lambda progress: None)
+        windows = of_kind(outcome.events[0], "window")
+        failure = None if outcome.status == "ok" and windows else f"{outcome.status}: {outcome.reason}"
+    else:
+        failure = run_loop(contestant, cell)
+        tail = EventTail(cell.events_path(0))
+        windows = of_kind(tail.poll(), "window")
+    return Run(None, failure) if failure or not windows else Run(throughput(windows[:1]))
+
+
+def run_loop(contestant: Contestant, cell: Cell) -> str | None:
+    """Run a loop of the wing's `peers` module; what went wrong in one line, or None."""
+    directory = Path(cell.directory)
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
+    cell.write(directory / "cell.json")
+    command = [sys.executable, "-m", f"{cell.framework}_impl.peers", contestant.kind, str(directory / "cell.json")]
+    search_path = os.pathsep.join(filter(None, [str(PROJECT_ROOT), os.environ.get("PYTHONPATH")]))
+    environment = {**os.environ, **variables_of(contestant, cell), "PYTHONPATH": search_path}
+    process = None
+    try:
+        process = start(command, directory, directory / LOG, environment)
+        status = process.wait(LIMIT_SECONDS)
+    except subprocess.TimeoutExpired:
+        return f"not over after {LIMIT_SECONDS:.0f} s"
+    finally:
+        stop(str(directory), process)
+    return None if status == 0 else ": ".join([exit_text(status), *log_tail(directory / LOG)[-1:]])

@@ -1,0 +1,188 @@
+"""From what was asked for to the cells that are run: the request, the plan, and the way from one to the other."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from bench import machine
+from shared import spec
+from shared.errors import UserError
+from shared.protocol import Cell
+from shared.spec import Workload
+
+MOST_LOADERS = 8  # processes or threads a replica; more only compete with the step
+
+
+@dataclass(frozen=True)
+class Request:
+    """What `bench run` was asked for, as typed; None: the default that fits the machine or the workload."""
+
+    frameworks: tuple[str, ...] = ("pt", "tf")
+    gpus: tuple[int, ...] = (1, 2)
+    workload: str = "effnet-b0"
+    preset: str | None = None
+    data: str | None = None
+    device: str = "auto"
+    cores_per_replica: int | None = None
+    precision: str = "fp32"
+    arm: str = "matched"
+    input_mode: str = "disk"
+    steps: int | None = None
+    epochs: int | None = None
+    batch: int | None = None
+    finetune: bool = False
+    repeats: int = 1
+    seed: int = 0
+    loader_workers: int | None = None
+    weights: str | None = None
+    timeout: float | None = None
+    tune: bool = True
+
+
+@dataclass(frozen=True)
+class Pages:
+    """What the plan needs to know of a store."""
+
+    path: str
+    name: str
+    digest: str
+    num_classes: int
+    image_size: int
+    split_sizes: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The cells in the order they are run, and what holds for all of them."""
+
+    device_name: str
+    pages: Pages
+    tune: bool
+    timeout: float | None
+    cells: tuple[Cell, ...]
+    notes: tuple[str, ...] = ()
+    gpu_selectors: tuple[str, ...] = field(default=())
+
+    @property
+    def workload(self) -> Workload:
+        """The one workload of all cells."""
+        return self.cells[0].workload
+
+    def total_steps(self, cell: Cell) -> int:
+        """Training steps of a cell."""
+        measure = cell.workload.measure
+        epoch_steps = self.pages.split_sizes["train"] // cell.global_batch
+        least = measure.warmup_steps + measure.measured_steps
+        if cell.epochs == 0:
+            return least
+        return cell.epochs * epoch_steps + (cell.workload.finetune.epochs * epoch_steps if cell.finetune else 0)
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON-able values, without the directory: a run may be moved and resumed."""
+        cells = [asdict(cell) | {"workload": cell.workload.model_dump(mode="json")} for cell in self.cells]
+        return asdict(replace(self, cells=())) | {"cells": [{**cell, "directory": ""} for cell in cells]}
+
+    @staticmethod
+    def from_json(content: dict[str, Any], directory: Path) -> Plan:
+        """What `to_json` wrote, for a run that lies in `directory`."""
+        cells = []
+        for each in content["cells"]:
+            workload = spec.check(each["workload"], str(directory))
+            cores = tuple(tuple(group) for group in each["cores"])
+            place = str(directory / "cells" / each["cell_id"])
+            cells.append(Cell(**{**each, "workload": workload, "cores": cores, "directory": place}))
+        return Plan(
+            device_name=content["device_name"],
+            pages=Pages(**content["pages"]),
+            tune=content["tune"],
+            timeout=content["timeout"],
+            cells=tuple(cells),
+            notes=tuple(content["notes"]),
+            gpu_selectors=tuple(content["gpu_selectors"]),
+        )
+
+
+def core_groups(cores: Sequence[int], replicas: int, size: int) -> tuple[tuple[int, ...], ...]:
+    """The cores of each replica; they wrap around where there are fewer than asked for (oversubscribed)."""
+    return tuple(
+        tuple(cores[(replica * size + position) % len(cores)] for position in range(size))
+        for replica in range(replicas)
+    )
+
+
+def make_plan(
+    request: Request,
+    workload: Workload,
+    pages: Pages,
+    epochs: int,
+    gpus: Sequence[machine.Gpu],
+    notes: Sequence[str] = (),
+) -> Plan:
+    """The cells of a request, in an order that spreads drift over both frameworks.
+
+    Args:
+        request: what was asked for, checked.
+        workload: resolved, and fitted to the pages.
+        pages: the store.
+        epochs: of each cell; 0: the measured steps alone.
+        gpus: those that the cells may use; empty: they run on CPU.
+        notes: what the user must be told already.
+
+    Raises:
+        UserError: more cores a replica than there are.
+    """
+    cores = machine.usable_cores()
+    share = max(1, len(cores) // max(request.gpus))
+    size = request.cores_per_replica or share
+    if size > len(cores):
+        raise UserError(f"--cores-per-replica {size}: this machine has {len(cores)} usable cores")
+    on_cpu = not gpus
+    loaders = request.loader_workers or (1 if on_cpu else min(MOST_LOADERS, share))
+    cells = []
+    for repeat in range(request.repeats):
+        for replicas in request.gpus:
+            for framework in request.frameworks:
+                name = re.sub(r"[^A-Za-z0-9._]+", "-", workload.name)
+                cell_id = (
+                    f"{name}-{framework}-{request.arm}-r{replicas}-{request.precision}-{request.input_mode}-{repeat}"
+                )
+                cells.append(
+                    Cell(
+                        cell_id=cell_id,
+                        framework=framework,
+                        arm=request.arm,
+                        replicas=replicas,
+                        device="cpu" if on_cpu else "cuda",
+                        precision=request.precision,
+                        input_mode=request.input_mode,
+                        repeat=repeat,
+                        seed=request.seed + repeat,
+                        workload=workload,
+                        store=pages.path,
+                        directory="",
+                        cores=core_groups(cores, replicas, size) if on_cpu else (),
+                        threads_per_replica=size if on_cpu else share,
+                        epochs=epochs,
+                        finetune=request.finetune,
+                        loader_workers=loaders,
+                        weights=None if request.weights is None else str(Path(request.weights).resolve()),
+                    )
+                )
+    told = list(notes)
+    if on_cpu and size * max(request.gpus) > len(cores):
+        told.append(
+            f"oversubscribed: {max(request.gpus)} replicas of {size} cores share {len(cores)}; no speedup there"
+        )
+    return Plan(
+        device_name=machine.cpu_model() if on_cpu else gpus[0].name,
+        pages=pages,
+        tune=request.tune,
+        timeout=request.timeout,
+        cells=tuple(cells),
+        notes=tuple(told),
+        gpu_selectors=tuple(gpu.selector for gpu in gpus),
+    )

@@ -1,0 +1,62 @@
+"""Figures of a run, made from its records alone (DESIGN section 9)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.records import Record, read_records
+from shared.errors import UserError
+
+FORMATS = ("png", "svg")
+FIGURES_FOLDER = "figures"  # in a run's directory
+
+
+def plot_run(directory: Path, out: Path | None = None) -> list[Path]:
+    """Draw the figures of one run and return the files written.
+
+    Args:
+        directory: what `bench run` made.
+        out: where the files go; None: the `figures` folder of the run's directory.
+
+    Raises:
+        UserError: no records there, an unreadable one, or a folder that cannot be written.
+    """
+    return plot_records(read_records([directory]), out or directory / FIGURES_FOLDER)
+
+
+def plot_records(records: Sequence[Record], out: Path, formats: Sequence[str] = FORMATS) -> list[Path]:
+    """Draw one set of figures a group of comparable records and return the files written.
+
+    With more than one group the group is part of the files' names. The accuracy figure is drawn only where a record
+    has an accuracy or was asked for one.
+
+    Raises:
+        UserError: no records, or a folder that cannot be written.
+    """
+    # matplotlib takes most of a second to import: only who draws pays for it
+    from bench.plots.bars import accuracy_figure, throughput_figure
+    from bench.plots.frame import group_records
+    from bench.plots.lines import speedup_figure, training_time_figure
+    from bench.plots.style import save
+
+    if not records:
+        raise UserError("no records to plot; `bench run` makes them")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{out}: cannot make this folder for the figures ({error.strerror}); name another") from None
+    groups = group_records(records)
+    paths = []
+    for group in groups:
+        figures = {
+            "speedup": speedup_figure(group),
+            "training-time": training_time_figure(group),
+            "throughput": throughput_figure(group),
+        }
+        if group.trains:
+            figures["accuracy"] = accuracy_figure(group)
+        for name, figure in figures.items():
+            stem = f"{name}-{group.slug}" if len(groups) > 1 else name
+            paths += [save(figure, out / f"{stem}.{suffix}") for suffix in formats]
+    return paths

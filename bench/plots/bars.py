@@ -1,0 +1,98 @@
+"""Figures of grouped bars: throughput, and accuracy on each split."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+
+from bench.plots import caption as words
+from bench.plots.frame import Group, Series, throughput_of
+from bench.plots.style import STYLES, bar_handle, draw_failures, draw_legend, new_figure, styled
+from bench.records import Record
+
+GROUP_WIDTH = 0.8  # of the distance between two groups of bars
+SPLITS = ("train", "val", "test")
+Metric = Callable[[Record], float | None]
+
+
+@styled
+def throughput_figure(group: Group) -> Figure:
+    """Samples a second by replicas: a bar for the median, a dot a repeat."""
+    series = group.series(throughput_of)
+    notes = words.oversubscription_notes(series, "replicas share cores")
+    figure, (axes,) = new_figure(words.caption(group), notes + words.failure_notes(series))
+    draw_bars(axes, series, group.replicas)
+    axes.set_title("Training throughput")
+    axes.set_ylabel("samples/s")
+    axes.set_ylim(bottom=0)
+    draw_legend(figure, [*map(bar_handle, series)])
+    return figure
+
+
+@styled
+def accuracy_figure(group: Group) -> Figure:
+    """Accuracy by replicas, a panel a split, with the line of chance."""
+    names = [split for split in SPLITS if any(split in record.accuracy for record in group.records)]
+    by_split = {split: group.series(accuracy_on(split)) for split in names or SPLITS[-1:]}
+    series = next(iter(by_split.values()))
+    classes = class_count(group)
+    notes = [f"dashed line: chance, 1 of {classes} classes"] if classes else []
+    figure, panels = new_figure(words.caption(group), notes + words.failure_notes(series), len(by_split))
+    for axes, (split, lines) in zip(panels, by_split.items(), strict=True):
+        draw_bars(axes, lines, group.replicas)
+        if classes:
+            halo = [withStroke(linewidth=2, foreground="white")]  # keeps the line visible on dark bars
+            axes.axhline(1 / classes, color="black", linewidth=0.8, linestyle="--", path_effects=halo, gid="chance")
+        axes.set_title(split)
+        axes.set_ylim(0, 1)
+    panels[0].set_ylabel(f"accuracy after {words.counted(group.first.epochs, 'epoch')}")
+    draw_legend(figure, [*map(bar_handle, series)])
+    return figure
+
+
+def accuracy_on(split: str) -> Metric:
+    """The metric "accuracy on a split"."""
+    return lambda record: record.accuracy.get(split)
+
+
+def class_count(group: Group) -> int | None:
+    """How many classes the data has, as the workers report it; None where none did."""
+    counts = {record.settings["num_classes"] for record in group.records if "num_classes" in record.settings}
+    return int(counts.pop()) if len(counts) == 1 else None
+
+
+def draw_bars(axes: Axes, series: Sequence[Series], replicas: Sequence[int]) -> None:
+    """Bars grouped by replicas, a dot a repeat, a cross a failed cell; hollow where unverified."""
+    width = GROUP_WIDTH / len(series)
+    for index, line in enumerate(series):
+        style, shift = STYLES[line.key], (index - (len(series) - 1) / 2) * width
+        slots = {count: place + shift for place, count in enumerate(replicas)}
+        for point in line.measured:
+            x = slots[point.replicas]
+            axes.bar(
+                x,
+                point.median,
+                width,
+                color=style.color if point.verified else "white",
+                edgecolor="black" if point.verified else style.color,
+                hatch=style.hatch,
+                linewidth=0.5,
+                gid=f"bar-{line.key}-{point.replicas}",
+            )
+            spread = [x + width * 0.25 * offset for offset in spread_out(len(point.values))]
+            axes.plot(
+                spread, point.values, ".", color="black", markersize=2.5, gid=f"repeats-{line.key}-{point.replicas}"
+            )
+        draw_failures(axes, line, slots.__getitem__)
+    axes.set_xticks(range(len(replicas)), [str(count) for count in replicas])
+    axes.set_xlim(-0.5, len(replicas) - 0.5)
+    axes.set_xlabel("replicas")
+    axes.grid(axis="x", visible=False)
+
+
+def spread_out(count: int) -> list[float]:
+    """Evenly spaced offsets in [-1, 1], one a repeat, so that equal values stay visible."""
+    return [0.0] if count == 1 else [2 * index / (count - 1) - 1 for index in range(count)]

@@ -1,0 +1,111 @@
+"""The caption below every figure: on what, how, with which versions and with which proof it was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from bench.plots.frame import Group, Point, Series, is_implausible
+from bench.records import Record
+from bench.summary import efficiency
+
+SYNTHETIC = "synthetic"
+CROSS, RING = "\N{MULTIPLICATION SIGN}", "\N{WHITE CIRCLE}"  # as drawn
+# keys of Record.settings under which workers report the versions that decide the numbers
+VERSIONS = {
+    "version.torch": "torch",
+    "version.transformers": "transformers",
+    "version.tensorflow": "tensorflow",
+    "version.keras": "keras",
+    "version.keras_cv": "keras-cv",
+}
+
+
+def caption(group: Group) -> list[str]:
+    """The caption's statements, in reading order."""
+    first = group.first
+    arms = sorted({record.arm for record in group.records})
+    statements = [
+        "data: synthetic pages" if first.data_name == SYNTHETIC else f"data: {first.data_name}",
+        device(first),
+        first.precision,
+        f"arm: {' and '.join(arms)}",
+        f"input: {first.input_mode}",
+        versions(group.records),
+        certificate(group.records),
+        f"{first.workload}, preset {first.preset}, {first.image_size} px, {first.batch_per_replica} samples a replica",
+        f"spec {first.spec_hash}",
+    ]
+    return [statement for statement in statements if statement]
+
+
+def device(record: Record) -> str:
+    """What one replica is."""
+    if record.device == "cuda":
+        return f"GPU: {record.device_name}"
+    return f"CPU replicas of {counted(record.cores_per_replica or 0, 'core')} ({record.device_name})"
+
+
+def versions(records: Iterable[Record]) -> str:
+    """The frameworks' versions; where records differ, all of them."""
+    seen: dict[str, set[str]] = {}
+    for record in records:
+        for key, name in VERSIONS.items():
+            if key in record.settings:
+                seen.setdefault(name, set()).add(str(record.settings[key]))
+    return ", ".join(f"{name} {'/'.join(sorted(seen[name]))}" for name in VERSIONS.values() if name in seen)
+
+
+def certificate(records: Iterable[Record]) -> str:
+    """Whether the two sides were proven to be the same computation."""
+    records = list(records)
+    verified = [record for record in records if record.certificate == "verified"]
+    identities = sorted({record.certificate_id for record in verified if record.certificate_id})
+    words = " ".join(["verified", *identities])
+    if len(verified) == len(records):
+        return words
+    if not verified:
+        return "unverified (drawn hollow)"
+    return f"{words}; {len(records) - len(verified)} of {len(records)} cells unverified (drawn hollow)"
+
+
+def failure_notes(series: Iterable[Series]) -> list[str]:
+    """Every failed cell: how it failed and in how many of its repeats; one note for those that failed alike."""
+    alike: dict[tuple[str, str], list[int]] = {}
+    for line in series:
+        for point in line.failed:
+            repeats = len(point.values) + len(point.failures)
+            share = f" in {len(point.failures)} of {repeats} repeats" if repeats > 1 else ""
+            alike.setdefault((line.label, statuses(point) + share), []).append(point.replicas)
+    return [f"{CROSS} {label}, {listed(counts)}: {outcome}" for (label, outcome), counts in alike.items()]
+
+
+def oversubscription_notes(series: Iterable[Series], withheld: str) -> list[str]:
+    """The replica counts that had too few cores, and what is therefore withheld; nothing where there are none."""
+    counts = sorted({point.replicas for line in series for point in line.points if point.oversubscribed})
+    return [f"{listed(counts)}: oversubscribed, {withheld}"] if counts else []
+
+
+def implausible_notes(label: str, speedups: Iterable[Point]) -> list[str]:
+    """One note a speedup that is too good to be printed as a fact."""
+    return [
+        f"{RING} {label}, {counted(point.replicas)}: efficiency {efficiency(point.median, point.replicas):.2f}, "
+        "above linear: not a fact"
+        for point in speedups
+        if is_implausible(point)
+    ]
+
+
+def counted(count: int, noun: str = "replica") -> str:
+    """1 replica, 2 replicas."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def listed(counts: Sequence[int]) -> str:
+    """1 replica; 2, 4 and 8 replicas."""
+    *others, last = [str(count) for count in counts]
+    return (", ".join(others) + " and " if others else "") + (counted(counts[0]) if not others else f"{last} replicas")
+
+
+def statuses(point: Point) -> str:
+    """The different ways in which a cell's repeats failed."""
+    return ", ".join(sorted(set(point.failures)))

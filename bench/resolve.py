@@ -1,0 +1,129 @@
+"""What the user asked for, checked against this machine and these pages before anything starts."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+from bench import machine
+from bench.plan import Pages, Request
+from shared import spec
+from shared.errors import UserError
+from shared.spec import FULL, Workload
+
+MODULES = {"pt": ("torch", "PyTorch"), "tf": ("tensorflow", "TensorFlow")}
+QUICK = "quick"
+
+
+def is_installed(module: str) -> bool:
+    """Whether a module can be imported, without importing it."""
+    return importlib.util.find_spec(module) is not None
+
+
+def check_request(request: Request) -> None:
+    """What can be told from the request alone.
+
+    Raises:
+        UserError: a framework that is not installed, options that exclude each other, weights that are not there.
+    """
+    for framework in request.frameworks:
+        module, name = MODULES[framework]
+        if not is_installed(module):
+            raise UserError(f"{name} is not installed; pip install 'twinbench[{framework}]', or choose --framework")
+    if request.finetune and request.epochs == 0:
+        raise UserError("--finetune follows a training: give --epochs 1 or more")
+    if request.input_mode == "device" and (request.epochs or request.finetune):
+        raise UserError("--input device trains on one batch: leave out --epochs and --finetune, or use --input disk")
+    if request.weights is not None:
+        check_weights(Path(request.weights), request.arm)
+
+
+def check_weights(path: Path, arm: str) -> None:
+    """Whether a file of initial weights can be read.
+
+    Raises:
+        UserError: missing, not safetensors, or given for the native arm, whose parameters have other names.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    if arm == "native":
+        raise UserError("--weights holds the matched networks' parameters; leave it out for --arm native")
+    try:
+        with safe_open(path, framework="np"):
+            pass
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"--weights {path}: not a readable safetensors file ({error})") from None
+
+
+def resolve_device(request: Request) -> tuple[str, list[machine.Gpu]]:
+    """The device of the run, and the GPUs it may use: none on CPU.
+
+    Raises:
+        UserError: fewer GPUs than asked for, or a precision that the device lacks.
+    """
+    gpus = machine.gpus()
+    device = request.device if request.device != "auto" else ("cuda" if gpus else "cpu")
+    if device == "cuda" and len(gpus) < max(request.gpus):
+        there = ", ".join(gpu.name for gpu in gpus)
+        have = f"has {len(gpus)} ({there})" if gpus else "has no GPU"
+        raise UserError(f"--gpus {max(request.gpus)}: this machine {have}; --device cpu runs on cores instead")
+    if device == "cpu" and request.precision == "fp16":
+        raise UserError("--precision fp16 needs GPUs; on CPU use fp32 or bf16")
+    return device, gpus if device == "cuda" else []
+
+
+def resolve_workload(request: Request, device: str) -> Workload:
+    """The workload with its preset and the options that override it."""
+    preset = request.preset
+    if preset is None:
+        preset = QUICK if device == "cpu" and QUICK in spec.preset_names(request.workload) else FULL
+    workload = spec.load(request.workload, preset)
+    overrides = (
+        ("--steps", "measure.measured_steps", request.steps),
+        ("--batch", "train.batch_per_replica", request.batch),
+        ("--epochs", "train.epochs", request.epochs or None),  # 0 changes the cell, not the workload
+    )
+    for option, key, value in overrides:
+        if value is not None:
+            workload = workload.overridden({key: value}, option)
+    return workload
+
+
+def fit_to_pages(request: Request, workload: Workload, pages: Pages) -> tuple[Workload, int, list[str]]:
+    """Fit the workload to the store: classes, and enough steps for the measurement.
+
+    Returns:
+        the workload, the epochs of each cell (0: the measured steps alone), and what the user must be told.
+
+    Raises:
+        UserError: the training split is smaller than a global batch, or --epochs is too few for --steps.
+    """
+    notes = []
+    if pages.num_classes != workload.model.num_classes:
+        notes.append(
+            f"the store has {pages.num_classes} classes, the workload {workload.model.num_classes}: the store's"
+        )
+        workload = workload.overridden({"model.num_classes": pages.num_classes}, pages.path)
+    num_train, largest = pages.split_sizes["train"], max(request.gpus) * workload.train.batch_per_replica
+    if num_train < largest:
+        raise UserError(
+            f"the training split has {num_train} pages, a step of {max(request.gpus)} replicas needs {largest}: "
+            "use fewer --gpus, a smaller --batch or more pages"
+        )
+    if request.epochs == 0 or request.input_mode == "device":
+        return workload, 0, notes
+    epoch_steps = num_train // largest
+    needed = workload.measure.warmup_steps + workload.measure.measured_steps
+    epochs = workload.train.epochs
+    if epochs * epoch_steps < needed:
+        enough = -(-needed // epoch_steps)
+        told = (
+            f"{epochs} epoch{'s' if epochs > 1 else ''} of {num_train} pages are {epochs * epoch_steps} steps at "
+            f"{max(request.gpus)} replicas; {workload.measure.warmup_steps} to warm up and "
+            f"{workload.measure.measured_steps} measured need {needed}"
+        )
+        if request.epochs is not None:
+            raise UserError(f"{told}: use --epochs {enough}, fewer --steps, or --epochs 0 for those steps alone")
+        notes.append(f"{told}: training for {enough} epochs")
+        workload = workload.overridden({"train.epochs": enough}, "--steps")
+    return workload, workload.train.epochs, notes

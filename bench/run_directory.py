@@ -1,0 +1,118 @@
+"""The directory of a run: who works in it, what was asked for, what is finished.
+
+`run.json` (request and plan, written first), `environment.json`, `records/`, `cells/`, `figures/`, `summary.md`,
+`records.csv`, and a lock that the kernel releases when its holder ends, however it ends.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from bench.records import Record, read_record, write_atomically
+from shared.errors import UserError
+
+RUN_SCHEMA = 1
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+PLAN, ENVIRONMENT, LOCK = "run.json", "environment.json", ".lock"
+
+
+class RunDirectory:
+    """A run's directory, held by this process from entering the context to leaving it."""
+
+    def __init__(self, path: Path, resume: bool) -> None:
+        """
+        Args:
+            path: the directory; made where it does not exist.
+            resume: whether it must hold a run already; otherwise it must be empty.
+        """
+        self.path = path.absolute()
+        self.resume = resume
+        self._lock = -1
+        self._made: list[Path] = []
+
+    def __enter__(self) -> RunDirectory:
+        """Take the directory.
+
+        Raises:
+            UserError: it cannot be written, another run is at work in it, it is not empty, or holds no run to resume.
+        """
+        if self.resume and not (self.path / PLAN).is_file():
+            raise UserError(f"{self.path}: no run to resume here ({PLAN} is missing); name a directory of `bench run`")
+        try:
+            self._make()
+            self._lock = os.open(self.path / LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise UserError(f"{self.path}: cannot be written ({error.strerror}); name another with --out") from None
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not self.resume and (others := sorted(p.name for p in self.path.iterdir() if p.name != LOCK)):
+                raise UserError(
+                    f"{self.path}: not empty ({others[0]}); name another with --out, or continue with --resume"
+                )
+        except BlockingIOError:
+            os.close(self._lock)
+            raise UserError(f"{self.path}: another `bench run` is at work in it; wait for it or name another") from None
+        except UserError:
+            os.close(self._lock)
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
+        """Release the directory; one that we made and that came to nothing is removed.
+
+        Raises:
+            UserError: the disk is full; finished records are kept.
+        """
+        if not (self.path / PLAN).exists():
+            with suppress(OSError):
+                (self.path / LOCK).unlink()
+                for made in self._made:
+                    made.rmdir()
+        os.close(self._lock)
+        if isinstance(value, OSError) and value.errno in NO_SPACE:
+            raise UserError(
+                f"{self.path}: {value.strerror}; {len(self.records())} records are kept: "
+                f"make room and use `bench run --resume {self.path}`"
+            ) from None
+
+    def _make(self) -> None:
+        """Make the directory and remember which of its parents were not there, innermost first."""
+        missing = self.path
+        while not missing.exists():
+            self._made.append(missing)
+            missing = missing.parent
+        self.path.mkdir(parents=True, exist_ok=True)
+
+    def write_json(self, name: str, content: dict[str, Any]) -> None:
+        """Write one of the run's own files."""
+        write_atomically(self.path / name, json.dumps(content, indent=1) + "\n")
+
+    def read_json(self, name: str) -> dict[str, Any]:
+        """Read one of the run's own files.
+
+        Raises:
+            UserError: missing, damaged, or of another version.
+        """
+        try:
+            content = json.loads((self.path / name).read_text(encoding="utf-8"))
+            schema = content["schema"]
+        except (OSError, ValueError, KeyError, TypeError):
+            raise UserError(f"{self.path / name}: missing or damaged; start a new run") from None
+        if schema != RUN_SCHEMA:
+            raise UserError(f"{self.path / name}: schema {schema!r}, this version reads {RUN_SCHEMA}; start a new run")
+        return dict(content)
+
+    def records(self) -> list[Record]:
+        """Records so far, by cell id; one that cannot be read is passed over: its cell runs again."""
+        found = []
+        for path in sorted((self.path / "records").glob("*.json")):
+            with suppress(UserError):
+                found.append(read_record(path))
+        return found

@@ -1,0 +1,145 @@
+"""From a cell's events to its record, and from records to speedups: the formulas of DESIGN section 5."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.events import Event
+from bench.launch import LOG, Outcome
+from bench.records import Record
+from shared.protocol import Cell
+
+IMPLAUSIBLE_EFFICIENCY = 1.05  # above it, something else than the number of replicas has changed
+
+
+def throughput(windows: Sequence[Event]) -> float:
+    """Samples a second of a cell: global samples / max over ranks of the seconds between the two barriers.
+
+    Args:
+        windows: one `window` event a rank; `samples` are that rank's own (all replicas' where one process drives all).
+    """
+    assert windows, "no window"
+    return float(sum(window["samples"] for window in windows) / max(window["seconds"] for window in windows))
+
+
+def speedup(value: float, baseline: float) -> float:
+    """Throughput at R replicas over that at one, of the same framework, workload and precision."""
+    return value / baseline
+
+
+def efficiency(speedup_value: float, replicas: int) -> float:
+    """Speedup over the number of replicas; above IMPLAUSIBLE_EFFICIENCY it is flagged, not printed as a fact."""
+    return speedup_value / replicas
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """Percentile by linear interpolation."""
+    return float(np.percentile(values, percent))
+
+
+def of_kind(events: Iterable[Event], kind: str) -> list[Event]:
+    """The events of one kind, in order."""
+    return [event for event in events if event["event"] == kind]
+
+
+def accuracy(events: Sequence[Sequence[Event]], stage: str) -> dict[str, float]:
+    """Split to the share of samples classified correctly, over all ranks, at the stage's last evaluation."""
+    counts: dict[str, list[int]] = {}
+    for rank_events in events:
+        last = {event["split"]: event for event in of_kind(rank_events, "eval") if event["stage"] == stage}
+        for split, event in last.items():
+            sums = counts.setdefault(split, [0, 0])
+            sums[0] += event["correct"]
+            sums[1] += event["total"]
+    return {split: correct / total for split, (correct, total) in counts.items() if total > 0}
+
+
+def measured_figures(events: Sequence[Sequence[Event]]) -> dict[str, Any]:
+    """The fields of a record that come from events; a figure that a failed cell never reached is absent."""
+    # a rank's first window is that of the training; every rank must have one, or the sum would lack samples
+    windows = [of_kind(rank_events, "window")[:1] for rank_events in events]
+    whole = [window[0] for window in windows if window and window[0]["seconds"] > 0]
+    first_steps = [event["seconds"] for rank_events in events for event in of_kind(rank_events, "first_step")[:1]]
+    memory = [of_kind(rank_events, "memory")[-1:] for rank_events in events]
+    last_memory = [event for last in memory for event in last]
+    allocator_peaks = [event["allocator_peak"] for event in last_memory if event["allocator_peak"] is not None]
+    settings: dict[str, Any] = {}
+    for event in of_kind(events[0], "settings"):
+        settings |= {key: value for key, value in event.items() if key not in ("event", "rank", "time")}
+    figures: dict[str, Any] = {
+        "window_seconds": [window["seconds"] for window in whole],
+        "step_seconds": [event["seconds"] for event in of_kind(events[0], "step")],
+        "accuracy": accuracy(events, "train"),
+        "accuracy_finetuned": accuracy(events, "finetune"),
+        "loss_per_epoch": [event["loss"] for event in of_kind(events[0], "epoch")],
+        "settings": settings,
+    }
+    if whole and len(whole) == len(events):
+        figures |= {"throughput": throughput(whole), "measured_steps": whole[0]["steps"]}
+    if first_steps:
+        figures["time_to_first_step"] = max(first_steps)
+    if last_memory:
+        figures["memory_rss_peak"] = int(sum(event["rss_peak"] for event in last_memory))
+    if allocator_peaks:
+        figures["memory_allocator_peak"] = int(max(allocator_peaks))
+    num_parameters = settings.get("num_parameters")
+    return figures | {"num_parameters": num_parameters if isinstance(num_parameters, int) else None}
+
+
+def make_record(cell: Cell, outcome: Outcome, environment: dict[str, str], **context: Any) -> Record:
+    """The record of a cell that has ended, however it did.
+
+    Args:
+        cell: what was asked for.
+        outcome: what came of it.
+        environment: `env.NAME` to value, as recorded beside the worker's own settings.
+        context: the record's fields that hold for the whole run (run_id, device_name, data_name, ...).
+    """
+    figures = measured_figures(outcome.events)
+    figures["settings"] = figures["settings"] | environment
+    workload = cell.workload
+    return Record(
+        cell_id=cell.cell_id,
+        workload=workload.name,
+        preset=workload.preset,
+        spec_hash=workload.spec_hash,
+        computation_hash=workload.computation_hash,
+        framework=cell.framework,  # type: ignore[arg-type]  # checked by pydantic
+        arm=cell.arm,  # type: ignore[arg-type]
+        replicas=cell.replicas,
+        device=cell.device,  # type: ignore[arg-type]
+        cores_per_replica=len(cell.cores[0]) if cell.cores else None,
+        oversubscribed=is_oversubscribed(cell),
+        precision=cell.precision,
+        input_mode=cell.input_mode,
+        repeat=cell.repeat,
+        seed=cell.seed,
+        epochs=cell.epochs,
+        batch_per_replica=workload.train.batch_per_replica,
+        image_size=workload.input.image_size,
+        status=outcome.status,
+        reason=outcome.reason,
+        started=outcome.started,
+        wall_seconds=outcome.wall_seconds,
+        harness_cpu_seconds=outcome.harness_cpu_seconds,
+        log=str(Path("cells") / cell.cell_id / LOG),
+        **figures,
+        **context,
+    )
+
+
+def is_oversubscribed(cell: Cell) -> bool:
+    """Whether two replicas of a cell share a core."""
+    cores = [core for group in cell.cores for core in group]
+    return len(set(cores)) < len(cores)
+
+
+def median_throughput(records: Iterable[Record]) -> float | None:
+    """Median over the repeats that ended well; None where none did."""
+    values = [record.throughput for record in records if record.status == "ok" and record.throughput is not None]
+    return statistics.median(values) if values else None

@@ -1,0 +1,186 @@
+"""The table at the end of a run: on the terminal, as Markdown, as CSV. Made from records alone."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bench.plots.caption import device, versions
+from bench.records import Record
+from bench.summary import IMPLAUSIBLE_EFFICIENCY, efficiency, median_throughput, percentile, speedup
+
+COLUMNS = (
+    "framework", "arm", "replicas", "samples/s", "speedup", "efficiency", "step p50 ms", "step p95 ms", "first step s",
+    "peak memory GiB", "accuracy train/val/test", "status", "certificate",
+)  # fmt: skip
+TEXT_COLUMNS = ("framework", "arm", "status", "certificate")
+FRAMEWORK_NAMES = {"pt": "PyTorch", "tf": "TensorFlow"}
+NOTHING = "-"
+
+
+@dataclass(frozen=True)
+class Row:
+    """The repeats of one cell, summed up: medians over those that ended well."""
+
+    records: tuple[Record, ...]
+    throughput: float | None
+    speedup: float | None  # None: no cell at one replica, or oversubscribed
+
+    @property
+    def efficiency(self) -> float | None:
+        """Speedup a replica."""
+        return None if self.speedup is None else efficiency(self.speedup, self.records[0].replicas)
+
+
+def line_key(record: Record) -> tuple[object, ...]:
+    """What must be equal for two records to be compared over replicas."""
+    return (record.spec_hash, record.data_digest, record.framework, record.arm, record.device_name,
+            record.cores_per_replica, record.precision, record.input_mode)  # fmt: skip
+
+
+def rows(records: Sequence[Record]) -> list[Row]:
+    """One row a (line, replicas), in the order of the records' frameworks and replicas."""
+    groups: dict[tuple[object, ...], list[Record]] = {}
+    for record in sorted(records, key=lambda record: (record.framework, record.arm, record.replicas, record.repeat)):
+        groups.setdefault((*line_key(record), record.replicas), []).append(record)
+    result = []
+    for (*line, _), group in groups.items():
+        value, baseline = median_throughput(group), median_throughput(groups.get((*line, 1), []))
+        claimed = value is not None and baseline is not None and not group[0].oversubscribed
+        ratio = speedup(value, baseline) if claimed and value and baseline else None
+        result.append(Row(tuple(group), value, ratio))
+    return result
+
+
+def number(value: float | None, digits: int) -> str:
+    """A number with fixed digits, or the mark for nothing."""
+    return NOTHING if value is None else f"{value:.{digits}f}"
+
+
+def median_of(values: Sequence[float | None]) -> float | None:
+    """Median of what is there."""
+    present = [value for value in values if value is not None]
+    return statistics.median(present) if present else None
+
+
+def accuracy_text(records: Sequence[Record]) -> str:
+    """Accuracies of train, val and test: medians over repeats; after the second stage where there was one."""
+    found = [record.accuracy_finetuned or record.accuracy for record in records]
+    if not any(found):
+        return NOTHING
+    return "/".join(number(median_of([each.get(split) for each in found]), 3) for split in ("train", "val", "test"))
+
+
+def memory_text(records: Sequence[Record]) -> str:
+    """Peak of the device allocator where the framework has one, else of the processes' footprint; named apart."""
+    for name, values in (
+        ("device", [record.memory_allocator_peak for record in records]),
+        ("process", [record.memory_rss_peak for record in records]),
+    ):
+        peak = median_of(values)
+        if peak is not None:
+            return f"{peak / 2**30:.2f} {name}"
+    return NOTHING
+
+
+def status_text(records: Sequence[Record]) -> str:
+    """`ok`, or how many of the repeats ended how."""
+    statuses = [record.status for record in records]
+    if len(set(statuses)) == 1:
+        return statuses[0]
+    return ", ".join(f"{statuses.count(status)} {status}" for status in dict.fromkeys(statuses))
+
+
+def cells_of(row: Row) -> list[str]:
+    """A row as text, by COLUMNS."""
+    first = row.records[0]
+    good = [record for record in row.records if record.status == "ok"]
+    steps = [second for record in good for second in record.step_seconds]
+    flag = " (!)" if row.efficiency is not None and row.efficiency > IMPLAUSIBLE_EFFICIENCY else ""
+    return [
+        FRAMEWORK_NAMES[first.framework],
+        first.arm,
+        f"{first.replicas}{' (oversubscribed)' if first.oversubscribed else ''}",
+        number(row.throughput, 2),
+        number(row.speedup, 2),
+        number(row.efficiency, 2) + flag,
+        number(percentile(steps, 50) * 1e3 if steps else None, 1),
+        number(percentile(steps, 95) * 1e3 if steps else None, 1),
+        number(median_of([record.time_to_first_step for record in good]), 1),
+        memory_text(good),
+        accuracy_text(good),
+        status_text(row.records),
+        first.certificate,
+    ]
+
+
+def caption(records: Sequence[Record]) -> str:
+    """One line: data, device, precision, arm, versions, certificate."""
+    first = records[0]
+    certificates = {record.certificate_id or record.certificate for record in records}
+    parts = [
+        f"{first.workload} ({first.preset}), {first.image_size} px, batch {first.batch_per_replica} a replica",
+        f"data: {first.data_name} ({first.data_digest})",
+        f"device: {device(first)}",
+        first.precision,
+        f"input: {first.input_mode}",
+        f"arm: {' and '.join(sorted({record.arm for record in records}))}",
+        versions(records) or "versions not reported",
+        f"certificate: {', '.join(sorted(certificates))}",
+    ]
+    return "; ".join(parts)
+
+
+def notes(records: Sequence[Record]) -> list[str]:
+    """What a reader of the table must be told: failures with their logs, implausible figures, shared cores."""
+    lines = [f"{r.cell_id}: {r.status}: {r.reason or ''} (log: {r.log})" for r in records if r.status != "ok"]
+    for row in rows(records):
+        if row.efficiency is not None and row.efficiency > IMPLAUSIBLE_EFFICIENCY:
+            first = row.records[0]
+            lines.append(
+                f"(!) {FRAMEWORK_NAMES[first.framework]} at {first.replicas} replicas: an efficiency above "
+                f"{IMPLAUSIBLE_EFFICIENCY} is implausible; something else than the replicas differs from one to many"
+            )
+    if any(record.oversubscribed for record in records):
+        lines.append("oversubscribed: more replicas than cores; no speedup is claimed")
+    return lines
+
+
+def markdown(records: Sequence[Record]) -> str:
+    """The table, its caption and its notes as Markdown."""
+    body = [list(COLUMNS), ["---"] * len(COLUMNS), *(cells_of(row) for row in rows(records))]
+    table = "\n".join("| " + " | ".join(cell.replace("|", "/") for cell in line) + " |" for line in body)
+    return "\n\n".join([table, caption(records), *(f"- {note}" for note in notes(records))]) + "\n"
+
+
+def csv(records: Sequence[Record]) -> str:
+    """Every record as a line; lists and mappings are left to the records' own files, but accuracies have columns."""
+    import pandas
+
+    lines = []
+    for record in records:
+        content = record.model_dump(mode="json")
+        flat = {key: value for key, value in content.items() if not isinstance(value, list | dict)}
+        flat |= {f"accuracy_{split}": value for split, value in record.accuracy.items()}
+        flat |= {f"accuracy_finetuned_{split}": value for split, value in record.accuracy_finetuned.items()}
+        lines.append(flat)
+    return str(pandas.DataFrame(lines).to_csv(index=False))
+
+
+def print_table(records: Sequence[Record]) -> None:
+    """The table on standard output, with its caption and notes."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(soft_wrap=False)
+    table = Table(pad_edge=False)
+    for column in COLUMNS:
+        table.add_column(column, justify="left" if column in TEXT_COLUMNS else "right", overflow="fold")
+    for row in rows(records):
+        table.add_row(*cells_of(row))
+    if not console.is_terminal:
+        console = Console(width=200)
+    console.print(table)
+    for line in [caption(records), *notes(records)]:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,80 @@
+"""The equality ladder: prove that both wings compute the same, and keep the certificate (DESIGN section 7)."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+from bench import certificates
+from bench.locations import results_directory
+from bench.verify.compare import Arrays
+from bench.verify.replicas import check_replicas
+from bench.verify.rungs import Check, judge
+from bench.verify.tasks import make_material, make_tasks
+from bench.verify.wings import WINGS, Probe, ask
+from shared.errors import UserError
+from shared.probe import Task
+from shared.spec import Workload
+
+EXTRAS = {"pt": "torch", "tf": "tensorflow"}
+CALIBRATION_TASK = "forward-fp64"
+
+Say = Callable[[str], None]
+
+
+def certify(workload: Workload, say: Say) -> certificates.Certificate:
+    """Climb the ladder for a workload and store the outcome.
+
+    Args:
+        say: takes a line of progress, a check's outcome each.
+
+    Raises:
+        UserError: a framework is missing.
+    """
+    for wing, package in EXTRAS.items():
+        if find_spec(package) is None:
+            raise UserError(
+                f"the ladder compares both wings, and {package} is missing: pip install 'twinbench[{wing}]'"
+            )
+    checks = climb(workload, fresh_folder(workload), say)
+    certificate = certificates.new(workload, all(check.passed for check in checks), [c.as_dict() for c in checks])
+    certificates.store(certificate)
+    return certificate
+
+
+def fresh_folder(workload: Workload) -> Path:
+    """An empty working folder; it stays after the ladder, for its logs."""
+    folder = results_directory() / "verify" / workload.computation_hash
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def climb(workload: Workload, folder: Path, say: Say) -> list[Check]:
+    """All rungs; a broken one does not stop the climb, so that the first cause can be seen among its effects."""
+    say(f"equality ladder of {workload.name} ({workload.preset}): making pages and weights")
+    material = make_material(workload, folder)
+    tasks = make_tasks(workload, material)
+    checks: list[Check] = []
+    calibration: list[Arrays | None] = [None]
+
+    def on_answers(task: Task, pt: Arrays | None, tf: Arrays | None, why_missing: str) -> None:
+        found = judge(task, pt, tf, why_missing)
+        checks.extend(found)
+        for check in found:
+            say(check.line())
+        if task.name == CALIBRATION_TASK:
+            calibration[0] = pt
+
+    probes = [Probe(wing, tasks, folder / wing) for wing in WINGS]
+    try:
+        ask(probes, tasks, on_answers)
+    finally:
+        for probe in probes:
+            probe.close()
+    for check in check_replicas(workload, material, calibration[0], say):
+        checks.append(check)
+        say(check.line())
+    return checks

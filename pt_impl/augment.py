@@ -1,0 +1,41 @@
+"""Pages to network input on the device: shear, normalise, grey to three channels. Mirror: `tf_impl/augment.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+WHITE = 255.0  # paper: what a shear uncovers
+
+
+def network_input(
+    pages: Tensor, shear: Tensor | None, mean: Sequence[float], std: Sequence[float], dtype: torch.dtype
+) -> Tensor:
+    """Grey pages (N, H, W) uint8 to images (N, 3, H, W), channels-last, (value / 255 - mean) / std a channel.
+
+    Args:
+        shear: slope of each page (N), pixels a row; None leaves the pages as they are.
+        dtype: of the images; the arithmetic before it is at least float32.
+    """
+    exact = torch.float64 if dtype == torch.float64 else torch.float32
+    ink = WHITE - pages.to(exact)  # white is 0, so that zeros fill what a shear uncovers
+    if shear is not None:
+        ink = sheared(ink, shear.to(exact))
+    scale = [-1.0 / (WHITE * s) for s in std]
+    offset = [(1.0 - m) / s for m, s in zip(mean, std, strict=True)]
+    channels = torch.tensor([scale, offset], dtype=exact, device=pages.device)[:, None, None, :]
+    return torch.addcmul(channels[1], ink[..., None], channels[0]).to(dtype).permute(0, 3, 1, 2)
+
+
+def sheared(x: Tensor, slope: Tensor) -> Tensor:
+    """Shift row y of each page (N, H, W) by slope * (y - (H - 1) / 2) pixels, linear between pixels, 0 outside."""
+    _, height, width = x.shape
+    rows = torch.arange(height, dtype=x.dtype, device=x.device) - (height - 1) / 2
+    columns = torch.arange(width, dtype=x.dtype, device=x.device)
+    source_x = columns[None, None, :] + slope[:, None, None] * rows[None, :, None]
+    source_y = (rows * (2.0 / (height - 1)))[None, :, None].expand_as(source_x)
+    grid = torch.stack([source_x * (2.0 / (width - 1)) - 1.0, source_y], dim=-1)
+    return functional.grid_sample(x[:, None], grid, mode="bilinear", padding_mode="zeros", align_corners=True)[:, 0]

@@ -1,0 +1,63 @@
+"""The input pipeline: a DataLoader with worker processes and pinned memory. Mirror: `tf_impl/data.py`."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Iterator
+
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from pt_impl.replicas import Replicas
+from shared import batches
+
+Load = Callable[[int, int], batches.Batch]
+
+
+class _Steps(Dataset):
+    """Batch k of a replica as item k."""
+
+    def __init__(self, load: Load, count: int, rank: int) -> None:
+        self.load = load
+        self.count = count
+        self.rank = rank
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, step: int) -> tuple[torch.Tensor, ...]:
+        pages, labels, *rest = (torch.from_numpy(array) for array in self.load(step, self.rank).arrays())
+        return pages, labels.long(), *rest
+
+
+def stream(load: Load, count: int, workers: int, replicas: Replicas) -> Iterator[tuple[torch.Tensor, ...]]:
+    """Batches 0 .. count - 1 on the device, in order, assembled ahead of time.
+
+    Args:
+        load: makes batch k of replica r; called in worker processes.
+        workers: processes that assemble batches, a replica; 0 leaves it to this one.
+    """
+    if workers:
+        # Never a plain fork: this process has the threads of its process group and of its kernels, and a child that is
+        # forked while one of them holds a lock waits for it forever. The fork server has none, and imports torch once.
+        multiprocessing.set_forkserver_preload(["torch", "shared.batches"])
+    loader = DataLoader(
+        _Steps(load, count, replicas.rank),
+        batch_size=None,
+        num_workers=workers,
+        pin_memory=replicas.placement.type == "cuda",
+        prefetch_factor=2 if workers else None,
+        multiprocessing_context="forkserver" if workers else None,
+    )
+    for batch in loader:
+        yield _to_device(batch, replicas)
+
+
+def resident(load: Load, replicas: Replicas) -> tuple[torch.Tensor, ...]:
+    """Batch 0 on the device, to stay there."""
+    return _to_device(_Steps(load, 1, replicas.rank)[0], replicas)
+
+
+def _to_device(batch: tuple[torch.Tensor, ...], replicas: Replicas) -> tuple[torch.Tensor, ...]:
+    """A batch on the device; the copy from pinned memory runs beside the device's work."""
+    return tuple(tensor.to(replicas.placement, non_blocking=True) for tensor in batch)

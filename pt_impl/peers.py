@@ -1,0 +1,104 @@
+"""`python -m pt_impl.peers KIND CELL.json`: what the worker's speed is held against. Mirror: `tf_impl/peers.py`.
+
+`peer` is the library's network in a loop as its user would write it, `bare` our own step without session, events and
+launcher; both report a `window` as the worker does. `profile` prints where a step's time goes.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+
+from pt_impl import replicas
+from pt_impl.worker import Wing
+from shared.batches import TrainBatches
+from shared.protocol import Cell, EventWriter
+from shared.schedule import rates
+from shared.session import open_cell_store
+
+Train = Callable[[float], object]  # one training step at a learning rate
+PROFILED_OPERATORS = 25
+
+
+def peer_step(cell: Cell) -> Train:
+    """`transformers`' EfficientNet on a resident float batch, eager, channels-last, everything else left alone."""
+    from transformers import EfficientNetConfig, EfficientNetForImageClassification
+
+    size, batch = cell.workload.input.image_size, cell.workload.train.batch_per_replica
+    classes, settings = cell.workload.model.num_classes, cell.workload.optimizer
+    b0 = EfficientNetConfig(
+        image_size=size, width_coefficient=1.0, depth_coefficient=1.0, hidden_dim=1280, num_labels=classes
+    )
+    network = EfficientNetForImageClassification(b0).to(memory_format=torch.channels_last).train()
+    optimizer = torch.optim.SGD(
+        network.parameters(), lr=0.1, momentum=settings.momentum, weight_decay=settings.weight_decay
+    )
+    images = torch.randn(batch, 3, size, size).contiguous(memory_format=torch.channels_last)
+    labels = torch.randint(classes, (batch,))
+
+    def step(rate: float) -> torch.Tensor:
+        optimizer.param_groups[0]["lr"] = rate
+        optimizer.zero_grad()
+        loss = F.cross_entropy(network(images).logits, labels)
+        loss.backward()
+        optimizer.step()
+        return loss.detach()
+
+    return step
+
+
+def bare_step(cell: Cell) -> Train:
+    """The worker's own step on the worker's resident batch."""
+    wing = Wing(cell, replicas.start(cell))
+    batch = wing.resident_batch(TrainBatches(open_cell_store(cell), cell.workload, cell.seed, cell.replicas))
+    return lambda rate: wing.train_step(batch, rate)
+
+
+def plan(cell: Cell) -> list[float]:
+    """The learning rate of each step, as the session has it."""
+    measure, schedule = cell.workload.measure, cell.workload.schedule
+    num_steps = measure.warmup_steps + measure.measured_steps
+    return [float(rate) for rate in rates(schedule, schedule.peak_rate, num_steps, cell.global_batch)]
+
+
+def timed(cell: Cell, step: Train) -> None:
+    """Warm up, measure, report the window. On a CPU an eager step has ended when it returns."""
+    emit, warmup = EventWriter(cell.events_path(0), 0), cell.workload.measure.warmup_steps
+    schedule = plan(cell)
+    for rate in schedule[:warmup]:
+        step(rate)
+    started = time.perf_counter()
+    for rate in schedule[warmup:]:
+        step(rate)
+    seconds = time.perf_counter() - started
+    steps = len(schedule) - warmup
+    emit("window", seconds=seconds, steps=steps, samples=steps * cell.global_batch)
+
+
+def profiled(cell: Cell, step: Train) -> None:
+    """Print the operators that take most of a step's time, after warm-up."""
+    warmup, schedule = cell.workload.measure.warmup_steps, plan(cell)
+    for rate in schedule[:warmup]:
+        step(rate)
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+        for rate in schedule[warmup:]:
+            step(rate)
+    print(profile.key_averages().table("self_cpu_time_total", PROFILED_OPERATORS, max_name_column_width=60))
+
+
+def main(kind: str, cell_path: str) -> None:
+    """Run one kind of loop on a cell."""
+    cell = Cell.read(Path(cell_path))
+    if kind == "profile":
+        profiled(cell, bare_step(cell))
+    else:
+        timed(cell, {"peer": peer_step, "bare": bare_step}[kind](cell))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,117 @@
+"""Weights by canonical name: seeded initial ones, safetensors in and out, the public checkpoints' layouts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import load_file, save_file
+
+from shared.convert import from_transformers
+from shared.draws import normal
+from shared.efficientnet import Architecture, parameter_shapes
+from shared.errors import UserError
+
+Weights = dict[str, np.ndarray]
+
+KERAS_SUFFIXES = (".h5", ".keras")
+
+# A calm start. With a wide classifier and undamped residual branches the first steps from random weights are chaotic:
+# rounding errors grow tenfold a step, more in deeper variants, so that no two machines, let alone frameworks, would train
+# alike. A classifier near zero starts at the loss of a guess; a small scale in the last batch norm of a residual branch
+# is Goyal et al., "Accurate, large minibatch SGD" (2017), section 5.1, who start it at 0.
+CLASSIFIER_DEVIATION = 0.01
+RESIDUAL_SCALE = 0.1
+
+
+def initial_weights(arch: Architecture, seed: int) -> Weights:
+    """Seeded float32 starting weights, the same in both wings without either framework.
+
+    Convolutions and squeeze layers are normal with variance 2 / fan-out (the authors' EfficientNet release), the
+    classifier normal with CLASSIFIER_DEVIATION; biases and means are 0, variances 1, scales 1 or, at the end of a
+    residual branch, RESIDUAL_SCALE.
+    """
+    weights: Weights = {}
+    damped = {f"blocks.{index}.project.norm.weight" for index, block in enumerate(arch.blocks) if block.residual}
+    for item, (name, shape) in enumerate(parameter_shapes(arch).items()):
+        kind = name.rsplit(".", 1)[-1]
+        if len(shape) == 1:
+            scale = RESIDUAL_SCALE if name in damped else 1.0
+            value = np.full(shape, scale if kind == "running_var" or name.endswith("norm.weight") else 0.0)
+        elif name == "classifier.weight":
+            value = normal(seed, item, math.prod(shape)).reshape(shape) * CLASSIFIER_DEVIATION
+        else:
+            channels_in = shape[1]
+            depthwise = len(shape) == 4 and channels_in == 1
+            fan_out = math.prod(shape[2:]) * (1 if depthwise else shape[0])
+            value = normal(seed, item, math.prod(shape)).reshape(shape) * math.sqrt(2.0 / fan_out)
+        weights[name] = value.astype(np.float32)
+    return weights
+
+
+def save_weights(path: Path, weights: Mapping[str, np.ndarray]) -> None:
+    """Write a safetensors file with canonical names, under a temporary name first."""
+    temporary = path.with_name(f".{path.name}.partial")
+    save_file({name: np.ascontiguousarray(value) for name, value in weights.items()}, temporary)
+    temporary.replace(path)
+
+
+def load_weights(path: str | Path, arch: Architecture, seed: int | None = 0) -> Weights:
+    """Read float32 weights for a network: our own safetensors, or a `transformers` folder or file of safetensors.
+
+    Keras checkpoints go through `python -m tf_impl.convert` first: only Keras can read all of its formats.
+
+    Args:
+        seed: a classifier of another width (ImageNet's 1000 classes) is replaced by the initial one of this seed;
+            None: it has to fit like the rest.
+
+    Raises:
+        UserError: nothing there, a pickle (it could run code), or tensors that do not fit (which one, both shapes).
+    """
+    file = Path(path) / "model.safetensors" if Path(path).is_dir() else Path(path)
+    if not file.is_file():
+        raise UserError(f"{path}: no weights there; give a .safetensors file or a folder with model.safetensors")
+    if file.suffix in KERAS_SUFFIXES:
+        raise UserError(
+            f"{file}: a Keras checkpoint; convert it first: "
+            f"python -m tf_impl.convert VARIANT OUT.safetensors --weights {file}"
+        )
+    if file.suffix != ".safetensors":
+        raise UserError(f"{file}: only .safetensors files are read; a pickled checkpoint could run code")
+    try:
+        with safe_open(file, "numpy") as opened:
+            # NumPy has no bfloat16, unless another library of this process has taught it
+            reduced = [name for name in opened.keys() if opened.get_slice(name).get_dtype() == "BF16"]  # noqa: SIM118
+        if reduced:
+            raise UserError(f"{file}: {reduced[0]} is in bfloat16; save it in float32")
+        tensors = load_file(file)
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{file}: not a readable safetensors file: {error}") from None
+    theirs = any(name.startswith("efficientnet.") for name in tensors)
+    weights = from_transformers(tensors, arch) if theirs else tensors
+    return fitted(weights, arch, seed, str(file))
+
+
+def fitted(weights: Mapping[str, np.ndarray], arch: Architecture, seed: int | None, origin: str) -> Weights:
+    """Check names and shapes against a network; replace a classifier of another width as `load_weights` says."""
+    shapes = parameter_shapes(arch)
+    weights = dict(weights)
+    head = weights.get("classifier.weight")
+    other_width = head is not None and head.shape[1:] == (arch.head_channels,) and len(head) != arch.num_classes
+    if other_width and seed is not None:
+        start = initial_weights(arch, seed)
+        weights |= {name: start[name] for name in ("classifier.weight", "classifier.bias")}
+    missing = sorted(set(shapes) - set(weights))
+    unknown = sorted(set(weights) - set(shapes))
+    if missing or unknown:
+        what = f"lacks {missing[0]}" if missing else f"has an unknown {unknown[0]}"
+        raise UserError(
+            f"{origin}: {what} ({len(missing)} missing, {len(unknown)} unknown): another network's weights?"
+        )
+    for name, shape in shapes.items():
+        if weights[name].shape != shape:
+            raise UserError(f"{origin}: {name} has shape {weights[name].shape}, the network wants {shape}")
+    return {name: np.asarray(weights[name], np.float32) for name in shapes}

@@ -1,0 +1,99 @@
+"""A workload and a store that are small enough for tests, and the fake worker in place of the frameworks'."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import fake_bench
+import pytest
+
+from bench import launch, machine, resolve
+from bench.processes import family
+from shared import spec
+from shared.protocol import Cell
+
+
+@pytest.fixture(autouse=True)
+def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Runs, certificates and stores of a test go to its own folder."""
+    monkeypatch.setenv("TWINBENCH_RESULTS", str(tmp_path / "results"))
+    return tmp_path / "results"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """A small store."""
+    return fake_bench.make_store(tmp_path / "store")
+
+
+@pytest.fixture
+def workload_file(tmp_path: Path) -> Path:
+    """A workload of a user's own, small enough for tests."""
+    path = tmp_path / "tiny.toml"
+    path.write_text(fake_bench.TINY)
+    return path
+
+
+@pytest.fixture
+def fake_worker(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Cells run the fake worker; called with cell ids (or `all`) and their behaviours."""
+    monkeypatch.setattr(launch, "worker_command", fake_bench.fake_command)
+    monkeypatch.setattr(launch, "POLL_SECONDS", 0.05)
+    monkeypatch.setattr(resolve, "is_installed", lambda module: True)
+    monkeypatch.setattr(machine, "gpus", list)
+
+    def choose(behaviours: dict[str, str] | str = "ok") -> None:
+        chosen = {"*": behaviours} if isinstance(behaviours, str) else behaviours
+        monkeypatch.setenv("FAKE_WORKER", json.dumps(chosen))
+
+    choose()
+    return choose
+
+
+@pytest.fixture
+def make_cell(tmp_path: Path, workload_file: Path) -> Iterator[Callable[..., Cell]]:
+    """Cells of the small workload; at the end no process of any of them may be left."""
+    made: list[Cell] = []
+
+    def make(framework: str = "pt", replicas: int = 2, **changes: object) -> Cell:
+        cell_id = f"tiny-{framework}-r{replicas}-{len(made)}"
+        cell = Cell(
+            cell_id=cell_id,
+            framework=framework,
+            arm="matched",
+            replicas=replicas,
+            device="cpu",
+            precision="fp32",
+            input_mode="disk",
+            repeat=0,
+            seed=0,
+            workload=spec.load(str(workload_file)),
+            store="",
+            directory=str(tmp_path / "cells" / cell_id),
+            cores=tuple((core,) for core in range(replicas)),
+            epochs=1,
+        )
+        made.append(replace(cell, **changes))  # type: ignore[arg-type]
+        return made[-1]
+
+    yield make
+    for cell in made:
+        assert family(cell.directory) == [], "a process of the cell is left"
+
+
+@pytest.fixture
+def is_alive() -> Callable[[int], bool]:
+    """Whether a process exists and is no zombie."""
+
+    def alive(pid: int) -> bool:
+        try:
+            return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+        except OSError:
+            return False
+
+    assert alive(os.getpid())
+    return alive

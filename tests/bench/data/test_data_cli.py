@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from bench.cli.data import command
+from shared.errors import UserError
+
+
+def bench_data(*arguments: object) -> Result:
+    return CliRunner().invoke(command, [str(argument) for argument in arguments], catch_exceptions=False)
+
+
+def test_prepare_then_info(tree: Path, tmp_path: Path) -> None:
+    (tree / "memo" / "7.png").write_bytes(b"")
+    out = tmp_path / "out"
+    made = bench_data("prepare", "folder", tree, "--out", out, "--size", 16, "--split", "0.6,0.2,0.2", "--workers", 1)
+    assert made.exit_code == 0
+    assert "rejected   1 of the inputs" in made.output
+    assert "memo/7.png: zero bytes" in made.output
+    again = bench_data("prepare", "folder", tree, "--out", out, "--size", 16, "--split", "0.6,0.2,0.2")
+    assert again.exit_code == 0
+    assert "already prepared" in again.output
+    sheet = tmp_path / "sheet.png"
+    shown = bench_data("info", out, "--check", "--contact-sheet", sheet)
+    assert shown.exit_code == 0
+    assert "16 x 16" in shown.output
+    assert "all 3 files are as they were written" in shown.output
+    assert Image.open(sheet).size[0] > 100
+
+
+def test_info_check_finds_damage(tree: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    bench_data("prepare", "folder", tree, "--out", out, "--size", 16, "--workers", 1)
+    with (out / "images.u8").open("r+b") as file:
+        file.write(b"damage")
+    assert bench_data("info", out).exit_code == 0
+    with pytest.raises(UserError, match=r"images\.u8: its sha256"):
+        bench_data("info", out, "--check")
+
+
+def test_contact_sheet_that_cannot_be_written(tree: Path, tmp_path: Path) -> None:
+    bench_data("prepare", "folder", tree, "--out", tmp_path / "out", "--size", 16, "--workers", 1)
+    with pytest.raises(UserError, match=r"absent/sheet\.png: cannot be written"):
+        bench_data("info", tmp_path / "out", "--contact-sheet", tmp_path / "absent" / "sheet.png")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("prepare", "mnist", "--out", "x"),
+        ("prepare", "synthetic"),
+        ("prepare", "synthetic", "--out", "x", "--size", 0),
+        ("prepare", "synthetic", "--out", "x", "--workers", 0),
+        ("prepare", "synthetic", "--out", "x", "--pages", "many"),
+    ],
+)
+def test_usage_errors(arguments: tuple[object, ...]) -> None:
+    assert bench_data(*arguments).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("prepare", "synthetic", "--out", "x", "--classes", 17), "--classes 17"),
+        (("prepare", "synthetic", "--out", "x", "--split", "1,2"), "--split 1,2"),
+        (("prepare", "folder", "absent", "--out", "x"), "absent: no such folder"),
+        (("info", "absent"), "absent: no such store"),
+    ],
+)
+def test_user_errors_are_one_line(
+    arguments: tuple[object, ...], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=message) as caught:
+        bench_data(*arguments)
+    assert "\n" not in str(caught.value)
+    assert not list(tmp_path.iterdir())

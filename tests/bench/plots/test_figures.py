@@ -1,0 +1,183 @@
+"""What the figures draw and say, read from matplotlib's own objects."""
+
+from __future__ import annotations
+
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from bench.plots.bars import accuracy_figure, throughput_figure
+from bench.plots.frame import group_records
+from bench.plots.lines import speedup_figure, training_time_figure
+
+FIGURES = (speedup_figure, training_time_figure, throughput_figure, accuracy_figure)
+
+
+def draw(figure_of, records) -> tuple[Figure, Axes]:
+    (group,) = group_records(records)
+    figure = figure_of(group)
+    return figure, figure.axes[0]
+
+
+def line(axes: Axes, gid: str) -> tuple[list[float], list[float]]:
+    (found,) = [artist for artist in axes.lines if artist.get_gid() == gid]
+    return list(found.get_xdata()), list(found.get_ydata())
+
+
+def caption(figure: Figure) -> str:
+    """The text below the axes, unwrapped."""
+    return " ".join(figure.get_supxlabel().replace("\N{NO-BREAK SPACE}", " ").split())
+
+
+def legend(figure: Figure) -> list[str]:
+    return [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def test_speedup_draws_the_medians_the_band_and_the_ideal_line(run_records) -> None:
+    figure, axes = draw(speedup_figure, run_records)
+    assert line(axes, "median-pt-matched") == ([1, 2], [1.0, 1.8])
+    assert line(axes, "median-tf-matched") == ([1, 2], [1.0, 1.5])
+    assert line(axes, "ideal") == ([1, 2], [1, 2])
+    assert legend(figure) == ["PyTorch", "TensorFlow", "ideal"]
+    (band,) = [artist for artist in axes.collections if artist.get_gid() == "band-pt-matched"]
+    heights = band.get_paths()[0].vertices[:, 1]
+    assert (heights.min(), heights.max()) == pytest.approx((0.98, 1.84))
+
+
+def test_speedup_leaves_out_oversubscribed_cells_and_says_so(run_records, make_record) -> None:
+    figure, axes = draw(speedup_figure, [*run_records, make_record("pt", 4, 200.0, oversubscribed=True)])
+    assert line(axes, "median-pt-matched")[0] == [1, 2]
+    assert "4 replicas: oversubscribed, no speedup claimed" in caption(figure)
+
+
+def test_speedup_flags_what_is_above_linear(run_records, make_record) -> None:
+    figure, axes = draw(speedup_figure, [*run_records, make_record("pt", 4, 440.0), make_record("tf", 4, 320.0)])
+    assert line(axes, "flag-pt-matched") == ([4], [4.4])
+    assert line(axes, "flag-tf-matched") == ([], [])
+    assert "PyTorch, 4 replicas: efficiency 1.10" in caption(figure)
+
+
+def test_speedup_without_a_baseline_says_so(make_record) -> None:
+    figure, axes = draw(speedup_figure, [make_record("pt", 2, 50.0)])
+    assert line(axes, "median-pt-matched") == ([], [])
+    assert "PyTorch: no cell at 1 replica" in caption(figure)
+
+
+@pytest.mark.parametrize("figure_of", FIGURES)
+def test_failed_cells_are_crosses_with_their_status(figure_of, run_records, make_record) -> None:
+    failed = [make_record("tf", 4, None, status="oom"), make_record("tf", 4, None, 1, status="timeout")]
+    figure, axes = draw(figure_of, [*run_records, *failed])
+    (x,), _ = line(axes, "failed-tf-matched")
+    ticks = dict(zip((label.get_text() for label in axes.get_xticklabels()), axes.get_xticks(), strict=True))
+    assert abs(x - ticks["4"]) < 0.5
+    assert "oom, timeout" in [text.get_text() for text in axes.texts]
+    assert "TensorFlow, 4 replicas: oom, timeout in 2 of 2 repeats" in caption(figure)
+
+
+@pytest.mark.parametrize("figure_of", FIGURES)
+def test_a_run_without_one_good_cell_is_drawn_too(figure_of, make_record) -> None:
+    figure, axes = draw(figure_of, [make_record("pt", count, None, status="crash") for count in (1, 2)])
+    assert len([artist for artist in axes.lines if artist.get_gid() == "failed-pt-matched"]) == 2
+    assert "PyTorch, 1 and 2 replicas: crash" in caption(figure)
+
+
+@pytest.mark.parametrize("figure_of", FIGURES)
+def test_the_caption_names_everything_a_reader_needs(figure_of, run_records) -> None:
+    words = caption(draw(figure_of, run_records)[0])
+    for part in (
+        "synthetic pages",
+        "CPU replicas of 1 core (Example CPU)",
+        "fp32",
+        "arm: matched",
+        "input: disk",
+        "torch 2.13.0, tensorflow 2.21.0, keras 3.15.1",
+        "verified c0ffee",
+        "effnet-b0, preset quick",
+        "spec 0123456789abcdef",
+    ):
+        assert part in words
+    assert "unverified" not in words
+
+
+def test_the_caption_of_real_data_on_a_gpu(make_record) -> None:
+    record = make_record(
+        "pt", 1, 9.0, device="cuda", device_name="Example GPU", cores_per_replica=None, data_name="rvl"
+    )
+    words = caption(draw(speedup_figure, [record])[0])
+    assert "data: rvl" in words
+    assert "GPU: Example GPU" in words
+    assert "synthetic" not in words
+
+
+def test_unverified_points_are_hollow_and_the_caption_says_so(run_records, make_record) -> None:
+    unverified = make_record("tf", 4, 200.0, certificate="unverified", certificate_id=None)
+    figure, axes = draw(speedup_figure, [*run_records, unverified])
+    assert line(axes, "unverified-tf-matched")[0] == [4]
+    assert line(axes, "verified-tf-matched")[0] == [1, 2]
+    (markers,) = [artist for artist in axes.lines if artist.get_gid() == "unverified-tf-matched"]
+    assert markers.get_markerfacecolor() == "white"
+    assert "1 of 13 cells unverified" in caption(figure)
+
+
+def test_series_differ_without_their_colour(run_records, make_record) -> None:
+    native = [make_record(framework, 1, 5.0, arm="native") for framework in ("pt", "tf")]
+    _, axes = draw(speedup_figure, [*run_records, *native])
+    medians = [artist for artist in axes.lines if str(artist.get_gid()).startswith("median-")]
+    markers = [artist for artist in axes.lines if str(artist.get_gid()).startswith("verified-")]
+    assert len({artist.get_linestyle() for artist in medians}) == len(medians) == 4
+    assert len({artist.get_marker() for artist in markers}) == len(markers) == 4
+
+
+def test_training_time_is_a_projection_in_hours_and_says_so(run_records) -> None:
+    figure, axes = draw(training_time_figure, run_records)
+    replicas, hours = line(axes, "median-pt-matched")
+    assert replicas == [1, 2]
+    assert hours == pytest.approx([6_400_000 / 100 / 3600, 6_400_000 / 180 / 3600])
+    assert "projection" in axes.get_title()
+    assert "projection" in axes.get_ylabel()
+    assert "20 epochs of 320,000 pages" in caption(figure)
+    assert axes.get_yscale() == "linear"
+
+
+def test_training_time_over_a_wide_range_is_logarithmic(make_record) -> None:
+    cells = [make_record("pt", 1, 10.0), make_record("pt", 8, 100.0)]
+    assert draw(training_time_figure, cells)[1].get_yscale() == "log"
+
+
+def test_throughput_bars_stand_at_the_medians_with_a_dot_a_repeat(run_records) -> None:
+    _, axes = draw(throughput_figure, run_records)
+    heights = {bar.get_gid(): bar.get_height() for bar in axes.patches}
+    assert heights == {
+        "bar-pt-matched-1": 100.0,
+        "bar-pt-matched-2": 180.0,
+        "bar-tf-matched-1": 80.0,
+        "bar-tf-matched-2": 120.0,
+    }
+    assert line(axes, "repeats-pt-matched-1")[1] == [98.0, 100.0, 104.0]
+    assert len({bar.get_hatch() for bar in axes.patches}) == 2
+
+
+def test_accuracy_has_a_panel_a_split_and_the_line_of_chance(run_records) -> None:
+    figure, axes = draw(accuracy_figure, run_records)
+    assert [panel.get_title() for panel in figure.axes] == ["train", "val", "test"]
+    assert {bar.get_height() for bar in figure.axes[2].patches} == {0.9}
+    assert line(axes, "chance")[1] == [1 / 16, 1 / 16]
+    assert "6 epochs" in axes.get_ylabel()
+
+
+def test_accuracy_without_a_class_count_draws_no_chance(make_record) -> None:
+    figure, axes = draw(accuracy_figure, [make_record("pt", 1, 10.0, settings={})])
+    assert not [artist for artist in axes.lines if artist.get_gid() == "chance"]
+    assert "chance" not in caption(figure)
+
+
+@pytest.mark.parametrize("figure_of", FIGURES)
+def test_nothing_is_cut_off_at_column_width(figure_of, run_records, make_record) -> None:
+    more = [make_record(framework, 8, 60.0, arm="native", device_name="Example CPU") for framework in ("pt", "tf")]
+    failed = [make_record("pt", 8, None, 1, status="timeout")]
+    figure, _ = draw(figure_of, [*run_records, *more, *failed])
+    figure.canvas.draw()
+    assert figure.get_size_inches()[0] == 3.5
+    drawn = figure.get_tightbbox()  # inches
+    assert drawn.x0 >= -0.02
+    assert drawn.x1 <= 3.52

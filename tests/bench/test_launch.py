@@ -1,0 +1,192 @@
+"""A cell from start to end, with a worker that does everything a worker should not do."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from bench import launch, processes
+from bench.launch import Limits, Outcome, Progress, run_cell
+from bench.processes import family
+from bench.progress import ConsoleReporter
+from bench.summary import make_record
+from shared.protocol import Cell
+
+MakeCell = Callable[..., Cell]
+SHIPPED_POLL_SECONDS = launch.POLL_SECONDS
+LIMITS = Limits(start=5, first_step=5, steady=5, teardown=5)
+CONTEXT = {
+    "run_id": "run", "device_name": "CPU", "data_name": "noise", "data_digest": "0", "certificate": "unverified",
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "GRACE_SECONDS", 0.3)
+
+
+def run(cell: Cell, limits: Limits = LIMITS, shown: list[Progress] | None = None) -> Outcome:
+    return run_cell(cell, {}, limits, (shown if shown is not None else []).append)
+
+
+def test_a_good_cell_becomes_a_whole_record(make_cell: MakeCell, fake_worker: Callable[..., None]) -> None:
+    cell, shown = make_cell("pt", 2), []
+    outcome = run(cell, shown=shown)
+    record = make_record(cell, outcome, {"env.X": "1"}, **CONTEXT)
+    assert (record.status, record.reason) == ("ok", None)
+    # two ranks of 4 steps x 2 samples; the slower needs 4 x 0.01 x 2 s
+    assert record.throughput == pytest.approx(16 / 0.08)
+    assert record.window_seconds == pytest.approx([0.04, 0.08])
+    assert len(record.step_seconds) == record.measured_steps == 4
+    assert record.time_to_first_step == 1.5
+    assert record.accuracy == {"train": 0.75, "val": 0.5, "test": 0.25}
+    assert record.memory_rss_peak == 2 << 20
+    assert record.memory_allocator_peak is None
+    assert record.num_parameters == 1234
+    assert record.settings["threads"] == 1
+    assert record.settings["env.X"] == "1"
+    assert shown[-1].steps_done == 5
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "status", "reason"),
+    [
+        ("crash", "crash", "exit status 1: ValueError: the last word"),
+        ("error_event", "crash", "rank lost its way"),
+        ("oom_exit", "oom", "exit status 77"),
+        ("oom_event", "oom", "tried to allocate a lot"),
+        ("killed", "crash", "killed by SIGKILL (out of memory, as a rule)"),
+        ("one_rank_missing", "crash", "ended without finishing (rank 1)"),
+    ],
+)
+def test_how_a_cell_failed(
+    make_cell: MakeCell, fake_worker: Callable[..., None], behaviour: str, status: str, reason: str
+) -> None:
+    fake_worker(behaviour)
+    cell = make_cell()
+    outcome = run(cell)
+    assert (outcome.status, outcome.reason) == (status, reason)
+    assert (Path(cell.directory) / "log.txt").exists()
+    make_record(cell, outcome, {}, **CONTEXT)
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "limits", "reason"),
+    [
+        ("silent", replace(LIMITS, start=0.6), "no event since the start for 1 s"),
+        ("no_step", replace(LIMITS, first_step=0.6), "no first step (phase build) for 1 s"),
+        ("hang", replace(LIMITS, steady=0.6), "no event in phase warmup, after 2 steps for 1 s"),
+        ("hang_after_done", replace(LIMITS, teardown=0.6), "did not end after all ranks were done for 1 s"),
+    ],
+)
+def test_a_cell_that_hangs_is_given_up(
+    make_cell: MakeCell, fake_worker: Callable[..., None], behaviour: str, limits: Limits, reason: str
+) -> None:
+    fake_worker(behaviour)
+    begin = time.monotonic()
+    outcome = run(make_cell(), limits)
+    assert (outcome.status, outcome.reason) == ("timeout", reason)
+    assert time.monotonic() - begin < 8
+
+
+def test_a_rank_that_hangs_after_its_error_is_a_crash(
+    make_cell: MakeCell, fake_worker: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launch, "AFTER_ERROR_SECONDS", 0.3)
+    fake_worker("error_then_hang")
+    outcome = run(make_cell())
+    assert (outcome.status, outcome.reason) == ("crash", "rank lost its way")
+
+
+@pytest.mark.parametrize(("behaviour", "status"), [("grandchild", "ok"), ("hang", "timeout")])
+def test_a_stubborn_grandchild_does_not_outlive_its_cell(
+    make_cell: MakeCell, fake_worker: Callable[..., None], is_alive: Callable[[int], bool], behaviour: str, status: str
+) -> None:
+    fake_worker(behaviour)
+    cell = make_cell()
+    outcome = run(cell, replace(LIMITS, steady=1.0))
+    assert outcome.status == status
+    assert not is_alive(int((Path(cell.directory) / "grandchild.pid").read_text()))
+    assert family(cell.directory) == []
+
+
+def test_processes_of_a_harness_that_was_killed_are_ended_first(
+    make_cell: MakeCell, fake_worker: Callable[..., None], is_alive: Callable[[int], bool]
+) -> None:
+    cell = make_cell()
+    directory = Path(cell.directory)
+    directory.mkdir(parents=True)
+    command = [sys.executable, "-c", "import time; time.sleep(300)"]
+    orphan = processes.start(command, directory, directory / "log.txt", dict(os.environ))
+    assert run(cell).status == "ok"
+    assert orphan.wait(timeout=5) != 0
+
+
+def test_garbage_hurts_nothing(make_cell: MakeCell, fake_worker: Callable[..., None]) -> None:
+    fake_worker("garbage")
+    cell = make_cell()
+    outcome = run(cell)
+    assert outcome.status == "ok"
+    assert make_record(cell, outcome, {}, **CONTEXT).throughput == pytest.approx(200)
+
+
+def test_the_harness_sleeps_while_a_cell_runs(
+    make_cell: MakeCell, fake_worker: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launch, "POLL_SECONDS", SHIPPED_POLL_SECONDS)
+    fake_worker("slow")
+    cell = make_cell()
+    reporter = ConsoleReporter(Console(file=io.StringIO(), force_terminal=True))
+    with reporter:
+        reporter.begin(1, 1, cell, 80)
+        outcome = run_cell(cell, {}, Limits(), reporter.update)
+    assert outcome.status == "ok"
+    assert outcome.wall_seconds > 3
+    assert outcome.harness_cpu_seconds < 0.02 * outcome.wall_seconds
+
+
+def test_commands_of_both_wings(make_cell: MakeCell) -> None:
+    path = Path("cell.json")
+    assert launch.worker_command(make_cell("tf"), path)[1:] == ["-m", "tf_impl.worker", "cell.json"]
+    command = launch.worker_command(make_cell("pt", 4), path)
+    assert command[1:3] == ["-m", "torch.distributed.run"]
+    assert "--nproc-per-node=4" in command
+    assert "--max-restarts=0" in command
+    assert command[-3:] == ["-m", "pt_impl.worker", "cell.json"]
+
+
+def test_a_program_that_cannot_start_is_no_mystery(make_cell: MakeCell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launch, "worker_command", lambda cell, path: [sys.executable, "-m", "no_such_module"])
+    outcome = run(make_cell())
+    assert outcome.status == "crash"
+    assert "No module named no_such_module" in (outcome.reason or "")
+
+
+def test_evaluation_may_take_as_long_as_its_pages_need(make_cell: MakeCell) -> None:
+    watch = launch.Watch(make_cell("tf", 1), Limits(steady=1.0, evaluation_samples=100))
+    watch.take(0, {"event": "step", "index": 0, "seconds": 1.0, "measured": True})  # 2 samples/s: 100 s allowed
+    watch.take(0, {"event": "phase", "name": "evaluate"})
+    watch.last_event -= 50
+    assert watch.overdue() is None
+    watch.last_event -= 60
+    assert watch.overdue() == "no event in evaluation for 101 s"
+
+
+def test_torchruns_report_names_the_rank_that_failed(make_cell: MakeCell, tmp_path: Path) -> None:
+    log = tmp_path / "log.txt"
+    log.write_text(
+        "worker FAILED\n-----\nRoot Cause (first observed failure):\n[0]:\n  time      : now\n"
+        "  rank      : 1 (local_rank: 1)\n  exitcode  : -11 (pid: 7)\n  error_file: <N/A>\n=====\n"
+    )
+    watch = launch.Watch(make_cell("pt", 2), LIMITS)
+    assert watch.verdict(1, log) == ("crash", "rank 1: killed by SIGSEGV")
+    log.write_text(log.read_text().replace("-11", "77"))
+    assert watch.verdict(1, log) == ("oom", "rank 1: exit status 77")

@@ -1,0 +1,75 @@
+"""The table at the end of a run, from records alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bench.records import Record
+from bench.tables import caption, cells_of, csv, markdown, notes, rows
+
+
+def record(replicas: int, throughput: float | None, **changes: Any) -> Record:
+    content: dict[str, Any] = {
+        "run_id": "run", "cell_id": f"cell-{replicas}-{changes.get('repeat', 0)}", "workload": "effnet-b0",
+        "preset": "quick", "spec_hash": "0", "computation_hash": "0", "framework": "pt", "arm": "matched",
+        "replicas": replicas, "device": "cpu", "device_name": "Example CPU", "cores_per_replica": 1,
+        "oversubscribed": False, "precision": "fp32", "input_mode": "disk", "repeat": 0, "seed": 0, "epochs": 1,
+        "batch_per_replica": 16, "image_size": 64, "data_name": "synthetic", "data_digest": "0", "num_parameters": 1,
+        "status": "ok", "certificate": "unverified", "started": "now", "wall_seconds": 1.0, "throughput": throughput,
+        "step_seconds": [0.1, 0.2, 0.3], "log": "cells/x/log.txt",
+    }  # fmt: skip
+    return Record(**{**content, **changes})
+
+
+def test_speedups_are_of_medians_over_good_repeats() -> None:
+    records = [
+        *(record(1, value, repeat=repeat) for repeat, value in enumerate((9.0, 10.0, 30.0))),
+        record(2, 19.0),
+        record(2, 21.0, repeat=1),
+        record(2, 1000.0, repeat=2, status="crash"),
+    ]
+    one, two = rows(records)
+    assert (one.throughput, one.speedup, one.efficiency) == (10.0, 1.0, 1.0)
+    assert (two.throughput, two.speedup, two.efficiency) == (20.0, 2.0, 1.0)
+    assert cells_of(two)[-2] == "2 ok, 1 crash"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"framework": "tf"}, {"arm": "native"}, {"precision": "bf16"}, {"spec_hash": "1"}, {"input_mode": "device"},
+        {"data_digest": "1"}, {"oversubscribed": True}, {"status": "timeout"},
+    ],
+)  # fmt: skip
+def test_no_speedup_is_claimed_against_something_else(changes: dict[str, Any]) -> None:
+    other = next(row for row in rows([record(1, 10.0), record(2, 20.0, **changes)]) if row.records[0].replicas == 2)
+    assert other.speedup is None
+    assert cells_of(other)[4:6] == ["-", "-"]
+
+
+def test_an_implausible_efficiency_is_flagged() -> None:
+    records = [record(1, 10.0), record(2, 21.2)]
+    assert cells_of(rows(records)[1])[5] == "1.06 (!)"
+    assert any("implausible" in note for note in notes(records))
+    assert not notes([record(1, 10.0), record(2, 20.9)])
+
+
+def test_a_failed_cell_stays_in_the_table_and_names_its_log() -> None:
+    records = [record(1, None, status="oom", reason="too | big", step_seconds=[])]
+    assert cells_of(rows(records)[0])[3:9] == ["-"] * 6
+    assert "cells/x/log.txt" in markdown(records)
+
+
+def test_caption_tells_a_core_from_a_gpu() -> None:
+    on_cpu = caption([record(1, 1.0)])
+    assert "1 core" in on_cpu
+    assert "GPU" not in on_cpu
+    assert "GPU" in caption([record(1, 1.0, device="cuda", cores_per_replica=None)])
+
+
+def test_csv_has_a_line_a_record() -> None:
+    lines = csv([record(1, 10.0, accuracy={"test": 0.5}), record(2, None, status="crash")]).strip().splitlines()
+    assert len(lines) == 3
+    assert "accuracy_test" in lines[0]

@@ -1,0 +1,83 @@
+"""The ladder itself, both frameworks running: it passes on the twins, and every planted difference is caught."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from bench import certificates
+from bench.cli.verify import command
+from bench.verify import ladder
+from bench.verify.mutations import MUTATIONS, run_mutations
+from bench.verify.wings import Probe, ask
+from shared.spec import load
+
+pytest.importorskip("torch", reason="the ladder compares both wings; PyTorch is not installed")
+pytest.importorskip("tensorflow", reason="the ladder compares both wings; TensorFlow is not installed")
+
+
+@pytest.fixture(autouse=True)
+def own_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TWINBENCH_RESULTS", str(tmp_path / "results"))
+
+
+def test_the_twins_pass_every_rung_and_get_a_certificate() -> None:
+    outcome = CliRunner().invoke(command, ["--workload", "effnet-b0", "--preset", "quick"])
+    assert outcome.exit_code == 0, outcome.output
+    certificate = certificates.find(load("effnet-b0", "quick"))
+    assert certificate is not None
+    assert {check["rung"] for check in certificate.rungs} == {1, 2, 3, 4, 5, 6, 7}
+    assert certificate.id in outcome.output
+    assert certificates.find(load("effnet-b0")) is None, "another computation is not covered"
+
+
+@pytest.mark.parametrize("workload", ["effnet-b2", "effnet-b4"])
+def test_larger_twins_pass_the_rungs_of_one_replica(workload: str, tmp_path: Path) -> None:
+    """Forward (also at the published 384 px), backward, trajectory; replicas and accuracy are B0's test."""
+    from bench.verify.rungs import judge
+    from bench.verify.tasks import make_material, make_tasks
+
+    spec = load(workload)
+    tasks = [task for task in make_tasks(spec, make_material(spec, tmp_path)) if task.kind != "accuracy"]
+    checks = []
+    probes = [Probe(wing, tasks, tmp_path / wing) for wing in ("pt", "tf")]
+    try:
+        ask(probes, tasks, lambda *answers: checks.extend(judge(*answers)))
+    finally:
+        for probe in probes:
+            probe.close()
+    broken = [check.line() for check in checks if not check.passed]
+    assert not broken
+    assert {check.name for check in checks} >= {"forward-fp64-384px", "forward-fp32-384px", "trajectory-fp64"}
+
+
+def test_every_mutation_is_caught_by_the_rung_that_owns_it() -> None:
+    outcomes = list(run_mutations(load("effnet-b0", "quick"), lambda _: None))
+    assert [outcome.mutation.name for outcome in outcomes] == [mutation.name for mutation in MUTATIONS]
+    assert [outcome.detail for outcome in outcomes if not outcome.caught] == []
+
+
+def test_a_wing_that_crashes_breaks_the_ladder(tmp_path: Path) -> None:
+    """A crashed rung is a failure, never a stale or skipped one."""
+    from bench.verify.rungs import judge
+    from bench.verify.tasks import make_material, make_tasks
+
+    spec = load("effnet-b0", "quick")
+    tasks = make_tasks(spec, make_material(spec, tmp_path))[:2]
+    crash = "import sys; sys.exit('planted crash')"
+    probes = [Probe("pt", tasks, tmp_path / "pt", crash), Probe("tf", tasks, tmp_path / "tf", crash)]
+    checks = []
+    try:
+        ask(probes, tasks, lambda *answers: checks.extend(judge(*answers)))
+    finally:
+        for probe in probes:
+            probe.close()
+    assert len(checks) == len(tasks)
+    assert not any(check.passed for check in checks)
+    assert all("planted crash" in check.detail for check in checks)
+
+
+def test_a_missing_framework_is_said_with_the_extra_that_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ladder, "find_spec", lambda name: None if name == "tensorflow" else object())
+    with pytest.raises(ladder.UserError, match=r"twinbench\[tf\]"):
+        ladder.certify(load("effnet-b0", "quick"), lambda _: None)

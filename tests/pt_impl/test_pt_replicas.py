@@ -1,0 +1,99 @@
+"""Two processes on the CPU, met over gloo."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tiny
+
+torch = pytest.importorskip("torch")
+
+import two_ranks  # noqa: E402
+
+from pt_impl.replicas import Replicas  # noqa: E402
+from shared.batches import TrainBatches  # noqa: E402
+from shared.store import Store  # noqa: E402
+from shared.weights import Weights, load_weights  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[2]
+WORKLOAD = tiny.workload(model__norm_statistics="fixed")
+
+
+@pytest.fixture(scope="module")
+def ranks(noise: Store, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """What each rank printed, its weights after one step, and its warnings."""
+    folder = tmp_path_factory.mktemp("ranks")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    common = {
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": port,
+        "WORLD_SIZE": "2",
+        "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}",
+    }
+    command = [sys.executable, str(Path(__file__).with_name("two_ranks.py")), str(noise.path), str(folder)]
+    processes = [
+        subprocess.Popen(
+            command,
+            env=os.environ | common | {"RANK": str(rank)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    found = []
+    try:
+        for rank, process in enumerate(processes):
+            out, err = process.communicate(timeout=120)
+            assert process.returncode == 0, err[-2000:]
+            weights = load_weights(folder / f"trained.{rank}.safetensors", tiny.short(WORKLOAD))
+            found.append(json.loads(out.splitlines()[-1]) | {"weights": weights, "warnings": err})
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+    return found
+
+
+def test_two_replicas_take_the_step_of_one_with_both_their_samples(ranks: list[dict[str, Any]], noise: Store) -> None:
+    step = two_ranks.make_step(WORKLOAD, "fp32", 1)
+    arrays = TrainBatches(noise, WORKLOAD, 0, 2).batch(0).arrays()
+    pages, labels, *rest = (torch.from_numpy(array) for array in arrays)
+    step.train((pages, labels.long(), *rest), 0.1)
+    expected: Weights = two_ranks.weights_of(step.network)
+    start = tiny.weights(tiny.short(WORKLOAD))
+    for rank in ranks:
+        for name in ("stem.conv.weight", "blocks.3.depthwise.conv.weight", "head.norm.bias", "classifier.weight"):
+            moved = expected[name] - start[name]
+            assert tiny.closeness(rank["weights"][name] - start[name], moved) < 1e-2, name
+            assert tiny.closeness(rank["weights"][name], expected[name]) < 1e-5, name
+
+
+def test_gradients_fit_the_buckets(ranks: list[dict[str, Any]]) -> None:
+    for rank in ranks:
+        assert "strides" not in rank["warnings"]
+        assert "Warning" not in rank["warnings"]
+
+
+def test_evaluation_counts_every_page_once_over_both(ranks: list[dict[str, Any]]) -> None:
+    assert [rank["counted"] for rank in ranks] == [3, 2]
+
+
+def test_one_replica_that_overflows_makes_both_skip(ranks: list[dict[str, Any]]) -> None:
+    assert [rank["skipped"] for rank in ranks] == [True, True]
+    assert [rank["scale"] for rank in ranks] == [4.0, 4.0]
+
+
+def test_a_process_drives_one_replica() -> None:
+    alone = Replicas(0, 1, torch.device("cpu"))
+    alone.synchronize()
+    assert alone.local == 1

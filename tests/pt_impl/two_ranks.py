@@ -1,0 +1,52 @@
+"""Two replicas on the CPU: `python two_ranks.py STORE FOLDER`, started once a rank; prints what the test looks at."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import tiny
+import torch
+
+from pt_impl import data, replicas
+from pt_impl.model import EfficientNet, weights_of
+from pt_impl.step import Step
+from shared import loss_scale
+from shared.batches import EvalBatches, TrainBatches
+from shared.spec import Workload
+from shared.store import open_store
+from shared.weights import save_weights
+
+
+def make_step(workload: Workload, precision: str, count: int) -> Step:
+    network = EfficientNet(tiny.short(workload), tiny.weights(tiny.short(workload)), 0.5, 1e-3)
+    return Step(network, workload, precision, count)
+
+
+def main(store_path: str, folder: str) -> None:
+    store = open_store(store_path)
+    group = replicas.start(tiny.make_cell(Path(folder), Path(store_path), replicas=2))
+    fixed = tiny.workload(model__norm_statistics="fixed")
+    step = make_step(fixed, "fp32", 2)
+    step.train(data.resident(TrainBatches(store, fixed, 0, 2).batch, group), 0.1)
+    save_weights(Path(folder) / f"trained.{group.rank}.safetensors", weights_of(step.network))
+    evaluation = EvalBatches(store, fixed, "val", 2)
+    counted = sum(step.evaluate(b)[1] for b in data.stream(evaluation.batch, evaluation.num_batches, 0, group))
+
+    # the second rank's loss is not finite: neither may move
+    loss_scale.INITIAL_SCALE = 8.0
+    moving = tiny.workload()
+    step = make_step(moving, "fp16", 2)
+    before = weights_of(step.network)["classifier.weight"]
+    *rest, keep_unit = data.resident(TrainBatches(store, moving, 0, 2).batch, group)
+    step.train((*rest, keep_unit * (1e6 if group.rank else 1.0)), 0.1)
+    skipped = np.array_equal(weights_of(step.network)["classifier.weight"], before)
+    print(json.dumps({"counted": float(counted), "skipped": skipped, "scale": step.scaler.get_scale()}))
+    replicas.stop()
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    main(*sys.argv[1:])

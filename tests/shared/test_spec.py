@@ -1,0 +1,206 @@
+"""Workload files: what is refused and how it is said, presets, hashes."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from shared import spec
+from shared.errors import UserError
+
+SHIPPED = [(name, preset) for name in spec.workload_names() for preset in spec.preset_names(name)]
+EVERY_B = [f"effnet-b{number}" for number in range(5)]
+
+
+@pytest.fixture
+def own_file(tmp_path: Path) -> Path:
+    """A copy of effnet-b0 that a test may spoil."""
+    return Path(shutil.copy(spec.WORKLOADS / "effnet-b0.toml", tmp_path / "own.toml"))
+
+
+def replace(path: Path, old: str, new: str) -> str:
+    """Edit a file in place; returns what `spec.load` takes."""
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    return str(path)
+
+
+@pytest.mark.parametrize(("name", "preset"), SHIPPED)
+def test_every_shipped_workload_loads_in_every_preset(name: str, preset: str) -> None:
+    workload = spec.load(name, preset)
+    assert (workload.name, workload.preset) == (name, preset)
+
+
+@pytest.mark.parametrize("name", EVERY_B)
+def test_the_published_settings(name: str) -> None:
+    workload = spec.load(name)
+    assert workload.model.variant == name.removeprefix("effnet-")
+    assert workload.train.batch_per_replica == (8 if name in ("effnet-b3", "effnet-b4") else 16)
+    assert workload.model.num_classes == 16
+    assert workload.input.image_size == 384
+    assert workload.input.shear_degrees == 5
+    assert (workload.optimizer.momentum, workload.optimizer.weight_decay) == (0.9, 4e-5)
+    assert (workload.schedule.peak_rate, workload.schedule.reference_batch) == (0.2, 256)
+    assert (workload.train.epochs, workload.finetune.epochs, workload.finetune.peak_rate) == (20, 5, 0.8)
+
+
+@pytest.mark.parametrize("name", EVERY_B)
+def test_the_quick_preset_keeps_the_model_and_shrinks_the_work(name: str) -> None:
+    full, quick = spec.load(name), spec.load(name, "quick")
+    assert quick.model.variant == full.model.variant
+    assert quick.optimizer == full.optimizer
+    assert quick.input.image_size < full.input.image_size
+    assert quick.train.epochs < full.train.epochs
+    assert quick.data.synthetic_pages < full.data.synthetic_pages
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        # unknown keys name what is allowed
+        (
+            "\nmomentum = 0.9",
+            "\nmomentun = 0.9",
+            r"own\.toml: optimizer\.momentun: unknown key; allowed here: .*momentum",
+        ),
+        ("[finetune]", "[finetuning]", r"own\.toml: finetuning: unknown key; allowed here: .*finetune,"),
+        ("[model]", "[extra]\n[model]", r"own\.toml: extra: unknown key; allowed here: .*model"),
+        # wrong types
+        ("batch_per_replica = 16", 'batch_per_replica = "16"', r"own\.toml: train\.batch_per_replica: .*integer.*'16'"),
+        ("batch_per_replica = 16", "batch_per_replica = 16.5", r"own\.toml: train\.batch_per_replica: .*integer"),
+        ("image_size = 384", "image_size = true", r"own\.toml: input\.image_size: .*integer.*True"),
+        ("mean = [0.485, 0.456, 0.406]", "mean = [0.485, 0.456]", r"own\.toml: input\.mean"),
+        # impossible values name the limit
+        ("epochs = 20", "epochs = 0", r"own\.toml: train\.epochs: .*greater than or equal to 1, got 0"),
+        ("batch_per_replica = 16", "batch_per_replica = -1", r"own\.toml: train\.batch_per_replica: .*to 1, got -1"),
+        ("\nmomentum = 0.9", "\nmomentum = 1.0", r"own\.toml: optimizer\.momentum: .*less than 1, got 1\.0"),
+        ("weight_decay = 4e-5", "weight_decay = -1e-5", r"own\.toml: optimizer\.weight_decay: .*equal to 0"),
+        ("image_size = 384", "image_size = 100", r"own\.toml: input\.image_size: .*multiple of 32, got 100"),
+        ("num_classes = 16", "num_classes = 1", r"own\.toml: model\.num_classes: .*equal to 2, got 1"),
+        ('variant = "b0"', 'variant = "b9"', r"own\.toml: model\.variant: .*'b0'.*'b7', got 'b9'"),
+        ('decay_rule = "l2"', 'decay_rule = "adamw"', r"own\.toml: optimizer\.decay_rule: .*'l2'"),
+        ("peak_rate = 0.2", "peak_rate = nan", r"own\.toml: schedule\.peak_rate: .*finite number, got nan"),
+        ("peak_rate = 0.2", "peak_rate = inf", r"own\.toml: schedule\.peak_rate: .*finite number, got inf"),
+        ("mean = [0.485,", "mean = [nan,", r"own\.toml: input\.mean\.0: .*finite number, got nan"),
+        ("std = [0.229, 0.224, 0.225]", "std = [0.229, 0.0, 0.225]", r"own\.toml: input\.std\.1: .*greater than 0"),
+        # missing
+        ("\nmomentum = 0.9", "", r"own\.toml: optimizer\.momentum: Field required"),
+        # not TOML
+        ("epochs = 20", "epochs = ", r"own\.toml: not a readable TOML file"),
+    ],
+)
+def test_bad_settings_name_file_key_and_what_is_allowed(own_file: Path, old: str, new: str, message: str) -> None:
+    with pytest.raises(UserError, match=message) as raised:
+        spec.load(replace(own_file, old, new))
+    assert "\n" not in str(raised.value)
+
+
+def test_a_bad_preset_is_found_when_it_is_asked_for(own_file: Path) -> None:
+    path = replace(own_file, "train = {", "trian = {")
+    spec.load(path)
+    with pytest.raises(UserError, match=r"own\.toml: trian: unknown key; allowed here: .*train"):
+        spec.load(path, "quick")
+
+
+def test_an_unknown_workload_names_those_there_are() -> None:
+    with pytest.raises(UserError, match=r"unknown workload 'effnet-b99'; known: .*effnet-b0.*effnet-b4"):
+        spec.load("effnet-b99")
+
+
+def test_an_unknown_preset_names_those_there_are() -> None:
+    with pytest.raises(UserError, match=r"effnet-b0\.toml: unknown preset 'fast'; known: full, .*quick"):
+        spec.load("effnet-b0", "fast")
+
+
+def test_a_file_that_is_not_text_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "own.toml"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UserError, match="not a readable TOML file"):
+        spec.load(str(path))
+
+
+def test_a_preset_overrides_its_keys_alone(own_file: Path) -> None:
+    path = replace(own_file, "[sources]", "[presets.tiny]\ntrain = { epochs = 2 }\n\n[sources]")
+    full, tiny = spec.load(path), spec.load(path, "tiny")
+    assert tiny.train.epochs == 2
+    assert tiny.train.batch_per_replica == full.train.batch_per_replica
+    assert tiny.model == full.model
+    assert spec.preset_names(path)[0] == "full"
+    assert "tiny" in spec.preset_names(path)
+
+
+def test_hashes_do_not_depend_on_names_sources_or_the_order_of_keys(own_file: Path) -> None:
+    text = own_file.read_text(encoding="utf-8")
+    text = text.replace('name = "sgd"\nmomentum = 0.9\n', 'momentum = 0.9\nname = "sgd"\n')
+    own_file.write_text(re.sub(r"\[sources\].*", "", text, flags=re.DOTALL), encoding="utf-8")
+    own, shipped = spec.load(str(own_file)), spec.load("effnet-b0")
+    assert own.spec_hash == shipped.spec_hash
+    assert own.computation_hash == shipped.computation_hash
+    assert re.fullmatch("[0-9a-f]{16}", own.spec_hash)
+
+
+def test_the_hash_is_that_of_the_canonical_json() -> None:
+    # printf '{"a":1,"b":[0.5]}' | sha256sum
+    assert spec.digest({"b": [0.5], "a": 1}) == "bdad23344c9c37f9"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"model.dropout": 0.3},
+        {"model.norm_epsilon": 2e-3},
+        {"input.image_size": 352},
+        {"input.shear_degrees": 4.0},
+        {"optimizer.momentum": 0.8},
+        {"optimizer.weight_decay": 0.0},
+        {"schedule.peak_rate": 0.1},
+        {"schedule.ratio": 16.0},
+        {"finetune.peak_rate": 0.4},
+    ],
+)
+def test_a_change_of_the_mathematics_changes_both_hashes(change: dict[str, float]) -> None:
+    base = spec.load("effnet-b0")
+    changed = base.overridden(change, "test")
+    assert changed.spec_hash != base.spec_hash
+    assert changed.computation_hash != base.computation_hash
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"train.epochs": 3},
+        {"train.batch_per_replica": 4},
+        {"measure.warmup_steps": 3},
+        {"measure.measured_steps": 7},
+        {"data.synthetic_pages": 64},
+        {"model.num_classes": 10},
+    ],
+)
+def test_a_change_of_the_amount_changes_the_spec_hash_alone(change: dict[str, int]) -> None:
+    base = spec.load("effnet-b0")
+    changed = base.overridden(change, "test")
+    assert changed.spec_hash != base.spec_hash
+    assert changed.computation_hash == base.computation_hash
+
+
+def test_no_two_shipped_workloads_share_a_hash() -> None:
+    assert len({spec.load(name, preset).spec_hash for name, preset in SHIPPED}) == len(SHIPPED)
+
+
+def test_overriding_checks_again_and_names_the_option() -> None:
+    with pytest.raises(UserError, match=r"--epochs: train\.epochs: .*got 0"):
+        spec.load("effnet-b0").overridden({"train.epochs": 0}, "--epochs")
+
+
+def test_overriding_leaves_the_original_alone() -> None:
+    base = spec.load("effnet-b0")
+    assert base.overridden({"train.epochs": 3}, "test").train.epochs == 3
+    assert base.train.epochs == spec.load("effnet-b0").train.epochs
+
+
+def test_sources_are_read() -> None:
+    assert spec.sources("effnet-b0")["train.epochs"].startswith("[paper]")

@@ -1,0 +1,45 @@
+"""Two replicas on the CPU, in a process of their own: devices are set before TensorFlow is first used."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+tf = pytest.importorskip("tensorflow")
+
+from shared.store import Store  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def found(noise: Store, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    folder = tmp_path_factory.mktemp("replicas")
+    command = [sys.executable, str(Path(__file__).with_name("two_replicas.py")), str(noise.path), str(folder)]
+    environment = os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_every_replica_gets_its_share_in_order(found: dict[str, Any]) -> None:
+    assert found["in_order"] == [True, True, True]
+
+
+def test_evaluation_counts_every_page_once_over_both(found: dict[str, Any]) -> None:
+    assert found["counted"] == 5
+
+
+def test_one_replica_that_overflows_makes_both_skip(found: dict[str, Any]) -> None:
+    assert found["skipped"] == [True, True]
+    assert found["scale"] == 4.0
+
+
+def test_the_next_step_moves_both_alike(found: dict[str, Any]) -> None:
+    assert found["moved_alike"]

@@ -1,0 +1,80 @@
+"""The off-the-shelf network of the `native` arm: `keras_cv`'s EfficientNetV1. Mirror: `pt_impl/native.py`.
+
+As shipped: its own initial weights and a swish after the projection's batch norm, which makes it another network. It
+promises nothing about equality with the other wing; it shows what a user of the library gets.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from shared.efficientnet import B0_STAGES, HEAD_CHANNELS, SCALING, SQUEEZE_RATIO, round_channels
+from shared.protocol import Cell
+
+
+class NativeNetwork(tf.Module):
+    """`keras_cv` EfficientNetV1 backbone and a dense classifier behind the interface of tf_impl.model.EfficientNet."""
+
+    def __init__(self, cell: Cell) -> None:
+        super().__init__()
+        import keras
+        import keras_cv
+
+        model, size = cell.workload.model, cell.workload.input.image_size
+        width, depth, _, _ = SCALING[model.variant]
+        keras.utils.set_random_seed(cell.seed)
+        kernels, strides, expansions, filters_in, filters_out, repeats = zip(*B0_STAGES, strict=True)
+        # the preset aliases (EfficientNetV1B0Backbone, ...) would try to download a configuration
+        self.body = keras_cv.models.EfficientNetV1Backbone(
+            include_rescaling=False,
+            width_coefficient=width,
+            depth_coefficient=depth,
+            drop_connect_rate=model.drop_connect,
+            input_shape=(size, size, 3),
+            stackwise_kernel_sizes=list(kernels),
+            stackwise_num_repeats=list(repeats),
+            stackwise_input_filters=list(filters_in),
+            stackwise_output_filters=list(filters_out),
+            stackwise_expansion_ratios=list(expansions),
+            stackwise_strides=list(strides),
+            stackwise_squeeze_and_excite_ratios=[SQUEEZE_RATIO] * len(B0_STAGES),
+        )
+        self.dropout = keras.layers.Dropout(model.dropout)
+        self.classifier = keras.layers.Dense(model.num_classes)
+        self.classifier.build((None, round_channels(HEAD_CHANNELS, width)))
+
+    @property
+    def variables(self) -> tuple[tf.Variable, ...]:
+        """All of the library's variables (tf.Module does not look into Keras layers)."""
+        return tuple(self._keras_variables("variables"))
+
+    @property
+    def trainable_variables(self) -> tuple[tf.Variable, ...]:
+        """Those that are trained."""
+        return tuple(self._keras_variables("trainable_variables"))
+
+    def _keras_variables(self, kind: str) -> list[tf.Variable]:
+        return [variable.value for layer in (self.body, self.classifier) for variable in getattr(layer, kind)]
+
+    def features(self, images: tf.Tensor, keep_block: tf.Tensor | None, training: bool) -> tf.Tensor:
+        """Images (N, H, W, 3) to features (N, F); the library draws its own drops."""
+        return tf.reduce_mean(self.body(images, training=training), [1, 2])
+
+    def classify(self, features: tf.Tensor, keep_unit: tf.Tensor | None) -> tf.Tensor:
+        """Features (N, F) to logits (N, K)."""
+        return self.classifier(self.dropout(features, training=keep_unit is not None))
+
+    def __call__(
+        self,
+        images: tf.Tensor,
+        keep_block: tf.Tensor | None = None,
+        keep_unit: tf.Tensor | None = None,
+        training: bool = False,
+    ) -> tf.Tensor:
+        """Images (N, H, W, 3) to logits (N, K)."""
+        return self.classify(self.features(images, keep_block, training), keep_unit)
+
+
+def network(cell: Cell) -> NativeNetwork:
+    """The library's network for a cell."""
+    return NativeNetwork(cell)

@@ -1,0 +1,114 @@
+"""`python -m tf_impl.peers KIND CELL.json`: what the worker's speed is held against. Mirror: `pt_impl/peers.py`.
+
+`peer` is the library's network in a loop as its user would write it, `bare` our own step without session, events and
+launcher; both report a `window` as the worker does. `profile` prints where a step's time goes.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import tensorflow as tf
+
+from shared.batches import TrainBatches
+from shared.protocol import Cell, EventWriter
+from shared.schedule import rates
+from shared.session import open_cell_store
+from tf_impl import replicas
+from tf_impl.worker import Wing
+
+Train = Callable[[float], object]  # one training step at a learning rate
+PROFILED_OPERATORS = 25
+
+
+def peer_step(cell: Cell) -> Train:
+    """`keras.applications`' EfficientNetB0 on a resident float batch, in a `tf.function`, all else left alone."""
+    import keras
+
+    size, batch = cell.workload.input.image_size, cell.workload.train.batch_per_replica
+    classes, settings = cell.workload.model.num_classes, cell.workload.optimizer
+    network = keras.applications.EfficientNetB0(weights=None, classes=classes, input_shape=(size, size, 3))
+    optimizer = keras.optimizers.SGD(0.1, momentum=settings.momentum, weight_decay=settings.weight_decay)
+    optimizer.build(network.trainable_variables)
+    entropy = keras.losses.SparseCategoricalCrossentropy()
+    images = tf.random.uniform((batch, size, size, 3), 0.0, 255.0)
+    labels = tf.random.uniform((batch,), 0, classes, tf.int32)
+
+    @tf.function
+    def train(images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        with tf.GradientTape() as tape:
+            loss = entropy(labels, network(images, training=True))
+        gradients = tape.gradient(loss, network.trainable_variables)
+        optimizer.apply_gradients(zip(gradients, network.trainable_variables, strict=True))
+        return loss
+
+    def step(rate: float) -> tf.Tensor:
+        optimizer.learning_rate.assign(rate)
+        return train(images, labels)
+
+    return step
+
+
+def bare_step(cell: Cell) -> Train:
+    """The worker's own step on the worker's resident batch."""
+    wing = Wing(cell, replicas.start(cell))
+    batch = wing.resident_batch(TrainBatches(open_cell_store(cell), cell.workload, cell.seed, cell.replicas))
+    return lambda rate: wing.train_step(batch, rate)
+
+
+def plan(cell: Cell) -> list[float]:
+    """The learning rate of each step, as the session has it."""
+    measure, schedule = cell.workload.measure, cell.workload.schedule
+    num_steps = measure.warmup_steps + measure.measured_steps
+    return [float(rate) for rate in rates(schedule, schedule.peak_rate, num_steps, cell.global_batch)]
+
+
+def timed(cell: Cell, step: Train) -> None:
+    """Warm up, measure between two synchronisations, report the window."""
+    emit, warmup = EventWriter(cell.events_path(0), 0), cell.workload.measure.warmup_steps
+    schedule = plan(cell)
+    for rate in schedule[:warmup]:
+        step(rate)
+    tf.test.experimental.sync_devices()
+    started = time.perf_counter()
+    for rate in schedule[warmup:]:
+        step(rate)
+    tf.test.experimental.sync_devices()
+    seconds = time.perf_counter() - started
+    steps = len(schedule) - warmup
+    emit("window", seconds=seconds, steps=steps, samples=steps * cell.global_batch)
+
+
+def profiled(cell: Cell, step: Train) -> None:
+    """Print the operators that take most of a step's time, after warm-up."""
+    from tensorflow.tsl.profiler.protobuf import xplane_pb2
+
+    warmup, schedule = cell.workload.measure.warmup_steps, plan(cell)
+    for rate in schedule[:warmup]:
+        step(rate)
+    with tempfile.TemporaryDirectory() as folder:
+        with tf.profiler.experimental.Profile(folder):
+            for rate in schedule[warmup:]:
+                step(rate)
+            tf.test.experimental.sync_devices()
+        (trace,) = Path(folder).rglob("*.xplane.pb")
+        space = xplane_pb2.XSpace.FromString(trace.read_bytes())
+    print(space)
+
+
+def main(kind: str, cell_path: str) -> None:
+    """Run one kind of loop on a cell."""
+    cell = Cell.read(Path(cell_path))
+    if kind == "profile":
+        profiled(cell, bare_step(cell))
+    else:
+        timed(cell, {"peer": peer_step, "bare": bare_step}[kind](cell))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,133 @@
+"""`python -m tf_impl.worker CELL.json`: run one cell (DESIGN section 6). Mirror: `pt_impl/worker.py`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from shared.batches import EvalBatches, TrainBatches, architecture_of
+from shared.protocol import EXIT_OUT_OF_MEMORY, Cell, EventWriter
+from shared.session import open_cell_store, process_start_time, run_cell, starting_weights
+from shared.weights import save_weights
+from tf_impl import data, native, replicas
+from tf_impl.model import EfficientNet, weights_of
+from tf_impl.step import Batch, Step
+
+
+class Wing:
+    """TensorFlow's side of shared.session.Wing."""
+
+    def __init__(self, cell: Cell, group: replicas.Replicas) -> None:
+        self.cell = cell
+        self.group = group
+        self.rank = group.rank
+        self.local_replicas = group.local
+        with group.placement.scope():
+            if cell.arm == "native":
+                self.network = native.network(cell)
+            else:
+                model = cell.workload.model
+                self.network = EfficientNet(
+                    architecture_of(cell.workload), starting_weights(cell), model.norm_momentum, model.norm_epsilon
+                )
+            self.step = Step(self.network, cell.workload, cell.precision, group.count)
+
+    def train_batches(self, batches: TrainBatches, num_steps: int) -> Iterator[Batch]:
+        """Batches of all replicas."""
+        return data.stream(batches.batch, num_steps, self.cell.loader_workers, self.group)
+
+    def resident_batch(self, batches: TrainBatches) -> Batch:
+        """The first batch of all replicas."""
+        return data.resident(batches.batch, self.group)
+
+    def train_step(self, batch: Batch, rate: float) -> tf.Tensor:
+        """One optimizer step."""
+        return self.step.train(batch, rate)
+
+    def freeze(self) -> None:
+        """Second stage: the classifier alone."""
+        self.step.freeze()
+
+    def loss_value(self, loss: tf.Tensor) -> float:
+        """Wait for a loss and read it."""
+        return float(loss)
+
+    def synchronize(self) -> None:
+        """Wait for the devices."""
+        self.group.synchronize()
+
+    def evaluate(self, batches: EvalBatches) -> tuple[int, int, float]:
+        """Counts over all replicas, with replica 0's batch-norm statistics."""
+        for variable in self.network.variables:
+            first, *others = self.group.placement.experimental_local_results(variable)
+            if variable.trainable is False:
+                for other in others:
+                    other.assign(first)
+        counts = np.zeros(3)
+        for batch in data.stream(batches.batch, batches.num_batches, self.cell.loader_workers, self.group):
+            counts += self.step.evaluate(batch).numpy()
+        correct, total, loss = counts.tolist()
+        return int(correct), int(total), loss
+
+    def allocator_peak(self) -> int | None:
+        """Peak bytes of TensorFlow's GPU allocators, the largest of them."""
+        if self.cell.device != "cuda":
+            return None
+        return max(tf.config.experimental.get_memory_info(f"GPU:{i}")["peak"] for i in range(self.group.count))
+
+    def settings(self) -> dict[str, Any]:
+        """What this process really uses."""
+        cuda = self.cell.device == "cuda"
+        return {
+            "version.tensorflow": tf.__version__,
+            "version.keras": tf.keras.__version__,
+            "num_parameters": sum(int(np.prod(v.shape)) for v in self.network.trainable_variables),
+            "num_classes": self.cell.workload.model.num_classes,
+            "threads.intra_op": tf.config.threading.get_intra_op_parallelism_threads(),
+            "threads.inter_op": tf.config.threading.get_inter_op_parallelism_threads(),
+            "affinity": sorted(os.sched_getaffinity(0)),
+            "layout": "channels-last",
+            "compiled": "tf.function" if cuda else "tf.function, XLA for elementwise expressions",
+            "precision": self.cell.precision,
+            "tf32": tf.config.experimental.tensor_float_32_execution_enabled() if cuda else False,
+            "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1") == "1",
+            "reduction": ("nccl" if cuda else "one device") + " sum of shares" if self.group.count > 1 else "none",
+            "norm_rule": "per replica, unbiased running variance; evaluated with replica 0's",
+            "padding": "same (TensorFlow's rule)",
+            "loader_workers": self.cell.loader_workers,
+            "weights": self.cell.weights or f"seeded start {self.cell.seed}",
+        }
+
+    def save(self, path: str) -> None:
+        """Leave the weights as safetensors."""
+        save_weights(Path(path), weights_of(self.network))
+
+
+def main() -> int:
+    """Run the cell named on the command line; the exit status tells the harness how it went."""
+    started = process_start_time()
+    cell = Cell.read(Path(sys.argv[1]))
+    emit = EventWriter(cell.events_path(0), 0)
+    emit("phase", name="build")
+    try:
+        group = replicas.start(cell)
+        store = open_cell_store(cell)
+        run_cell(cell, Wing(cell, group), store, emit, started)
+        replicas.stop()
+    except (tf.errors.ResourceExhaustedError, MemoryError) as error:
+        emit("error", kind="oom", message=str(error).splitlines()[0] if str(error) else "out of memory")
+        return EXIT_OUT_OF_MEMORY
+    except Exception as error:
+        emit("error", kind="error", message=f"{type(error).__name__}: {error}".splitlines()[0])
+        raise
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
