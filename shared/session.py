@@ -108,6 +108,7 @@ def train(
     warmup, measured = cell.workload.measure.warmup_steps, cell.workload.measure.measured_steps
     source = steps_of(cell, wing, batches, len(schedule))
     losses: list[Any] = []
+    finished: list[tuple[int, list[Any], float]] = []  # epochs whose loss is still to be read
     emit("phase", name="warmup")
     window_started = step_ended = time.perf_counter()
     for step, rate in enumerate(schedule):
@@ -129,11 +130,15 @@ def train(
             emit("phase", name="train")
             step_ended = time.perf_counter()
         if cell.epochs and (step + 1) % batches.steps_per_epoch == 0:
-            report_epoch(wing, losses, step // batches.steps_per_epoch, float(rate), emit)
+            finished.append((step // batches.steps_per_epoch, losses, float(rate)))
             losses = []
+        if not warmup <= step < warmup + measured - 1:  # reading a loss inside the window would drain a GPU's queue
+            for epoch in finished:
+                report_epoch(wing, *epoch, emit)
+            finished.clear()
 
 
-def report_epoch(wing: Wing, losses: list[Any], index: int, rate: float, emit: EventWriter) -> None:
+def report_epoch(wing: Wing, index: int, losses: list[Any], rate: float, emit: EventWriter) -> None:
     """Write an epoch's mean loss; the only place of the loop that waits for losses."""
     mean = float(np.mean([wing.loss_value(loss) for loss in losses]))
     emit("epoch", index=index, steps=len(losses), loss=mean, rate=rate)
@@ -146,11 +151,16 @@ def finetune(cell: Cell, wing: Wing, batches: TrainBatches, emit: EventWriter) -
     wing.freeze()
     num_steps = stage.epochs * batches.steps_per_epoch
     source = steps_of(cell, wing, batches, num_steps)
+    losses: list[Any] = []
+    step_ended = time.perf_counter()
     for step, rate in enumerate(rates(workload.schedule, stage.peak_rate, num_steps, cell.global_batch)):
-        loss = wing.train_step(next(source), float(rate))
-        emit("step", index=step, seconds=0.0, measured=False)
+        losses.append(wing.train_step(next(source), float(rate)))
+        now = time.perf_counter()
+        emit("step", index=step, seconds=now - step_ended, measured=False)
+        step_ended = now
         if (step + 1) % batches.steps_per_epoch == 0:
-            report_epoch(wing, [loss], cell.epochs + step // batches.steps_per_epoch, float(rate), emit)
+            report_epoch(wing, cell.epochs + step // batches.steps_per_epoch, losses, float(rate), emit)
+            losses = []
 
 
 def evaluate(cell: Cell, wing: Wing, store: Store, emit: EventWriter, stage: str) -> None:
