@@ -1,4 +1,4 @@
-"""What the equality ladder asks of a wing, and how a wing answers: tasks in, one `.npz` of arrays a task out.
+"""What the equality ladder asks of a wing and how a wing answers: tasks in, one `.npz` of arrays a task out.
 
 `python -m pt_impl.probe REQUEST.json FOLDER` and its TensorFlow mirror answer the same request; `bench verify` compares.
 """
@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -78,4 +77,4 @@ def answer(arguments: Sequence[str], probes: Mapping[str, Callable[[Task], Array
         arrays = probes[task.kind](task)
         partial = folder / f".{task.name}.npz"
         np.savez(partial, allow_pickle=False, **arrays)
-        os.replace(partial, folder / f"{task.name}.npz")
+        partial.replace(folder / f"{task.name}.npz")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
-from collections import Counter
+
 from collections.abc import Callable
 from pathlib import Path
 
