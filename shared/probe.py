@@ -1,4 +1,4 @@
-"""What the equality ladder asks of a wing and how a wing answers: tasks in, one `.npz` of arrays a task out.
+"""What the equality ladder asks of a wing and how it answers: tasks in, one `.npz` of arrays a task out.
 
 `python -m pt_impl.probe REQUEST.json FOLDER` and its TensorFlow mirror answer the same request; `bench verify` compares.
 """

@@ -9,7 +9,6 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
-
 from collections.abc import Callable
 from pathlib import Path
 
