@@ -1,6 +1,6 @@
 """What the equality ladder asks of a wing and how it answers: tasks in, one `.npz` of arrays a task out.
 
-`python -m pt_impl.probe REQUEST.json FOLDER` and its TensorFlow mirror answer the same request; `bench verify` compares.
+`python -m pt_impl.probe REQUEST.json FOLDER` and its TensorFlow mirror answer one request; `bench verify` compares.
 """
 
 from __future__ import annotations
