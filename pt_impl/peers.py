@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
@@ -88,7 +88,19 @@ def profiled(cell: Cell, step: Train) -> None:
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
         for rate in schedule[warmup:]:
             step(rate)
-    print(profile.key_averages().table("self_cpu_time_total", PROFILED_OPERATORS, max_name_column_width=60))
+    num_steps = len(schedule) - warmup
+    milliseconds = {event.key: event.self_cpu_time_total / 1e3 / num_steps for event in profile.key_averages()}
+    calls = {event.key: event.count // num_steps for event in profile.key_averages()}
+    print_operators(milliseconds, calls)
+
+
+def print_operators(milliseconds: Mapping[str, float], calls: Mapping[str, int]) -> None:
+    """The operators of a step, by the time spent in each."""
+    whole = sum(milliseconds.values())
+    print(f"{'operator':50} {'ms a step':>10} {'share':>7} {'calls':>6}")
+    for name in sorted(milliseconds, key=milliseconds.__getitem__, reverse=True)[:PROFILED_OPERATORS]:
+        print(f"{name[:50]:50} {milliseconds[name]:10.1f} {milliseconds[name] / whole:7.1%} {calls[name]:6}")
+    print(f"{'all operators':50} {whole:10.1f}")
 
 
 def main(kind: str, cell_path: str) -> None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import tensorflow as tf
@@ -84,7 +85,7 @@ def timed(cell: Cell, step: Train) -> None:
 
 
 def profiled(cell: Cell, step: Train) -> None:
-    """Print the operators that take most of a step's time, after warm-up."""
+    """Print the operators that take most of a step's time, after warm-up; those that run side by side all count."""
     from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
     warmup, schedule = cell.workload.measure.warmup_steps, plan(cell)
@@ -97,7 +98,28 @@ def profiled(cell: Cell, step: Train) -> None:
             tf.test.experimental.sync_devices()
         (trace,) = Path(folder).rglob("*.xplane.pb")
         space = xplane_pb2.XSpace.FromString(trace.read_bytes())
-    print(space)
+    num_steps = len(schedule) - warmup
+    milliseconds: Counter[str] = Counter()
+    count: Counter[str] = Counter()
+    for plane in space.planes:
+        # the interpreter's own line holds whole functions: everything in them would count twice
+        for event in (event for line in plane.lines if line.name != "python" for event in line.events):
+            name = plane.event_metadata[event.metadata_id].name
+            # "scope/name:Type" is a TensorFlow operator, "..._fusion" a kernel of XLA's; the rest is the runtime's own
+            if "::" not in name and (":" in name or name.endswith("_fusion")):
+                operator = name.rpartition(":")[2]
+                milliseconds[operator] += event.duration_ps / 1e9 / num_steps
+                count[operator] += 1
+    print_operators(milliseconds, {name: number // num_steps for name, number in count.items()})
+
+
+def print_operators(milliseconds: Mapping[str, float], calls: Mapping[str, int]) -> None:
+    """The operators of a step, by the time spent in each."""
+    whole = sum(milliseconds.values())
+    print(f"{'operator':50} {'ms a step':>10} {'share':>7} {'calls':>6}")
+    for name in sorted(milliseconds, key=milliseconds.__getitem__, reverse=True)[:PROFILED_OPERATORS]:
+        print(f"{name[:50]:50} {milliseconds[name]:10.1f} {milliseconds[name] / whole:7.1%} {calls[name]:6}")
+    print(f"{'all operators':50} {whole:10.1f}")
 
 
 def main(kind: str, cell_path: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 import tempfile
@@ -11,12 +12,22 @@ from pathlib import Path
 import click
 
 from bench import machine
-from bench.cli import fail
+from bench.cli import INTERRUPTED, fail
 from bench.environment import recorded_environment
 from bench.launch import LOG
 from bench.locations import results_directory
 from bench.performance import report
-from bench.performance.contestants import CONTESTANTS, Contestant, Run, Settings, make_cell, make_store, run, run_loop
+from bench.performance.contestants import (
+    CONTESTANTS,
+    Contestant,
+    Run,
+    Settings,
+    make_cell,
+    make_store,
+    run,
+    run_loop,
+    workload_of,
+)
 from bench.processes import termination_as_interrupt
 from shared.errors import UserError
 from shared.protocol import FRAMEWORKS
@@ -46,7 +57,13 @@ def in_order(contestants: Sequence[Contestant], number: int) -> list[Contestant]
 
 
 def race(contestants: Sequence[Contestant], settings: Settings, out: Path, command: str) -> list[dict[str, Run]]:
-    """Run all rounds; the report is written anew after each of them."""
+    """Run all rounds; the report is written anew after each of them.
+
+    Raises:
+        UserError: impossible settings, or a report that could not be written.
+    """
+    workload = workload_of(settings)
+    require_writable(out)
     environment = machine.describe() | {"inherited": recorded_environment({})}
     rounds: list[dict[str, Run]] = []
     with tempfile.TemporaryDirectory(prefix="twinbench-") as temporary:
@@ -55,7 +72,7 @@ def race(contestants: Sequence[Contestant], settings: Settings, out: Path, comma
         for number in range(settings.rounds):
             runs = {}
             for contestant in in_order(contestants, number):
-                done = run(contestant, make_cell(contestant, settings, store, folder))
+                done = run(contestant, make_cell(contestant, workload, store, folder))
                 speed = "failed" if done.samples_per_second is None else f"{done.samples_per_second:.2f} img/s"
                 click.echo(f"round {number + 1} of {settings.rounds}: {contestant.name}: {speed}", err=True)
                 runs[contestant.name] = done
@@ -63,6 +80,20 @@ def race(contestants: Sequence[Contestant], settings: Settings, out: Path, comma
             report.write(out, rounds, settings, environment, command)
     report.show(rounds, settings, environment)
     return rounds
+
+
+def require_writable(out: Path) -> None:
+    """Make the report's folder; better to fail now than after the first round.
+
+    Raises:
+        UserError: it cannot be made, or the report would take a folder's place.
+    """
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--out {out}: {error.strerror or error}; choose another place") from None
+    if out.is_dir() or not os.access(out.parent, os.W_OK):
+        raise UserError(f"--out {out}: not a file that can be written; choose another place")
 
 
 def profile(framework: str, settings: Settings) -> None:
@@ -74,7 +105,7 @@ def profile(framework: str, settings: Settings) -> None:
     with tempfile.TemporaryDirectory(prefix="twinbench-") as temporary:
         folder = Path(temporary)
         contestant = Contestant(f"{framework}-profile", framework, "profile")
-        cell = make_cell(contestant, settings, make_store(settings, folder), folder)
+        cell = make_cell(contestant, workload_of(settings), make_store(settings, folder), folder)
         failure = run_loop(contestant, cell)
         if failure:
             raise UserError(f"--profile {framework}: {failure}")
@@ -84,7 +115,7 @@ def profile(framework: str, settings: Settings) -> None:
 @click.command(context_settings={"show_default": True})
 @click.option("--rounds", type=POSITIVE, default=5, help="Runs of every contestant.")
 @click.option("--steps", type=POSITIVE, default=6, help="Measured steps of a run.")
-@click.option("--warmup", type=POSITIVE, default=2, help="Steps before them.")
+@click.option("--warmup", type=POSITIVE, default=3, help="Steps before them; the first two let the heap grow.")
 @click.option("--image-size", type=click.IntRange(32, 2048), default=384, help="Pixels; a multiple of 32.")
 @click.option("--batch", type=POSITIVE, default=8, help="Samples a step.")
 @click.option("--out", type=click.Path(path_type=Path), help="[default: results/reference/performance-cpu.json]")
@@ -99,16 +130,18 @@ def command(
     contestant failed or a target was missed. Not for machines where anything else runs.
     """
     settings = Settings(rounds, steps, warmup, image_size, batch)
-    with termination_as_interrupt():
-        try:
+    target = out or results_directory() / "reference" / "performance-cpu.json"
+    line = shlex.join(["python", "-m", "bench.performance", *sys.argv[1:]])
+    try:
+        with termination_as_interrupt():
             if profiled:
                 profile(profiled, settings)
                 return
-            target = out or results_directory() / "reference" / "performance-cpu.json"
-            line = shlex.join(["python", "-m", "bench.performance", *sys.argv[1:]])
             finished = race(chosen(only), settings, target, line)
-        except UserError as error:
-            fail(f"error: {error}", 2)
+    except UserError as error:
+        fail(f"error: {error}", 2)
+    except KeyboardInterrupt:
+        fail(f"interrupted; the rounds that were over are in {target}", INTERRUPTED)
     sys.exit(0 if report.holds(finished) else 1)
 
 

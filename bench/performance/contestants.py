@@ -19,8 +19,12 @@ from bench.stores import describe
 from bench.summary import of_kind, throughput
 from shared import spec
 from shared.protocol import Cell
+from shared.spec import Workload
+from shared.store import open_store
 
 LIMIT_SECONDS = 1800.0  # of a contestant, compilation included
+TRAIN_SHARE = 0.8  # of the pages
+SPARE_PAGES = 32  # the shares of sixteen classes are rounded
 
 
 @dataclass(frozen=True)
@@ -91,27 +95,32 @@ class Run:
 
 
 def make_store(settings: Settings, folder: Path) -> Path:
-    """Synthetic pages, enough that no page is read twice: a second reading would find it in the processor's cache."""
+    """Synthetic pages, enough that no page is read twice: the second time it might still lie in the cache."""
     from bench.data import synthetic
     from bench.data.prepare import prepare
 
-    batches = settings.steps + settings.warmup
-    shares = (0.8, 0.1, 0.1)
-    num_pages = max(32, int(batches * settings.batch / shares[0]) + 32)
-    return prepare(synthetic.source(num_pages, shares=shares), folder / "store", settings.image_size).store.path
+    num_read = (settings.warmup + settings.steps) * settings.batch
+    source = synthetic.source(int(num_read / TRAIN_SHARE) + SPARE_PAGES, shares=(TRAIN_SHARE, 0.1, 0.1))
+    return prepare(source, folder / "store", settings.image_size).store.path
 
 
-def make_cell(contestant: Contestant, settings: Settings, store: Path, folder: Path) -> Cell:
-    """The contestant's cell: one replica over all cores, planned as `bench run` plans it."""
-    from shared.store import open_store
+def workload_of(settings: Settings) -> Workload:
+    """EfficientNet-B0 as published, but for the settings.
 
+    Raises:
+        UserError: impossible settings.
+    """
     changes = {
         "input.image_size": settings.image_size,
         "train.batch_per_replica": settings.batch,
         "measure.warmup_steps": settings.warmup,
         "measure.measured_steps": settings.steps,
     }
-    workload = spec.load("effnet-b0").overridden(changes, "bench.performance")
+    return spec.load("effnet-b0").overridden(changes, "bench.performance")
+
+
+def make_cell(contestant: Contestant, workload: Workload, store: Path, folder: Path) -> Cell:
+    """The contestant's cell: one replica over all cores, planned as `bench run` plans it."""
     request = Request(frameworks=(contestant.framework,), gpus=(1,), device="cpu", input_mode=contestant.input_mode)
     (cell,) = make_plan(request, workload, describe(open_store(store, checksums=None)), epochs=0, gpus=()).cells
     return replace(cell, cell_id=contestant.name, directory=str(folder / contestant.name))
@@ -128,13 +137,13 @@ def run(contestant: Contestant, cell: Cell) -> Run:
     """Run a contestant to its end; none of its processes is left."""
     if contestant.kind == "worker":
         outcome = run_cell(cell, variables_of(contestant, cell), Limits(), on_progress=lambda progress: None)
-        windows = of_kind(outcome.events[0], "window")
-        failure = None if outcome.status == "ok" and windows else f"{outcome.status}: {outcome.reason}"
+        failure = None if outcome.status == "ok" else f"{outcome.status}: {outcome.reason}"
+        events = outcome.events[0]
     else:
         failure = run_loop(contestant, cell)
-        tail = EventTail(cell.events_path(0))
-        windows = of_kind(tail.poll(), "window")
-    return Run(None, failure) if failure or not windows else Run(throughput(windows[:1]))
+        events = EventTail(cell.events_path(0)).poll()
+    windows = of_kind(events, "window")
+    return Run(throughput(windows)) if windows and not failure else Run(None, failure or "ended without a window")
 
 
 def run_loop(contestant: Contestant, cell: Cell) -> str | None:

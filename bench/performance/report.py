@@ -144,7 +144,6 @@ def content(rounds: Rounds, settings: Settings, environment: Mapping[str, Any], 
 
 def write(out: Path, rounds: Rounds, settings: Settings, environment: Mapping[str, Any], command: str) -> None:
     """Write the JSON file and the Markdown beside it."""
-    out.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(out, json.dumps(content(rounds, settings, environment, command), indent=1) + "\n")
     write_atomically(out.with_suffix(".md"), markdown(rounds, settings, environment, command))
 
