@@ -15,9 +15,9 @@ FIELDS: dict[str, dict[str, type | tuple[type, ...]]] = {
     "phase": {"name": str},
     "first_step": {"seconds": NUMBERS},
     "step": {"index": int, "seconds": NUMBERS, "measured": bool},
-    "window": {"seconds": NUMBERS, "steps": int, "samples": int},
+    "window": {"seconds": NUMBERS, "steps": int, "samples": int, "tokens": (int, type(None)), "retraces": int},
     "epoch": {"index": int, "loss": NUMBERS},
-    "eval": {"split": str, "correct": int, "total": int, "stage": str},
+    "eval": {"split": str, "correct": int, "total": int, "stage": str, "hits": int, "predicted": int, "relevant": int},
     "memory": {"rss_peak": NUMBERS, "allocator_peak": (int, float, type(None))},
     "error": {"kind": str, "message": str},
 }
@@ -33,7 +33,7 @@ def parse(line: bytes) -> Event | None:
     if not isinstance(event, dict) or event.get("event") not in EVENTS:
         return None
     fields = FIELDS.get(event["event"], {})
-    return event if all(isinstance(event.get(name), kind) for name, kind in fields.items()) else None
+    return event if all(name in event and isinstance(event[name], kind) for name, kind in fields.items()) else None
 
 
 class EventTail:

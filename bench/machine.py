@@ -15,7 +15,7 @@ from bench.locations import PROJECT_ROOT
 from shared.spec import digest
 
 PACKAGES = (
-    "twinbench", "torch", "tensorflow", "keras", "tensorflow-text", "keras-cv", "transformers",
+    "twinbench", "torch", "tensorflow", "keras", "tensorflow-text", "keras-cv", "keras-hub", "transformers",
     "numpy", "pillow", "safetensors", "pydantic", "nvidia-ml-py",
 )  # fmt: skip
 

@@ -12,7 +12,7 @@ from bench import machine
 from shared import spec
 from shared.errors import UserError
 from shared.protocol import Cell
-from shared.spec import Workload
+from shared.spec import ImageWorkload, Workload
 
 MOST_LOADERS = 8  # processes or threads a replica; more only compete with the step
 
@@ -26,6 +26,7 @@ class Request:
     workload: str = "effnet-b0"
     preset: str | None = None
     data: str | None = None
+    vocab: str | None = None
     device: str = "auto"
     cores_per_replica: int | None = None
     precision: str = "fp32"
@@ -51,8 +52,11 @@ class Pages:
     name: str
     digest: str
     num_classes: int
-    image_size: int
+    image_size: int | None  # pixels; None: no pages
     split_sizes: dict[str, int]
+    max_tokens: int | None = None  # None: no tokens
+    vocabulary_size: int | None = None
+    multi_label: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,10 +80,10 @@ class Plan:
         """Training steps of a cell."""
         measure = cell.workload.measure
         epoch_steps = self.pages.split_sizes["train"] // cell.global_batch
-        least = measure.warmup_steps + measure.measured_steps
-        if cell.epochs == 0:
-            return least
-        return cell.epochs * epoch_steps + (cell.workload.finetune.epochs * epoch_steps if cell.finetune else 0)
+        if cell.epochs == 0 and not cell.finetune:
+            return measure.warmup_steps + measure.measured_steps
+        tuning = cell.workload.finetune.epochs if isinstance(cell.workload, ImageWorkload) and cell.finetune else 0
+        return (cell.epochs + tuning) * epoch_steps
 
     def to_json(self) -> dict[str, Any]:
         """As JSON-able values, without the directory: a run may be moved and resumed."""

@@ -1,4 +1,4 @@
-"""Results on disk: one JSON record a cell, schema version 1, written once and never changed.
+"""Results on disk: one JSON record a cell, schema version 2, written once and never changed.
 
 Tables and plots are made from records alone. Every field is documented here; README "Records" points to this file.
 """
@@ -16,7 +16,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from shared.errors import UserError
 
-RECORD_SCHEMA = 1
+RECORD_SCHEMA = 2
+READABLE_SCHEMAS = (1, 2)  # 1 had no texts: what it lacks has its default
 Status = Literal["ok", "oom", "timeout", "crash", "skipped"]
 
 
@@ -47,7 +48,8 @@ class Record(BaseModel):
     seed: int
     epochs: int
     batch_per_replica: int
-    image_size: int
+    image_size: int | None  # pixels; None: a text workload
+    max_tokens: int | None = None  # width of a text; None: an image workload
     data_name: str  # "synthetic" or the store's source
     data_digest: str
     num_parameters: int | None  # trained scalars, as the worker counted them
@@ -59,6 +61,8 @@ class Record(BaseModel):
     started: str  # UTC, ISO 8601
     wall_seconds: float  # of the whole cell, start of processes to their end
     throughput: float | None = None  # samples/s: global samples / max over ranks of the window's seconds
+    tokens_per_second: float | None = None  # of texts: tokens in the same window, padding not counted
+    retraces: int | None = None  # how often a step was compiled anew between the first step and the window's end
     measured_steps: int | None = None
     window_seconds: list[float] = []  # of each rank
     step_seconds: list[float] = []  # of rank 0, in the window
@@ -66,8 +70,10 @@ class Record(BaseModel):
     memory_rss_peak: int | None = None  # bytes, summed over the cell's processes (process footprint)
     memory_allocator_peak: int | None = None  # bytes, max over ranks of the device allocator's own peak
     harness_cpu_seconds: float | None = None  # the harness's own CPU time while the cell ran
-    accuracy: dict[str, float] = {}  # split to the share of samples classified correctly
+    # split to the share of samples classified correctly; with several labels a sample: to those whose labels all are
+    accuracy: dict[str, float] = {}
     accuracy_finetuned: dict[str, float] = {}  # after the second stage
+    f1: dict[str, float] = {}  # split to micro-averaged F1, where a sample may have several labels
     loss_per_epoch: list[float] = []  # mean training loss of rank 0
     settings: dict[str, Any] = {}  # what the worker really used (rank 0)
     log: str  # path of the cell's log, relative to the run directory
@@ -106,8 +112,9 @@ def read_record(path: Path) -> Record:
         version = content["schema_version"]
     except (OSError, json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
         raise UserError(f"{path}: not a record ({error.__class__.__name__}); delete it and run with --resume") from None
-    if version != RECORD_SCHEMA:
-        raise UserError(f"{path}: record schema {version!r}, this version reads {RECORD_SCHEMA}")
+    if version not in READABLE_SCHEMAS:
+        known = " and ".join(map(str, READABLE_SCHEMAS))
+        raise UserError(f"{path}: record schema {version!r}, this version reads {known}")
     try:
         return Record.model_validate(content)
     except ValidationError as error:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
-from pathlib import Path
 
 from bench import machine
 from bench.plan import Pages, Request
 from shared import spec
 from shared.errors import UserError
-from shared.spec import FULL, Workload
+from shared.spec import FULL, ImageWorkload, TextWorkload, Workload
 
 MODULES = {"pt": ("torch", "PyTorch"), "tf": ("tensorflow", "TensorFlow")}
 QUICK = "quick"
@@ -34,25 +33,24 @@ def check_request(request: Request) -> None:
         raise UserError("--finetune follows a training: give --epochs 1 or more")
     if request.input_mode == "device" and (request.epochs or request.finetune):
         raise UserError("--input device trains on one batch: leave out --epochs and --finetune, or use --input disk")
-    if request.weights is not None:
-        check_weights(Path(request.weights), request.arm)
+    if request.weights is not None and request.arm == "native":
+        raise UserError("--weights holds the matched networks' parameters; leave it out for --arm native")
 
 
-def check_weights(path: Path, arm: str) -> None:
-    """Whether a file of initial weights can be read.
+def check_weights(request: Request, workload: Workload) -> None:
+    """Whether the initial weights that were named fit the workload's network; here, not in a process of every cell.
 
     Raises:
-        UserError: missing, not safetensors, or given for the native arm, whose parameters have other names.
+        UserError: missing, not safetensors, or of another network (which tensors, both shapes).
     """
-    from safetensors import SafetensorError, safe_open
+    from shared.networks import architecture_of
+    from shared.weights import load_weights
 
-    if arm == "native":
-        raise UserError("--weights holds the matched networks' parameters; leave it out for --arm native")
-    try:
-        with safe_open(path, framework="np"):
-            pass
-    except (OSError, SafetensorError) as error:
-        raise UserError(f"--weights {path}: not a readable safetensors file ({error})") from None
+    if request.weights is not None:
+        try:
+            load_weights(request.weights, architecture_of(workload), request.seed)
+        except UserError as error:
+            raise UserError(f"--weights {error}") from None
 
 
 def resolve_device(request: Request) -> tuple[str, list[machine.Gpu]]:
@@ -78,6 +76,8 @@ def resolve_workload(request: Request, device: str) -> Workload:
     if preset is None:
         preset = QUICK if device == "cpu" and QUICK in spec.preset_names(request.workload) else FULL
     workload = spec.load(request.workload, preset)
+    if request.finetune and not isinstance(workload, ImageWorkload):
+        raise UserError(f"--finetune: {workload.name} has no second stage; leave it out")
     overrides = (
         ("--steps", "measure.measured_steps", request.steps),
         ("--batch", "train.batch_per_replica", request.batch),
@@ -87,6 +87,19 @@ def resolve_workload(request: Request, device: str) -> Workload:
         if value is not None:
             workload = workload.overridden({key: value}, option)
     return workload
+
+
+def fit_to_texts(workload: TextWorkload, pages: Pages, notes: list[str]) -> TextWorkload:
+    """Fit a text workload to the store's vocabulary and kind of labels; add to the notes what to tell the user."""
+    changes: dict[str, int | bool] = {}
+    if pages.vocabulary_size not in (None, workload.model.vocabulary_size):
+        ours = workload.model.vocabulary_size
+        notes.append(f"the vocabulary has {pages.vocabulary_size} entries, the workload's {ours}: the vocabulary's")
+        changes["model.vocabulary_size"] = pages.vocabulary_size
+    if pages.multi_label != workload.model.multi_label:
+        notes.append(f"the store's documents have {'several labels each' if pages.multi_label else 'one label each'}")
+        changes["model.multi_label"] = pages.multi_label
+    return workload.overridden(changes, pages.path) if changes else workload
 
 
 def fit_to_pages(request: Request, workload: Workload, pages: Pages) -> tuple[Workload, int, list[str]]:
@@ -104,6 +117,8 @@ def fit_to_pages(request: Request, workload: Workload, pages: Pages) -> tuple[Wo
             f"the store has {pages.num_classes} classes, the workload {workload.model.num_classes}: the store's"
         )
         workload = workload.overridden({"model.num_classes": pages.num_classes}, pages.path)
+    if isinstance(workload, TextWorkload):
+        workload = fit_to_texts(workload, pages, notes)
     num_train, largest = pages.split_sizes["train"], max(request.gpus) * workload.train.batch_per_replica
     if num_train < largest:
         raise UserError(

@@ -15,7 +15,7 @@ from bench.plan import Plan, Request, make_plan
 from bench.processes import termination_as_interrupt
 from bench.progress import Reporter
 from bench.records import Record, write_atomically, write_record
-from bench.resolve import check_request, fit_to_pages, resolve_device, resolve_workload
+from bench.resolve import check_request, check_weights, fit_to_pages, resolve_device, resolve_workload
 from bench.run_directory import ENVIRONMENT, PLAN, RUN_SCHEMA, RunDirectory
 from bench.stores import resolve_pages
 from bench.summary import make_record
@@ -33,8 +33,9 @@ def plan_request(request: Request, dry_run: bool, say: Callable[[str], None]) ->
     check_request(request)
     device, gpus = resolve_device(request)
     workload = resolve_workload(request, device)
-    pages = resolve_pages(request.data, workload, dry_run, say)
+    pages = resolve_pages(request.data, workload, dry_run, say, request.vocab)
     workload, epochs, notes = fit_to_pages(request, workload, pages)
+    check_weights(request, workload)
     return make_plan(request, workload, pages, epochs, gpus, notes)
 
 

@@ -12,7 +12,9 @@ import numpy as np
 from bench.events import Event
 from bench.launch import LOG, Outcome
 from bench.records import Record
+from shared.metrics import micro_f1
 from shared.protocol import Cell
+from shared.spec import ImageWorkload, TextWorkload
 
 IMPLAUSIBLE_EFFICIENCY = 1.05  # above it, something else than the number of replicas has changed
 
@@ -59,6 +61,18 @@ def accuracy(events: Sequence[Sequence[Event]], stage: str) -> dict[str, float]:
     return {split: correct / total for split, (correct, total) in counts.items() if total > 0}
 
 
+def f1(events: Sequence[Sequence[Event]], stage: str) -> dict[str, float]:
+    """Split to micro-averaged F1, over all ranks, at the stage's last evaluation."""
+    counts: dict[str, list[int]] = {}
+    for rank_events in events:
+        last = {event["split"]: event for event in of_kind(rank_events, "eval") if event["stage"] == stage}
+        for split, event in last.items():
+            sums = counts.setdefault(split, [0, 0, 0])
+            for position, name in enumerate(("hits", "predicted", "relevant")):
+                sums[position] += event[name]
+    return {split: micro_f1(*sums) for split, sums in counts.items()}
+
+
 def measured_figures(events: Sequence[Sequence[Event]]) -> dict[str, Any]:
     """The fields of a record that come from events; a figure that a failed cell never reached is absent."""
     # a rank's first window is that of the training; every rank must have one, or the sum would lack samples
@@ -81,6 +95,10 @@ def measured_figures(events: Sequence[Sequence[Event]]) -> dict[str, Any]:
     }
     if whole and len(whole) == len(events):
         figures |= {"throughput": throughput(whole), "measured_steps": whole[0]["steps"]}
+        figures |= {"retraces": sum(window["retraces"] for window in whole)}
+        if all(window["tokens"] is not None for window in whole):
+            seconds = max(window["seconds"] for window in whole)
+            figures["tokens_per_second"] = sum(window["tokens"] for window in whole) / seconds
     if first_steps:
         figures["time_to_first_step"] = max(first_steps)
     if last_memory:
@@ -121,7 +139,9 @@ def make_record(cell: Cell, outcome: Outcome, environment: dict[str, str], **con
         seed=cell.seed,
         epochs=cell.epochs,
         batch_per_replica=workload.train.batch_per_replica,
-        image_size=workload.input.image_size,
+        image_size=workload.input.image_size if isinstance(workload, ImageWorkload) else None,
+        max_tokens=workload.input.max_tokens if isinstance(workload, TextWorkload) else None,
+        f1=f1(outcome.events, "train") if workload.model.multi_label else {},
         status=outcome.status,
         reason=outcome.reason,
         started=outcome.started,

@@ -6,13 +6,13 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.plots.caption import device, versions
+from bench.plots.caption import device, input_shape, versions
 from bench.records import Record
 from bench.summary import IMPLAUSIBLE_EFFICIENCY, efficiency, median_throughput, percentile, speedup
 
 COLUMNS = (
-    "framework", "arm", "replicas", "samples/s", "speedup", "efficiency", "step p50 ms", "step p95 ms", "first step s",
-    "peak memory GiB", "accuracy train/val/test", "status", "certificate",
+    "framework", "arm", "replicas", "samples/s", "tokens/s", "speedup", "efficiency", "step p50 ms", "step p95 ms",
+    "first step s", "peak memory GiB", "accuracy train/val/test", "status", "certificate",
 )  # fmt: skip
 TEXT_COLUMNS = ("framework", "arm", "status", "certificate")
 FRAMEWORK_NAMES = {"pt": "PyTorch", "tf": "TensorFlow"}
@@ -65,7 +65,13 @@ def median_of(values: Sequence[float | None]) -> float | None:
 
 
 def accuracy_text(records: Sequence[Record]) -> str:
-    """Accuracies of train, val and test: medians over repeats; after the second stage where there was one."""
+    """Accuracies of train, val and test: medians over repeats; after the second stage where there was one.
+
+    Of samples with several labels each, micro-averaged F1.
+    """
+    if any(record.f1 for record in records):
+        scores = [median_of([record.f1.get(split) for record in records]) for split in ("train", "val", "test")]
+        return "F1 " + "/".join(number(score, 3) for score in scores)
     found = [record.accuracy_finetuned or record.accuracy for record in records]
     if not any(found):
         return NOTHING
@@ -103,6 +109,7 @@ def cells_of(row: Row) -> list[str]:
         first.arm,
         f"{first.replicas}{' (oversubscribed)' if first.oversubscribed else ''}",
         number(row.throughput, 2),
+        number(median_of([record.tokens_per_second for record in good]), 0),
         number(row.speedup, 2),
         number(row.efficiency, 2) + flag,
         number(percentile(steps, 50) * 1e3 if steps else None, 1),
@@ -120,7 +127,8 @@ def caption(records: Sequence[Record]) -> str:
     first = records[0]
     certificates = {record.certificate_id or record.certificate for record in records}
     parts = [
-        f"{first.workload} ({first.preset}), {first.image_size} px, batch {first.batch_per_replica} a replica",
+        f"{first.workload} ({first.preset}), {input_shape(first.image_size, first.max_tokens)}",
+        f"batch {first.batch_per_replica} a replica",
         f"data: {first.data_name} ({first.data_digest})",
         f"device: {device(first)}",
         first.precision,
@@ -163,6 +171,7 @@ def csv(records: Sequence[Record]) -> str:
         content = record.model_dump(mode="json")
         flat = {key: value for key, value in content.items() if not isinstance(value, list | dict)}
         flat |= {f"accuracy_{split}": value for split, value in record.accuracy.items()}
+        flat |= {f"f1_{split}": value for split, value in record.f1.items()}
         flat |= {f"accuracy_finetuned_{split}": value for split, value in record.accuracy_finetuned.items()}
         lines.append(flat)
     return str(pandas.DataFrame(lines).to_csv(index=False))

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from pt_impl.convert_bert import convert_bert
 from shared.convert import from_transformers
-from shared.converter import converter_main
+from shared.converter import TEXT_WORKLOADS, converter_main
 from shared.efficientnet import architecture
 from shared.errors import UserError
 from shared.weights import fitted, load_weights, save_weights
@@ -18,6 +19,7 @@ def convert(variant: str, weights: str | None, num_classes: int, out: Path) -> N
     """Write a checkpoint's tensors under canonical names.
 
     Args:
+        variant: of EfficientNet, or a text workload, whose encoder is then written (`convert_bert`).
         weights: a folder with a `transformers` checkpoint, a .safetensors file, or the name of a checkpoint on the
             Hugging Face hub (the only case that needs a network); None is the published one of the variant.
         num_classes: of the checkpoint.
@@ -25,6 +27,9 @@ def convert(variant: str, weights: str | None, num_classes: int, out: Path) -> N
     Raises:
         UserError: nothing there, no network, a pickle, or tensors that do not fit.
     """
+    if variant in TEXT_WORKLOADS:
+        convert_bert(variant, weights, out)
+        return
     origin = weights or f"google/efficientnet-{variant}"
     arch, path = architecture(variant, num_classes), Path(origin)
     on_the_hub = not path.exists() and not path.suffix and origin.count("/") == 1 and not origin.startswith((".", "/"))

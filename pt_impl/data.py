@@ -8,41 +8,47 @@ from collections.abc import Callable, Iterator
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from pt_impl.inputs import Batch
 from pt_impl.replicas import Replicas
 from shared import batches
 
 Load = Callable[[int, int], batches.Batch]
+Finish = Callable[[batches.Batch], batches.Batch]
 
 
 class _Steps(Dataset):
     """Batch k of a replica as item k."""
 
-    def __init__(self, load: Load, count: int, rank: int) -> None:
+    def __init__(self, load: Load, count: int, rank: int, finish: Finish | None = None) -> None:
         self.load = load
         self.count = count
         self.rank = rank
+        self.finish = finish
 
     def __len__(self) -> int:
         return self.count
 
-    def __getitem__(self, step: int) -> tuple[torch.Tensor, ...]:
-        pages, labels, *rest = (torch.from_numpy(array) for array in self.load(step, self.rank).arrays())
-        return pages, labels.long(), *rest
+    def __getitem__(self, step: int) -> Batch:
+        batch = self.load(step, self.rank)
+        if self.finish:
+            batch = self.finish(batch)
+        return type(batch)(*(torch.from_numpy(array) for array in batch))
 
 
-def stream(load: Load, count: int, workers: int, replicas: Replicas) -> Iterator[tuple[torch.Tensor, ...]]:
+def stream(load: Load, count: int, workers: int, replicas: Replicas, finish: Finish | None = None) -> Iterator[Batch]:
     """Batches 0 .. count - 1 on the device, in order, assembled ahead of time.
 
     Args:
         load: makes batch k of replica r; called in worker processes.
         workers: processes that assemble batches, a replica; 0 leaves it to this one.
+        finish: what is still to be done to a batch of arrays, in the same processes.
     """
     if workers:
         # Never a plain fork: this process has the threads of its process group and of its kernels, and a child that is
         # forked while one of them holds a lock waits for it forever. The fork server has none, and imports torch once.
         multiprocessing.set_forkserver_preload(["torch", "shared.batches"])
     loader = DataLoader(
-        _Steps(load, count, replicas.rank),
+        _Steps(load, count, replicas.rank, finish),
         batch_size=None,
         num_workers=workers,
         pin_memory=replicas.placement.type == "cuda",
@@ -53,11 +59,11 @@ def stream(load: Load, count: int, workers: int, replicas: Replicas) -> Iterator
         yield _to_device(batch, replicas)
 
 
-def resident(load: Load, replicas: Replicas) -> tuple[torch.Tensor, ...]:
+def resident(load: Load, replicas: Replicas, finish: Finish | None = None) -> Batch:
     """Batch 0 on the device, to stay there."""
-    return _to_device(_Steps(load, 1, replicas.rank)[0], replicas)
+    return _to_device(_Steps(load, 1, replicas.rank, finish)[0], replicas)
 
 
-def _to_device(batch: tuple[torch.Tensor, ...], replicas: Replicas) -> tuple[torch.Tensor, ...]:
+def _to_device(batch: Batch, replicas: Replicas) -> Batch:
     """A batch on the device; the copy from pinned memory runs beside the device's work."""
-    return tuple(tensor.to(replicas.placement, non_blocking=True) for tensor in batch)
+    return type(batch)(*(tensor.to(replicas.placement, non_blocking=True) for tensor in batch))

@@ -1,4 +1,4 @@
-"""The off-the-shelf network of the `native` arm: `transformers`' EfficientNet. Mirror: `tf_impl/native.py`.
+"""The off-the-shelf networks of the `native` arm; for pages `transformers`' EfficientNet. Mirror: `tf_impl/native.py`.
 
 As shipped: its own initial weights, batch-norm momenta and elementwise drop-connect. It promises nothing about equality
 with the other wing; it shows what a user of the library gets.
@@ -9,12 +9,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from pt_impl.native_text import NativeTextNetwork
 from shared.efficientnet import HEAD_CHANNELS, SCALING, round_channels
 from shared.protocol import Cell
+from shared.spec import TextWorkload
 
 
 class NativeNetwork(nn.Module):
-    """`transformers.EfficientNetModel` and a linear classifier behind the interface of pt_impl.model.EfficientNet."""
+    """`transformers.EfficientNetModel` and a linear classifier with the interface of the matched network."""
 
     def __init__(self, cell: Cell) -> None:
         super().__init__()
@@ -56,6 +58,6 @@ class NativeNetwork(nn.Module):
             return self.classify(self.features(images.float(), keep_block, training), keep_unit)
 
 
-def network(cell: Cell) -> NativeNetwork:
+def network(cell: Cell) -> NativeNetwork | NativeTextNetwork:
     """The library's network for a cell."""
-    return NativeNetwork(cell)
+    return NativeTextNetwork(cell) if isinstance(cell.workload, TextWorkload) else NativeNetwork(cell)

@@ -6,6 +6,7 @@ launcher; both report a `window` as the worker does. `profile` prints where a st
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -14,18 +15,52 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from pt_impl import replicas
+from pt_impl import data, replicas
+from pt_impl.native_text import NativeTextNetwork
 from pt_impl.worker import Wing
 from shared.batches import TrainBatches
 from shared.protocol import Cell, EventWriter
-from shared.schedule import rates
-from shared.session import open_cell_store
+from shared.session import open_cell_store, training_rates
+from shared.spec import TextWorkload
 
 Train = Callable[[float], object]  # one training step at a learning rate
 PROFILED_OPERATORS = 25
+ATTENTION = "TWINBENCH_PEER_ATTENTION"  # environment variable: the attention kernel of the text peer
 
 
 def peer_step(cell: Cell) -> Train:
+    """The library's network in a loop."""
+    return text_peer_step(cell) if isinstance(cell.workload, TextWorkload) else page_peer_step(cell)
+
+
+def text_peer_step(cell: Cell) -> Train:
+    """`transformers`' BERT on a resident batch, with its fused attention and optimizer; no attention dropout, as ours.
+
+    Scaled-dot-product attention is the best of its kernels here: eager attention is a contestant of its own.
+    """
+    network = NativeTextNetwork(cell).whole.train()
+    network.set_attn_implementation(os.environ.get(ATTENTION, "sdpa"))
+    for layer in network.bert.encoder.layer:
+        layer.attention.self.dropout.p = 0.0
+    settings, classes = cell.workload.optimizer, cell.workload.model.num_classes
+    optimizer = torch.optim.AdamW(network.parameters(), lr=0.1, weight_decay=settings.weight_decay, fused=True)
+    batch = data.resident(TrainBatches(open_cell_store(cell), cell.workload, cell.seed, 1).batch, replicas.start(cell))
+    tokens, labels = batch.tokens.long(), batch.labels.long()
+    mask = (torch.arange(tokens.shape[1]) < batch.lengths[:, None]).long()
+
+    def step(rate: float) -> torch.Tensor:
+        optimizer.param_groups[0]["lr"] = rate
+        optimizer.zero_grad()
+        logits = network(input_ids=tokens, attention_mask=mask).logits
+        loss = F.cross_entropy(logits.view(-1, classes), labels)
+        loss.backward()
+        optimizer.step()
+        return loss.detach()
+
+    return step
+
+
+def page_peer_step(cell: Cell) -> Train:
     """`transformers`' EfficientNet on a resident float batch, eager, channels-last, everything else left alone."""
     from transformers import EfficientNetConfig, EfficientNetForImageClassification
 
@@ -61,9 +96,7 @@ def bare_step(cell: Cell) -> Train:
 
 def plan(cell: Cell) -> list[float]:
     """The learning rate of each step, as the session has it."""
-    measure, schedule = cell.workload.measure, cell.workload.schedule
-    num_steps = measure.warmup_steps + measure.measured_steps
-    return [float(rate) for rate in rates(schedule, schedule.peak_rate, num_steps, cell.global_batch)]
+    return training_rates(cell, TrainBatches(open_cell_store(cell), cell.workload, cell.seed, cell.replicas)).tolist()
 
 
 def timed(cell: Cell, step: Train) -> None:
@@ -77,7 +110,7 @@ def timed(cell: Cell, step: Train) -> None:
         step(rate)
     seconds = time.perf_counter() - started
     steps = len(schedule) - warmup
-    emit("window", seconds=seconds, steps=steps, samples=steps * cell.global_batch)
+    emit("window", seconds=seconds, steps=steps, samples=steps * cell.global_batch, tokens=None, retraces=0)
 
 
 def profiled(cell: Cell, step: Train) -> None:

@@ -7,23 +7,24 @@ import sys
 import numpy as np
 import torch
 
-from pt_impl import data
-from pt_impl.model import EfficientNet, named_tensors, weights_of
+from pt_impl import data, networks
+from pt_impl.inputs import Batch
+from pt_impl.networks import named_tensors, weights_of
 from pt_impl.replicas import Replicas
-from pt_impl.step import Batch, Step
-from shared.batches import EvalBatches, architecture_of
+from pt_impl.step import Step
+from pt_impl.tokenizer import tokens
+from shared.batches import EvalBatches
 from shared.efficientnet import is_statistic
+from shared.metrics import Counts
+from shared.networks import architecture_of
 from shared.probe import Arrays, Task, answer
 from shared.store import open_store
 from shared.weights import Weights, initial_weights
 
 
-def make_step(task: Task, weights: Weights, norm_momentum: float | None = None) -> Step:
+def make_step(task: Task, weights: Weights) -> Step:
     """A step on one replica, as the worker makes it."""
-    model = task.workload.model
-    momentum = model.norm_momentum if norm_momentum is None else norm_momentum
-    network = EfficientNet(architecture_of(task.workload), weights, momentum, model.norm_epsilon)
-    return Step(network, task.workload, task.precision, 1)
+    return Step(networks.build(task.workload, weights), task.workload, task.precision, 1)
 
 
 def one_replica() -> Replicas:
@@ -39,38 +40,38 @@ def resident(task: Task, step: int = 0) -> Batch:
 def parameters(task: Task) -> Arrays:
     """Every tensor by canonical name, and the number of trained scalars."""
     network = make_step(task, task.start()).network
-    count = sum(parameter.numel() for parameter in network.parameters())
-    return weights_of(network) | {"num_trainable": np.array(count)}
+    return weights_of(network) | {"num_trainable": np.array(networks.num_trained(network))}
 
 
 def input_batches(task: Task) -> Arrays:
-    """What the real input pipeline delivers for the first steps, and the network input made from it."""
+    """What the real input pipeline delivers for the first steps, and the network's input made from it."""
     step = make_step(task, task.start())
     arrays: Arrays = {}
     stream = data.stream(task.batches().batch, task.steps, 1, one_replica())
     for index, batch in enumerate(stream):
-        pages, labels, _, shear, keep_block, keep_unit = (tensor.numpy() for tensor in batch)
-        arrays |= {f"pages.{index}": pages, f"labels.{index}": labels.astype(np.int32), f"shear.{index}": shear}
-        arrays |= {f"keep_block.{index}": keep_block, f"keep_unit.{index}": keep_unit}
-        arrays[f"images.{index}"] = step.images(batch, augment=True).permute(0, 2, 3, 1).numpy()
+        arrays |= {f"{field}.{index}": tensor.numpy() for field, tensor in batch._asdict().items()}
+        inputs = step.inputs(batch, training=True)
+        if task.is_text:
+            arrays[f"padding.{index}"] = np.isneginf(inputs[1].numpy())
+        else:
+            arrays[f"images.{index}"] = inputs[0].permute(0, 2, 3, 1).numpy()
     return arrays
 
 
 def forward(task: Task) -> Arrays:
-    """Statistics after one training-mode pass that replaces them, then logits in evaluation mode."""
-    step = make_step(task, task.start(), norm_momentum=0.0)
+    """Logits in evaluation mode; where there are statistics, after one training-mode pass that replaces them."""
+    step = make_step(task.with_fresh_statistics(), task.start())
     with torch.no_grad():
-        images = step.images(resident(task), augment=False)
-        step.network(images, training=True)
-        logits = step.network(images)
+        inputs = step.inputs(resident(task), training=False)
+        step.network(*inputs, training=True)
+        logits = step.network(*inputs)
     statistics = {name: value for name, value in weights_of(step.network).items() if is_statistic(name)}
     return statistics | {"logits": logits.numpy()}
 
 
 def backward(task: Task) -> Arrays:
     """Loss and every gradient, training mode, nothing dropped."""
-    step = make_step(task, task.start())
-    step.drops_blocks = step.drops_units = False
+    step = make_step(task.without_drops(), task.start())
     loss, gradients = step.loss_and_gradients(resident(task))
     trained = [name for name in named_tensors(step.network) if not is_statistic(name)]
     by_name = {name: tensor.grad for name, tensor in named_tensors(step.network).items() if name in trained}
@@ -95,14 +96,17 @@ def accuracy(task: Task) -> Arrays:
         stream = data.stream(task.batches(seed).batch, task.steps, 0, one_replica())
         for rate, batch in zip(task.rates(), stream, strict=True):
             step.train(batch, float(rate))
-        evaluation = EvalBatches(store, task.workload, "test", 1)
-        counts = [step.evaluate(b) for b in data.stream(evaluation.batch, evaluation.num_batches, 0, one_replica())]
-        correct.append(torch.stack(counts).sum(0).numpy())
+        evaluation, counts = EvalBatches(store, task.workload, "test", 1), Counts()
+        for index, batch in enumerate(data.stream(evaluation.batch, evaluation.num_batches, 0, one_replica())):
+            samples = evaluation.samples(index, 0)
+            counts.add(step.predict(batch).numpy()[: len(samples)], store.labels[samples])
+        correct.append((counts.correct, counts.total))
     return {"correct": np.array(correct)[:, 0], "total": np.array(correct)[:, 1]}
 
 
 PROBES = {
     "parameters": parameters,
+    "tokens": tokens,
     "input": input_batches,
     "forward": forward,
     "backward": backward,

@@ -9,10 +9,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from pt_impl.augment import network_input
-from pt_impl.model import EfficientNet
-from pt_impl.optimizer import Sgd
+from pt_impl.inputs import Batch, network_inputs, unit_factors
+from pt_impl.networks import Network
+from pt_impl.optimizer import make_optimizer
 from shared import loss_scale
+from shared.sections import EfficientNetModel
 from shared.spec import Workload
 
 COMPUTE_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16, "fp64": torch.float64}
@@ -20,8 +21,6 @@ COMPUTE_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.f
 # PyTorch 2.13 renamed the flag and warns of the older name.
 DDP_FLAGS = inspect.signature(DistributedDataParallel).parameters
 SYNC_BUFFERS = "forward_sync_buffers" if "forward_sync_buffers" in DDP_FLAGS else "broadcast_buffers"
-
-Batch = tuple[Tensor, ...]  # the tensors of shared.batches.FIELDS, on the device
 
 
 class Step:
@@ -31,15 +30,14 @@ class Step:
     DistributedDataParallel averages over replicas, overlapped with the backward pass.
     """
 
-    def __init__(self, network: EfficientNet, workload: Workload, precision: str, replicas: int) -> None:
+    def __init__(self, network: Network, workload: Workload, precision: str, replicas: int) -> None:
         self.network = network
         self.workload = workload
         self.dtype = COMPUTE_DTYPES[precision]
         self.replicas = replicas
         self.frozen = False
-        self.training_norm = workload.model.norm_statistics == "batch"
-        self.drops_blocks = workload.model.drop_connect > 0
-        self.drops_units = workload.model.dropout > 0
+        model = workload.model
+        self.training_norm = not isinstance(model, EfficientNetModel) or model.norm_statistics == "batch"
         scaled = precision == "fp16"
         device = next(network.parameters()).device.type
         self.scaler = torch.amp.GradScaler(
@@ -53,7 +51,7 @@ class Step:
         self._prepare(network)
 
     def _prepare(self, trained: nn.Module) -> None:
-        self.optimizer = Sgd(trained.parameters(), self.workload.optimizer)
+        self.optimizer = make_optimizer(self.network, trained, self.workload)
         # Batch-norm statistics stay each replica's own; evaluation takes replica 0's (see `Wing.evaluate`), so there is
         # no need to broadcast them every step.
         self.forward: nn.Module = (
@@ -67,26 +65,24 @@ class Step:
         self.frozen = True
         self._prepare(self.network.classifier)
 
-    def images(self, batch: Batch, augment: bool) -> Tensor:
-        """The network's input (N, 3, H, W) for a batch."""
-        settings = self.workload.input
-        shear = batch[3] if augment and settings.shear_degrees else None
-        return network_input(batch[0], shear, settings.mean, settings.std, self.dtype)
+    def inputs(self, batch: Batch, training: bool) -> tuple[Tensor | None, ...]:
+        """What the network reads of a batch."""
+        return network_inputs(batch, self.workload, self.dtype, training)
 
     def loss(self, batch: Batch) -> Tensor:
-        """Mean cross-entropy over this replica's samples, training mode."""
-        _, labels, _, _, keep_block, keep_unit = batch
-        images = self.images(batch, augment=True)
-        keep_block = keep_block if self.drops_blocks else None
-        keep_unit = keep_unit if self.drops_units else None
+        """Mean loss over this replica's samples, training mode."""
+        inputs, keep_unit = self.inputs(batch, training=True), unit_factors(batch, self.workload)
         if self.frozen:
+            images, _ = inputs
             with torch.no_grad():
                 features = self.network.features(images, None, training=False)
             logits = self.forward(features if keep_unit is None else features * keep_unit.to(features.dtype))
         else:
-            logits = self.forward(images, keep_block, keep_unit, training=self.training_norm)
-        exact = torch.float64 if self.dtype == torch.float64 else torch.float32
-        return F.cross_entropy(logits.to(exact), labels)
+            logits = self.forward(*inputs, keep_unit, training=self.training_norm)
+        logits = logits.to(torch.float64 if self.dtype == torch.float64 else torch.float32)
+        if self.workload.model.multi_label:
+            return F.binary_cross_entropy_with_logits(logits, batch.labels.to(logits.dtype))
+        return F.cross_entropy(logits, batch.labels.long())
 
     def loss_and_gradients(self, batch: Batch) -> tuple[Tensor, list[Tensor]]:
         """The loss and its gradients, averaged over replicas, in the order of the optimizer's parameters."""
@@ -101,10 +97,6 @@ class Step:
         return loss
 
     @torch.no_grad()
-    def evaluate(self, batch: Batch) -> Tensor:
-        """(correct, total, summed loss) over the real rows of a batch, float64."""
-        labels, weight = batch[1], batch[2]
-        logits = self.network(self.images(batch, augment=False)).float()
-        correct = (logits.argmax(1) == labels) * weight
-        loss = F.cross_entropy(logits, labels, reduction="none") * weight
-        return torch.stack([correct.sum(), weight.sum(), loss.sum()]).double()
+    def predict(self, batch: Batch) -> Tensor:
+        """Logits (N, K), evaluation mode."""
+        return self.network(*self.inputs(batch, training=False)).float()

@@ -8,15 +8,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import torch.distributed as dist
 
-from pt_impl import data, native, replicas
-from pt_impl.model import EfficientNet, weights_of
-from pt_impl.step import Batch, Step
-from shared.batches import EvalBatches, TrainBatches, architecture_of
+from pt_impl import data, native, native_text, networks, replicas
+from pt_impl.inputs import Batch
+from pt_impl.step import Step
+from shared.batches import EvalBatches, TrainBatches
 from shared.protocol import EXIT_OUT_OF_MEMORY, Cell, EventWriter
 from shared.session import open_cell_store, process_start_time, run_cell, starting_weights
+from shared.spec import TextWorkload
 from shared.weights import save_weights
 
 
@@ -28,23 +30,29 @@ class Wing:
         self.group = group
         self.rank = group.rank
         self.local_replicas = group.local
-        if cell.arm == "native":
-            self.network = native.network(cell).to(group.placement)
-        else:
-            model = cell.workload.model
-            network = EfficientNet(
-                architecture_of(cell.workload), starting_weights(cell), model.norm_momentum, model.norm_epsilon
-            )
-            self.network = network.to(group.placement)
+        make = native.network(cell) if cell.arm == "native" else networks.build(cell.workload, starting_weights(cell))
+        self.network = make.to(group.placement)
         self.step = Step(self.network, cell.workload, cell.precision, group.count)
 
     def train_batches(self, batches: TrainBatches, num_steps: int) -> Iterator[Batch]:
         """Batches of this rank."""
-        return data.stream(batches.batch, num_steps, self.cell.loader_workers, self.group)
+        return self._stream(batches, num_steps)
+
+    def _load(self, batches: TrainBatches | EvalBatches) -> tuple[data.Load, data.Finish | None]:
+        """What makes a batch, and what finishes it: the library's tokeniser in the native arm."""
+        if self.cell.arm == "native" and isinstance(self.cell.workload, TextWorkload):
+            texts = native_text.NativeTexts(batches, self.cell)
+            return texts.batch, texts.finish
+        return batches.batch, None
+
+    def _stream(self, batches: TrainBatches | EvalBatches, count: int) -> Iterator[Batch]:
+        load, finish = self._load(batches)
+        return data.stream(load, count, self.cell.loader_workers, self.group, finish)
 
     def resident_batch(self, batches: TrainBatches) -> Batch:
         """The first batch of this rank."""
-        return data.resident(batches.batch, self.group)
+        load, finish = self._load(batches)
+        return data.resident(load, self.group, finish)
 
     def train_step(self, batch: Batch, rate: float) -> torch.Tensor:
         """One optimizer step."""
@@ -62,16 +70,17 @@ class Wing:
         """Wait for the device and the other ranks."""
         self.group.synchronize()
 
-    def evaluate(self, batches: EvalBatches) -> tuple[int, int, float]:
-        """Counts over this rank's share, with rank 0's batch-norm statistics."""
+    def predict(self, batches: EvalBatches) -> Iterator[list[np.ndarray]]:
+        """Logits of this rank's share, with rank 0's batch-norm statistics."""
         if self.group.count > 1:
             for statistic in self.network.buffers():
                 dist.broadcast(statistic, src=0)
-        counts = torch.zeros(3, dtype=torch.float64, device=self.group.placement)
-        for batch in data.stream(batches.batch, batches.num_batches, self.cell.loader_workers, self.group):
-            counts += self.step.evaluate(batch)
-        correct, total, loss = counts.tolist()
-        return int(correct), int(total), loss
+        for batch in self._stream(batches, batches.num_batches):
+            yield [self.step.predict(batch).cpu().numpy()]
+
+    def num_traces(self) -> int:
+        """Nothing is compiled."""
+        return 0
 
     def allocator_peak(self) -> int | None:
         """Peak bytes of the CUDA caching allocator."""
@@ -82,7 +91,7 @@ class Wing:
         cuda = self.group.placement.type == "cuda"
         return {
             "version.torch": torch.__version__,
-            "num_parameters": sum(parameter.numel() for parameter in self.network.parameters()),
+            "num_parameters": networks.num_trained(self.network),
             "num_classes": self.cell.workload.model.num_classes,
             "threads.intra_op": torch.get_num_threads(),
             "threads.inter_op": torch.get_num_interop_threads(),
@@ -93,15 +102,25 @@ class Wing:
             "tf32": torch.backends.cuda.matmul.allow_tf32 if cuda else False,
             "onednn": torch.backends.mkldnn.is_available(),
             "reduction": ("nccl" if cuda else "gloo") + " mean (DDP)" if self.group.count > 1 else "none",
-            "norm_rule": "per replica, unbiased running variance; evaluated with replica 0's",
-            "padding": "same (TensorFlow's rule)",
+            **self.family_settings(),
             "loader_workers": self.cell.loader_workers,
             "weights": self.cell.weights or f"seeded start {self.cell.seed}",
         }
 
+    def family_settings(self) -> dict[str, Any]:
+        """What there is to say of the kind of network alone."""
+        if isinstance(self.cell.workload, TextWorkload) and self.cell.arm == "native":
+            return native_text.SETTINGS
+        if isinstance(self.cell.workload, TextWorkload):
+            return {"attention": "scaled_dot_product_attention", "gelu": "exact"}
+        return {
+            "norm_rule": "per replica, unbiased running variance; evaluated with replica 0's",
+            "padding": "same (TensorFlow's rule)",
+        }
+
     def save(self, path: str) -> None:
         """Leave the weights as safetensors."""
-        save_weights(Path(path), weights_of(self.network))
+        save_weights(Path(path), networks.weights_of(self.network))
 
 
 def main() -> int:

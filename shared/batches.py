@@ -1,4 +1,4 @@
-"""Which samples make up which batch, and a batch's content: the same for both wings, any replicas, any workers."""
+"""Which samples make up which batch: the same for both wings, any replicas, any workers."""
 
 from __future__ import annotations
 
@@ -7,35 +7,36 @@ from functools import cached_property
 
 import numpy as np
 
-from shared.draws import Draws, draws, order
-from shared.efficientnet import Architecture, architecture
-from shared.spec import Workload
+from shared.draws import order
+from shared.pages import PageBatch, page_batch
+from shared.spec import ImageWorkload, TextWorkload, Workload
 from shared.store import Store
+from shared.texts import TextBatch, bucket, text_batch
+
+Batch = PageBatch | TextBatch
 
 
-@dataclass(frozen=True)
-class Batch:
-    """n samples, ready to be moved to a device. In evaluation the draws are neutral and `weight` marks real rows."""
+def assemble(
+    store: Store,
+    workload: Workload,
+    samples: np.ndarray,
+    size: int,
+    drawn: tuple[int, int] | None,
+    together: np.ndarray,
+) -> Batch:
+    """The batch of some samples.
 
-    pages: np.ndarray  # uint8, n x H x W
-    labels: np.ndarray  # int32, n
-    weight: np.ndarray  # float32, n: 1 for a sample, 0 for a row that only fills the batch up
-    shear: np.ndarray  # float32, n
-    keep_block: np.ndarray  # float32, n x B
-    keep_unit: np.ndarray  # float32, n x F
-
-    def arrays(self) -> tuple[np.ndarray, ...]:
-        """The fields in order."""
-        return self.pages, self.labels, self.weight, self.shear, self.keep_block, self.keep_unit
-
-
-FIELDS = ("pages", "labels", "weight", "shear", "keep_block", "keep_unit")
-
-
-def architecture_of(workload: Workload) -> Architecture:
-    """The network that a workload asks for."""
-    model = workload.model
-    return architecture(model.variant, model.num_classes, model.dropout, model.drop_connect)
+    Args:
+        size: rows; those behind the samples have weight 0.
+        drawn: seed and epoch of the samples' draws; None (evaluation): nothing is drawn.
+        together: all replicas' samples of this step: they share the width that their longest text asks for.
+    """
+    if isinstance(workload, TextWorkload):
+        assert store.lengths is not None, "the plan gives text workloads a store with tokens"
+        longest = int(store.lengths[together].max(initial=1))
+        return text_batch(store, workload, samples, size, drawn, bucket(longest, workload.input))
+    assert isinstance(workload, ImageWorkload)
+    return page_batch(store, workload, samples, size, drawn)
 
 
 @dataclass(frozen=True)
@@ -69,30 +70,41 @@ class TrainBatches:
     def steps_per_epoch(self) -> int:
         return len(self.indices) // self.global_batch
 
-    def samples(self, step: int) -> np.ndarray:
-        """Sample indices (int64, G) of a step counted over the whole training."""
+    def samples(self, step: int, replica: int | None = None) -> np.ndarray:
+        """Sample indices (int64) of a step counted over the whole training: a replica's share, or with None all."""
         epoch, position = divmod(step, self.steps_per_epoch)
         permutation = order(self.seed, epoch, len(self.indices))
-        return self.indices[permutation[position * self.global_batch : (position + 1) * self.global_batch]]
+        samples = self.indices[permutation[position * self.global_batch : (position + 1) * self.global_batch]]
+        if replica is None:
+            return samples
+        size = self.workload.train.batch_per_replica
+        return samples[replica * size : (replica + 1) * size]
 
     def batch(self, step: int, replica: int | None = None) -> Batch:
         """A replica's share of a step, or with None the whole global batch."""
-        samples = self.samples(step)
-        if replica is not None:
-            size = self.workload.train.batch_per_replica
-            samples = samples[replica * size : (replica + 1) * size]
-        epoch = step // self.steps_per_epoch
-        drawn: Draws = draws(
-            self.seed, epoch, samples, architecture_of(self.workload), self.workload.input.shear_degrees
-        )
-        return Batch(
-            pages=self.store.images[samples],
-            labels=self.store.labels[samples],
-            weight=np.ones(len(samples), np.float32),
-            shear=drawn.shear,
-            keep_block=drawn.keep_block,
-            keep_unit=drawn.keep_unit,
-        )
+        samples = self.samples(step, replica)
+        drawn = (self.seed, step // self.steps_per_epoch)
+        return assemble(self.store, self.workload, samples, len(samples), drawn, self.samples(step))
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Widths that a batch may have: those of the buckets; for pages there is nothing to choose."""
+        if not isinstance(self.workload, TextWorkload):
+            return (0,)
+        return (*sorted(self.workload.input.buckets), self.workload.input.max_tokens)
+
+    def filler(self, width: int) -> Batch:
+        """A replica's batch of no samples, of one of the `widths`: for a program that is compiled by shapes."""
+        size, drawn, none = self.workload.train.batch_per_replica, (self.seed, 0), np.zeros(0, np.int64)
+        if isinstance(self.workload, TextWorkload):
+            return text_batch(self.store, self.workload, none, size, drawn, width)
+        assert isinstance(self.workload, ImageWorkload)
+        return page_batch(self.store, self.workload, none, size, drawn)
+
+    def num_tokens(self, step: int, replica: int) -> int | None:
+        """Tokens in a replica's share of a step, padding not counted; None for pages."""
+        lengths = self.store.lengths if isinstance(self.workload, TextWorkload) else None
+        return None if lengths is None else int(lengths[self.samples(step, replica)].sum())
 
 
 @dataclass(frozen=True)
@@ -108,26 +120,23 @@ class EvalBatches:
     split: str
     replicas: int
 
+    @cached_property
+    def indices(self) -> np.ndarray:
+        """The split's samples (int64, ascending)."""
+        return self.store.indices(self.split)
+
     @property
     def num_batches(self) -> int:
-        longest = -(-len(self.store.indices(self.split)) // self.replicas)
+        longest = -(-len(self.indices) // self.replicas)
         return -(-longest // self.workload.train.batch_per_replica)
+
+    def samples(self, index: int, replica: int) -> np.ndarray:
+        """Sample indices (int64) of batch `index` of a replica; at the end fewer than the batch has rows."""
+        size = self.workload.train.batch_per_replica
+        return self.indices[replica :: self.replicas][index * size : (index + 1) * size]
 
     def batch(self, index: int, replica: int) -> Batch:
         """Batch `index` of a replica."""
         size = self.workload.train.batch_per_replica
-        samples = self.store.indices(self.split)[replica :: self.replicas][index * size : (index + 1) * size]
-        arch = architecture_of(self.workload)
-        page = (self.store.image_size, self.store.image_size)
-        pages, labels, weight = np.zeros((size, *page), np.uint8), np.zeros(size, np.int32), np.zeros(size, np.float32)
-        pages[: len(samples)] = self.store.images[samples]
-        labels[: len(samples)] = self.store.labels[samples]
-        weight[: len(samples)] = 1.0
-        return Batch(
-            pages=pages,
-            labels=labels,
-            weight=weight,
-            shear=np.zeros(size, np.float32),
-            keep_block=np.ones((size, len(arch.blocks)), np.float32),
-            keep_unit=np.ones((size, arch.head_channels), np.float32),
-        )
+        together = self.indices[index * size * self.replicas : (index + 1) * size * self.replicas]
+        return assemble(self.store, self.workload, self.samples(index, replica), size, None, together)

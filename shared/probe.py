@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from safetensors.numpy import load_file
 
 from shared.batches import Batch, TrainBatches
 from shared.schedule import rates
-from shared.spec import Workload, check
+from shared.spec import TextWorkload, Workload, check
 from shared.store import open_store
 
 Arrays = dict[str, np.ndarray]
@@ -40,6 +40,23 @@ class Task:
         """The starting weights in the task's precision (float32 to float64 is exact)."""
         dtype = NUMPY_DTYPES[self.precision]
         return {name: value.astype(dtype) for name, value in load_file(self.weights).items()}
+
+    @property
+    def is_text(self) -> bool:
+        """Whether the workload reads texts."""
+        return isinstance(self.workload, TextWorkload)
+
+    def with_fresh_statistics(self) -> Task:
+        """The task on a network whose batch-norm statistics are replaced by those of the next batch."""
+        if self.is_text:
+            return self
+        # the least momentum that the spec allows, and what is left of the old statistics is below any rounding
+        return replace(self, workload=self.workload.overridden({"model.norm_momentum": 1e-300}, self.name))
+
+    def without_drops(self) -> Task:
+        """The task on a network that drops nothing in training."""
+        rates = ("hidden_dropout", "classifier_dropout") if self.is_text else ("drop_connect", "dropout")
+        return replace(self, workload=self.workload.overridden({f"model.{rate}": 0.0 for rate in rates}, self.name))
 
     def rates(self) -> np.ndarray:
         """The learning rates (float64) of the steps."""

@@ -15,7 +15,7 @@ from typing import Any, TextIO
 
 from shared.spec import Workload, check
 
-CELL_SCHEMA = 1
+CELL_SCHEMA = 2
 
 FRAMEWORKS = ("pt", "tf")
 ARMS = ("matched", "native")
@@ -32,9 +32,11 @@ EVENTS = {
     "settings": "what the worker really uses: a flat mapping (versions, threads, affinity, layout, allocator, ...)",
     "first_step": "seconds: from the start of the process to the end of the first step (compilation included)",
     "step": "index: from 0 over the whole training; seconds: wall time of the step; measured: whether in the window",
-    "window": "seconds: between two device-synchronised barriers; steps; samples: of this rank",
+    "window": "seconds: between two device-synchronised barriers; steps; samples: of this rank; tokens: of this rank's "
+    "texts, padding not counted, or null; retraces: how often the step was compiled anew since the first step",
     "epoch": "index; steps: of how many; loss: mean training loss of this rank; rate: the last learning rate",
-    "eval": "split; correct; total; loss: summed over this rank's samples; stage: train | finetune",
+    "eval": "split; stage: train | finetune; over this rank's samples: correct; total; loss: summed; of the labels: "
+    "hits: given and right; predicted: given; relevant: right",
     "memory": "rss_peak: bytes of this process; allocator_peak: bytes of the framework's device allocator, or null",
     "error": "kind: oom | error; message: one line",
     "done": "no further fields: the rank finished everything it was asked for",
@@ -60,10 +62,12 @@ class Cell:
     cores: tuple[tuple[int, ...], ...] = ()  # CPU core ids of each replica; empty: not pinned (GPU)
     threads_per_replica: int = 1
     epochs: int = 0  # 0: stop after the measured steps, evaluate nothing
-    finetune: bool = False  # run the second stage (classifier only) after the first
+    finetune: bool = False  # run the second stage (classifier only) after the first; with 0 epochs, instead of it
     loader_workers: int = 1  # processes or threads that assemble batches, per replica
     weights: str | None = None  # safetensors file with canonical names to start from; None: seeded initial weights
     checkpoint: str | None = None  # where rank 0 leaves the final weights; None: nowhere
+    splits: str | None = None  # .npy of split codes (int8, N) in place of the store's own
+    predictions: bool = False  # leave every evaluated sample's class probabilities (see `predictions_path`)
     schema: int = CELL_SCHEMA
 
     @property
@@ -93,6 +97,11 @@ class Cell:
     def events_path(self, rank: int) -> Path:
         """The file that a rank appends its events to."""
         return Path(self.directory) / f"events.{rank}.jsonl"
+
+    def predictions_path(self, rank: int) -> Path:
+        """The file of a rank's predictions after the last stage: for each split `SPLIT.samples` (int64, n: rows of the
+        store) and `SPLIT.probabilities` (float32, n x K: softmax, or for several labels the sigmoid of each)."""
+        return Path(self.directory) / f"predictions.{rank}.npz"
 
 
 @dataclass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from shared.spec import Schedule
+from shared.sections import Schedule, SlantedTriangular, WarmupLinear
 
 
 def peak_rate(peak_at_reference: float, global_batch: int, reference_batch: int) -> float:
@@ -39,7 +39,26 @@ def slanted_triangular(num_steps: int, peak: float, cut_fraction: float, ratio: 
     return peak * (1.0 + progress * (ratio - 1.0)) / ratio
 
 
+def warmup_linear(num_steps: int, peak: float, warmup_fraction: float) -> np.ndarray:
+    """Rates (float64, num_steps) that climb linearly to the peak and fall linearly to zero, one a step.
+
+    With warm = round(num_steps * warmup_fraction), step t has peak * (t + 1) / (warm + 1) before it and
+    peak * (num_steps - t) / (num_steps - warm) after: Devlin et al., BERT (NAACL 2019), appendix A.2, but for the first
+    and the last step, which would change nothing at a rate of zero.
+
+    >>> warmup_linear(6, 1.0, 0.34).round(3).tolist()
+    [0.333, 0.667, 1.0, 0.75, 0.5, 0.25]
+    """
+    warm = min(round(num_steps * warmup_fraction), num_steps - 1)
+    step = np.arange(num_steps, dtype=np.float64)
+    return peak * np.where(step < warm, (step + 1) / (warm + 1), (num_steps - step) / (num_steps - warm))
+
+
 def rates(schedule: Schedule, peak_at_reference: float, num_steps: int, global_batch: int) -> np.ndarray:
     """The rates of a whole training (float64, num_steps)."""
-    peak = peak_rate(peak_at_reference, global_batch, schedule.reference_batch)
-    return slanted_triangular(num_steps, peak, schedule.cut_fraction, schedule.ratio)
+    if isinstance(schedule, SlantedTriangular):
+        peak = peak_rate(peak_at_reference, global_batch, schedule.reference_batch)
+        return slanted_triangular(num_steps, peak, schedule.cut_fraction, schedule.ratio)
+    if isinstance(schedule, WarmupLinear):
+        return warmup_linear(num_steps, peak_at_reference, schedule.warmup_fraction)
+    return np.full(num_steps, peak_at_reference)

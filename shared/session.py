@@ -14,9 +14,12 @@ from typing import Any, Protocol
 import numpy as np
 import psutil
 
-from shared.batches import EvalBatches, TrainBatches, architecture_of
+from shared.batches import EvalBatches, TrainBatches
+from shared.metrics import Counts, probabilities
+from shared.networks import architecture_of
 from shared.protocol import Cell, EventWriter
 from shared.schedule import rates
+from shared.spec import ImageWorkload, TextWorkload
 from shared.store import SPLITS, Store, open_store
 from shared.weights import Weights, initial_weights, load_weights
 
@@ -45,8 +48,12 @@ class Wing(Protocol):
     def synchronize(self) -> None:
         """Wait until every replica's device has done all it was given, then meet the other ranks."""
 
-    def evaluate(self, batches: EvalBatches) -> tuple[int, int, float]:
-        """(correct, total, summed loss) over the samples of this process, with replica 0's batch-norm statistics."""
+    def predict(self, batches: EvalBatches) -> Iterator[list[np.ndarray]]:
+        """Logits (float32, rows of the batch x K) of every evaluation batch, one array a replica of this process, with
+        replica 0's batch-norm statistics."""
+
+    def num_traces(self) -> int:
+        """How often the training step was compiled so far; 0 where nothing is."""
 
     def allocator_peak(self) -> int | None:
         """Peak bytes of the framework's device allocator, or None where it has none."""
@@ -59,9 +66,19 @@ class Wing(Protocol):
 
 
 def open_cell_store(cell: Cell) -> Store:
-    """The cell's store, its pages in memory unless the input mode is `disk`."""
+    """The cell's store with the cell's splits, its content in memory unless the input mode is `disk`."""
     store = open_store(cell.store)
+    if cell.splits is not None:
+        store = store.with_splits(np.load(cell.splits, allow_pickle=False))
     return store if cell.input_mode == "disk" else store.in_memory()
+
+
+def train_batches(cell: Cell, store: Store) -> TrainBatches:
+    """The cell's training batches. The `native` arm's text model draws its own dropout, so nothing is drawn for it."""
+    workload = cell.workload
+    if cell.arm == "native" and isinstance(workload, TextWorkload):
+        workload = workload.overridden({"model.hidden_dropout": 0.0, "model.classifier_dropout": 0.0}, "native arm")
+    return TrainBatches(store, workload, cell.seed, cell.replicas)
 
 
 def run_cell(cell: Cell, wing: Wing, store: Store, emit: EventWriter, process_started: float) -> None:
@@ -71,22 +88,34 @@ def run_cell(cell: Cell, wing: Wing, store: Store, emit: EventWriter, process_st
         process_started: time.time() when this process began; the time to the first step counts from there.
     """
     emit("settings", **wing.settings())
-    workload = cell.workload
-    batches = TrainBatches(store, workload, cell.seed, cell.replicas)
-    warmup, measured = workload.measure.warmup_steps, workload.measure.measured_steps
-    num_steps = cell.epochs * batches.steps_per_epoch or warmup + measured
-    schedule = rates(workload.schedule, workload.schedule.peak_rate, num_steps, cell.global_batch)
-    train(cell, wing, batches, schedule, emit, process_started)
-    if cell.epochs:
-        evaluate(cell, wing, store, emit, "train")
-        if cell.finetune:
+    batches = train_batches(cell, store)
+    stages = stages_of(cell)
+    for stage in stages:
+        if stage == "train":
+            train(cell, wing, batches, training_rates(cell, batches), emit, process_started)
+        else:
             finetune(cell, wing, batches, emit)
-            evaluate(cell, wing, store, emit, "finetune")
+        if cell.epochs or stage == "finetune":
+            evaluate(cell, wing, store, emit, stage, keep=cell.predictions and stage == stages[-1])
     peak_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     emit("memory", rss_peak=peak_kib * 1024, allocator_peak=wing.allocator_peak())
     if cell.checkpoint and wing.rank == 0:
         wing.save(cell.checkpoint)
     emit("done")
+
+
+def stages_of(cell: Cell) -> tuple[str, ...]:
+    """The stages of a cell: the training, the classifier alone, or one after the other."""
+    if not cell.finetune:
+        return ("train",)
+    return ("train", "finetune") if cell.epochs else ("finetune",)
+
+
+def training_rates(cell: Cell, batches: TrainBatches) -> np.ndarray:
+    """The learning rate (float64) of every step of the first stage."""
+    measure, schedule = cell.workload.measure, cell.workload.schedule
+    num_steps = cell.epochs * batches.steps_per_epoch or measure.warmup_steps + measure.measured_steps
+    return rates(schedule, schedule.peak_rate, num_steps, cell.global_batch)
 
 
 def steps_of(cell: Cell, wing: Wing, batches: TrainBatches, num_steps: int) -> Iterator[Any]:
@@ -110,6 +139,7 @@ def train(
     losses: list[Any] = []
     finished: list[tuple[int, list[Any], float]] = []  # epochs whose loss is still to be read
     emit("phase", name="warmup")
+    first_traces = 0
     window_started = step_ended = time.perf_counter()
     for step, rate in enumerate(schedule):
         if step == warmup:
@@ -119,14 +149,21 @@ def train(
         losses.append(wing.train_step(next(source), float(rate)))
         if step == 0:
             wing.synchronize()
+            first_traces = wing.num_traces()
             emit("first_step", seconds=time.time() - process_started)
         now = time.perf_counter()
         emit("step", index=step, seconds=now - step_ended, measured=warmup <= step < warmup + measured)
         step_ended = now
         if step + 1 == warmup + measured:
             wing.synchronize()
-            samples = measured * cell.workload.train.batch_per_replica * wing.local_replicas
-            emit("window", seconds=time.perf_counter() - window_started, steps=measured, samples=samples)
+            seconds = time.perf_counter() - window_started
+            emit(
+                "window",
+                seconds=seconds,
+                steps=measured,
+                **window_content(cell, wing, batches),
+                retraces=wing.num_traces() - first_traces,
+            )
             emit("phase", name="train")
             step_ended = time.perf_counter()
         if cell.epochs and (step + 1) % batches.steps_per_epoch == 0:
@@ -138,6 +175,20 @@ def train(
             finished.clear()
 
 
+def replicas_of(wing: Wing) -> range:
+    """The replicas that a process drives."""
+    return range(wing.rank * wing.local_replicas, (wing.rank + 1) * wing.local_replicas)
+
+
+def window_content(cell: Cell, wing: Wing, batches: TrainBatches) -> dict[str, int | None]:
+    """What went through this process in the measured window: samples, and tokens of texts (padding not counted)."""
+    warmup, measured = cell.workload.measure.warmup_steps, cell.workload.measure.measured_steps
+    steps = [0] * measured if cell.input_mode == "device" else range(warmup, warmup + measured)
+    tokens = [batches.num_tokens(step, replica) for step in steps for replica in replicas_of(wing)]
+    samples = measured * cell.workload.train.batch_per_replica * wing.local_replicas
+    return {"samples": samples, "tokens": None if None in tokens else sum(filter(None, tokens))}
+
+
 def report_epoch(wing: Wing, index: int, losses: list[Any], rate: float, emit: EventWriter) -> None:
     """Write an epoch's mean loss; the only place of the loop that waits for losses."""
     mean = float(np.mean([wing.loss_value(loss) for loss in losses]))
@@ -146,7 +197,9 @@ def report_epoch(wing: Wing, index: int, losses: list[Any], rate: float, emit: E
 
 def finetune(cell: Cell, wing: Wing, batches: TrainBatches, emit: EventWriter) -> None:
     """The second stage: everything frozen but the classifier, its own peak rate and number of epochs."""
-    stage, workload = cell.workload.finetune, cell.workload
+    workload = cell.workload
+    assert isinstance(workload, ImageWorkload), "the harness refuses a second stage for texts"
+    stage = workload.finetune
     emit("phase", name="finetune")
     wing.freeze()
     num_steps = stage.epochs * batches.steps_per_epoch
@@ -163,14 +216,33 @@ def finetune(cell: Cell, wing: Wing, batches: TrainBatches, emit: EventWriter) -
             losses = []
 
 
-def evaluate(cell: Cell, wing: Wing, store: Store, emit: EventWriter, stage: str) -> None:
-    """Count every sample of every split once over all ranks."""
+def evaluate(cell: Cell, wing: Wing, store: Store, emit: EventWriter, stage: str, keep: bool) -> None:
+    """Count every sample of every split once over all ranks.
+
+    Args:
+        keep: leave every sample's probabilities where the cell says.
+    """
     emit("phase", name="evaluate")
+    kept: dict[str, np.ndarray] = {}
     for split in SPLITS:
-        if len(store.indices(split)):
-            batches = EvalBatches(store, cell.workload, split, cell.replicas)
-            correct, total, loss = wing.evaluate(batches)
-            emit("eval", split=split, correct=correct, total=total, loss=loss, stage=stage)
+        if not len(store.indices(split)):
+            continue
+        batches, counts = EvalBatches(store, cell.workload, split, cell.replicas), Counts()
+        rows: list[np.ndarray] = []
+        found: list[np.ndarray] = []
+        for index, logits in enumerate(wing.predict(batches)):
+            for replica, of_replica in zip(replicas_of(wing), logits, strict=True):
+                samples = batches.samples(index, replica)
+                counts.add(of_replica[: len(samples)], store.labels[samples])
+                rows.append(samples)
+                found.append(probabilities(of_replica[: len(samples)], store.multi_label))
+        emit("eval", split=split, stage=stage, **counts.as_event())
+        kept |= {f"{split}.samples": np.concatenate(rows), f"{split}.probabilities": np.concatenate(found)}
+    if keep:
+        path = cell.predictions_path(wing.rank)
+        partial = path.with_name(f".{path.name}")
+        np.savez(partial, allow_pickle=False, **kept)
+        partial.replace(path)
 
 
 def process_start_time() -> float:

@@ -12,94 +12,45 @@ import json
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from shared.errors import UserError
+from shared.sections import (
+    AdamW,
+    BertModel,
+    Constant,
+    Data,
+    EfficientNetModel,
+    Finetune,
+    Measure,
+    PageInput,
+    Schedule,
+    Section,
+    Sgd,
+    SlantedTriangular,
+    TextInput,
+    Train,
+    WarmupLinear,
+)
 
 WORKLOADS = Path(__file__).parent / "workloads"
 FULL = "full"  # the preset that overrides nothing: the settings as published
 
 
-class Section(BaseModel):
-    """A table of the TOML file: unknown keys and wrong types are errors, values never change after the check."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-Positive = Annotated[float, Field(gt=0, strict=False)]
-Rate = Annotated[float, Field(ge=0, lt=1, strict=False)]
-
-
-class Model(Section):
-    family: Literal["efficientnet"]
-    variant: Literal["b0", "b1", "b2", "b3", "b4", "b5", "b6", "b7"]
-    num_classes: Annotated[int, Field(ge=2, le=100_000)]
-    dropout: Rate
-    drop_connect: Rate
-    norm_momentum: Annotated[float, Field(gt=0, lt=1)]
-    norm_epsilon: Annotated[float, Field(gt=0, lt=1)]
-    norm_statistics: Literal["batch", "fixed"] = "batch"  # fixed: the running ones, which then do not move
-    padding: Literal["same"]
-
-
-class Input(Section):
-    image_size: Annotated[int, Field(ge=32, le=2048, multiple_of=32)]
-    shear_degrees: Annotated[float, Field(ge=0, le=45, strict=False)]
-    mean: Annotated[tuple[float, float, float], Field(strict=False)]
-    std: Annotated[tuple[Positive, Positive, Positive], Field(strict=False)]
-
-
-class Optimizer(Section):
-    name: Literal["sgd"]
-    momentum: Rate
-    weight_decay: Annotated[float, Field(ge=0, lt=1, strict=False)]
-    decay_rule: Literal["l2"]  # added to the gradient, before the momentum; on every trained tensor
-
-
-class Schedule(Section):
-    name: Literal["slanted_triangular"]
-    peak_rate: Positive  # at `reference_batch` samples a step; scales linearly with the global batch
-    reference_batch: Annotated[int, Field(ge=1)]
-    cut_fraction: Annotated[float, Field(gt=0, lt=1)]
-    ratio: Annotated[float, Field(gt=1, strict=False)]
-
-
-class Train(Section):
-    batch_per_replica: Annotated[int, Field(ge=1, le=65_536)]
-    epochs: Annotated[int, Field(ge=1, le=100_000)]
-
-
-class Finetune(Section):
-    """The paper's second stage: everything but the classifier is frozen (section 4.1, "Fine-Tuning")."""
-
-    epochs: Annotated[int, Field(ge=1, le=100_000)]
-    peak_rate: Positive
-
-
-class Measure(Section):
-    warmup_steps: Annotated[int, Field(ge=1, le=100_000)]
-    measured_steps: Annotated[int, Field(ge=1, le=1_000_000)]
-
-
-class Data(Section):
-    """The synthetic pages that stand in where the user names no store."""
-
-    synthetic_pages: Annotated[int, Field(ge=32, le=1_000_000)]
-
-
 class Workload(Section):
-    """One workload with its preset applied: everything that decides what a cell computes."""
+    """One workload with its preset applied: everything that decides what a cell computes.
+
+    One of the two classes below, by the model's family.
+    """
 
     name: str
     preset: str
-    model: Model
-    input: Input
-    optimizer: Optimizer
+    model: EfficientNetModel | BertModel
+    optimizer: Sgd | AdamW
     schedule: Schedule
     train: Train
-    finetune: Finetune
     measure: Measure
     data: Data
 
@@ -113,21 +64,56 @@ class Workload(Section):
         """Hash of the settings that decide the mathematics of one step, not how many of them are taken.
 
         This is what a certificate is filed under: the ladder proves the step, the schedule and the input, whatever
-        the number of epochs, pages, classes or samples a replica.
+        the number of epochs, documents, classes, words of the vocabulary or samples a replica.
         """
-        settings = self.model_dump(
-            mode="json", include={"model": True, "input": True, "optimizer": True, "schedule": True, "finetune": True}
-        )
-        del settings["model"]["num_classes"]
+        settings = self.model_dump(mode="json", exclude={"name", "preset", "train", "measure", "data"})
+        for size in ("num_classes", "vocabulary_size"):
+            settings["model"].pop(size, None)
         return digest(settings)
 
-    def overridden(self, changes: Mapping[str, Any], origin: str) -> Workload:
+    def overridden(self, changes: Mapping[str, Any], origin: str) -> Self:
         """A copy with dotted keys replaced, checked again.
 
         Raises:
             UserError: an impossible value; `origin` (an option's name, say) is named in it.
         """
-        return check(merge(self.model_dump(), nest(changes)), origin)
+        checked = check(merge(self.model_dump(), nest(changes)), origin)
+        assert isinstance(checked, type(self))
+        return checked
+
+
+class ImageWorkload(Workload):
+    """Page images into an EfficientNet."""
+
+    model: EfficientNetModel
+    input: PageInput
+    optimizer: Sgd
+    schedule: SlantedTriangular
+    finetune: Finetune
+
+
+class TextWorkload(Workload):
+    """Text into BERT."""
+
+    model: BertModel
+    input: TextInput
+    optimizer: AdamW
+    schedule: Annotated[WarmupLinear | Constant, Field(discriminator="name")]
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.model.hidden_size % self.model.num_heads:
+            raise ValueError(f"hidden_size {self.model.hidden_size} is not a multiple of {self.model.num_heads} heads")
+        if self.input.max_tokens > self.model.max_positions:
+            raise ValueError(
+                f"{self.input.max_tokens} max_tokens need as many positions; the model has {self.model.max_positions}"
+            )
+        if any(bucket >= self.input.max_tokens for bucket in self.input.buckets):
+            raise ValueError(f"buckets {self.input.buckets}: each must be below max_tokens, {self.input.max_tokens}")
+        return self
+
+
+FAMILIES: dict[str, type[Workload]] = {"efficientnet": ImageWorkload, "bert": TextWorkload}
 
 
 def digest(value: Any) -> str:
@@ -163,25 +149,36 @@ def check(settings: Mapping[str, Any], origin: str) -> Workload:
     Raises:
         UserError: the first key that is unknown, missing, of a wrong type or impossible, with what is allowed.
     """
+    model = settings.get("model")
+    family = model.get("family") if isinstance(model, Mapping) else None
+    if family not in FAMILIES:
+        raise UserError(f"{origin}: model.family: one of {', '.join(FAMILIES)} expected, got {family!r}")
+    kind = FAMILIES[family]
     try:
-        return Workload.model_validate(settings)
+        return kind.model_validate(settings)
     except ValidationError as error:
         # a misspelt key is reported as a missing and as an unknown one: the second is what the user typed
         first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
-        key = ".".join(str(part) for part in first["loc"])
+        location = tuple(part for part in first["loc"] if part not in SCHEDULE_TAGS)
+        key = ".".join(map(str, location)) or "the workload"
         if first["type"] == "extra_forbidden":
-            allowed = "unknown key; allowed here: " + ", ".join(known_keys(first["loc"][:-1]))
+            allowed = "unknown key; allowed here: " + ", ".join(known_keys(kind, location[:-1]))
             raise UserError(f"{origin}: {key}: {allowed}") from None
-        got = "" if first["type"] == "missing" else f", got {first['input']!r}"
+        composed = first["type"] == "missing" or not location  # no one value is to blame
+        got = "" if composed else f", got {first['input']!r}"
         raise UserError(f"{origin}: {key}: {first['msg']}{got}") from None
 
 
-def known_keys(location: tuple[int | str, ...]) -> list[str]:
+SCHEDULE_TAGS = ("warmup_linear", "constant")  # the union's members appear in the location of an error
+
+
+def known_keys(kind: type[Workload], location: tuple[int | str, ...]) -> list[str]:
     """The keys that the table at a location may have."""
-    table: Any = Workload
+    table: Any = kind
     for part in location:
         table = table.model_fields[str(part)].annotation
-    return sorted(table.model_fields)
+    members = get_args(table) or (table,)
+    return sorted({name for member in members for name in member.model_fields})
 
 
 def workload_names() -> list[str]:

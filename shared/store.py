@@ -1,16 +1,21 @@
-"""The prepared store: pages of one size, decoded once, read by both wings without decoding (DESIGN section 4).
+"""The prepared store: documents decoded once, read by both wings without decoding (DESIGN section 4).
 
 A store is a directory, written under a temporary name and renamed when it is whole:
-`images.u8` (N x H x W, grey, raw bytes), `labels.npy` (int32, N), `splits.npy` (int8, N: 0 train, 1 val, 2 test) and
-`manifest.json` (schema, counts, classes, source, tool versions, sha256 of every file, rejected inputs with the reason).
+`labels.npy` (int32, N; or uint8, N x K, where a document may have several labels), `splits.npy` (int8, N: 0 train,
+1 val, 2 test), `names.utf8` with `names.offsets.npy` (each document's name in its source), `manifest.json` (schema,
+counts, classes, source, tool versions, sha256 of every file, rejected inputs with the reason) and what it holds of
+    pages: `images.u8` (N x H x W, grey, raw bytes);
+    text: `text.utf8` with `text.offsets.npy`, and of text that was read by OCR also the words (`shared.words`);
+    tokens: `tokens.npy` (int32, N x T, 0 behind the end), `lengths.npy` (int32, N) and their `vocab.txt`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +23,11 @@ import numpy as np
 
 from shared.errors import UserError
 
-STORE_SCHEMA = 1
+STORE_SCHEMA = 2
 MANIFEST = "manifest.json"
 IMAGES, LABELS, SPLIT_CODES = "images.u8", "labels.npy", "splits.npy"
+NAMES, TEXT = "names", "text"  # stems of two files each, see `Strings`
+TOKENS, LENGTHS, VOCABULARY = "tokens.npy", "lengths.npy", "vocab.txt"
 SPLITS = ("train", "val", "test")
 CHECKSUM_LIMIT_BYTES = 1 << 30  # larger files are checked by size on opening, by sha256 only when asked to
 READ_BYTES = 1 << 22
@@ -29,32 +36,103 @@ OnBytes = Callable[[int, int], None]  # called with (bytes read so far, bytes in
 
 
 @dataclass(frozen=True)
+class Strings:
+    """Many strings in one file of UTF-8, found by their offsets: `STEM.utf8` and `STEM.offsets.npy` (int64, N + 1)."""
+
+    data: np.ndarray  # uint8, memory-mapped
+    offsets: np.ndarray  # int64, N + 1, bytes
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, index: int) -> str:
+        return bytes(self.data[self.offsets[index] : self.offsets[index + 1]]).decode("utf-8")
+
+
+def string_files(stem: str) -> tuple[str, str]:
+    """The two files of `Strings`.
+
+    >>> string_files("text")
+    ('text.utf8', 'text.offsets.npy')
+    """
+    return f"{stem}.utf8", f"{stem}.offsets.npy"
+
+
+def write_strings(folder: Path, stem: str, strings: Iterable[str]) -> None:
+    """Write `Strings`; lone surrogates, which UTF-8 cannot hold, become question marks."""
+    data_file, offsets_file = string_files(stem)
+    offsets = [0]
+    with (folder / data_file).open("wb") as file:
+        for string in strings:
+            offsets.append(offsets[-1] + file.write(string.encode("utf-8", errors="replace")))
+    np.save(folder / offsets_file, np.array(offsets, np.int64), allow_pickle=False)
+
+
+def read_strings(folder: Path, stem: str) -> Strings:
+    """Open what `write_strings` wrote."""
+    data_file, offsets_file = (folder / name for name in string_files(stem))
+    empty = data_file.stat().st_size == 0  # an empty file cannot be mapped
+    data = np.zeros(0, np.uint8) if empty else np.memmap(data_file, dtype=np.uint8, mode="r")
+    return Strings(data, np.load(offsets_file, allow_pickle=False))
+
+
+@dataclass(frozen=True)
 class Store:
-    """An opened store; the pages stay on disk until they are indexed."""
+    """An opened store; pages, text and tokens stay on disk until they are indexed."""
 
     path: Path
     manifest: dict[str, Any]
-    images: np.ndarray  # uint8, N x H x W, memory-mapped
-    labels: np.ndarray  # int32, N
+    labels: np.ndarray  # int32, N; multi-label: uint8, N x K, 1 where a document has a label
     split_codes: np.ndarray  # int8, N
+    images: np.ndarray | None = None  # uint8, N x H x W, memory-mapped
+    tokens: np.ndarray | None = None  # int32, N x T, memory-mapped
+    lengths: np.ndarray | None = None  # int32, N: tokens before the padding
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle the place, not the pages: a loader process opens the store itself."""
-        return reopen, (self.path, not isinstance(self.images, np.memmap))
+        """Pickle the place, not the content: a loader process opens the store itself."""
+        content = self.tokens if self.images is None else self.images
+        return reopen, (self.path, not isinstance(content, np.memmap), self.split_codes)
 
     def in_memory(self) -> Store:
-        """The same store with its pages read into memory."""
-        return Store(self.path, self.manifest, np.array(self.images), self.labels, self.split_codes)
+        """The same store with its pages and tokens read into memory."""
+        images = None if self.images is None else np.array(self.images)
+        tokens = None if self.tokens is None else np.array(self.tokens)
+        return replace(self, images=images, tokens=tokens)
+
+    def with_splits(self, split_codes: np.ndarray) -> Store:
+        """The same documents dealt out in another way (int8, N; a code outside SPLITS takes part in none)."""
+        assert split_codes.shape == self.split_codes.shape
+        return replace(self, split_codes=split_codes)
+
+    @cached_property
+    def names(self) -> Strings:
+        """Each document's name in its source."""
+        return read_strings(self.path, NAMES)
+
+    @cached_property
+    def text(self) -> Strings | None:
+        """Each document's text; None where the store holds none."""
+        return read_strings(self.path, TEXT) if string_files(TEXT)[0] in self.manifest["bytes"] else None
+
+    @property
+    def multi_label(self) -> bool:
+        """Whether a document may have several labels."""
+        return self.labels.ndim == 2
 
     @property
     def name(self) -> str:
-        """Where the pages are from: `synthetic`, `rvl-cdip`, `tobacco3482`, `folder` or `index`."""
+        """Where the documents are from: `synthetic`, `rvl-cdip`, `tobacco3482`, `folder`, `index` or `corpus`."""
         return str(self.manifest["name"])
 
     @property
-    def image_size(self) -> int:
-        """Width and height of a page, pixels."""
-        return int(self.manifest["image_size"])
+    def image_size(self) -> int | None:
+        """Width and height of a page, pixels; None where the store holds no pages."""
+        return None if self.images is None else int(self.images.shape[1])
+
+    @property
+    def max_tokens(self) -> int | None:
+        """Width of the token array; None where the store holds no tokens."""
+        return None if self.tokens is None else int(self.tokens.shape[1])
 
     @property
     def classes(self) -> list[str]:
@@ -71,15 +149,16 @@ class Store:
         return np.flatnonzero(self.split_codes == SPLITS.index(split))
 
     def counts(self) -> dict[str, dict[str, int]]:
-        """Split to class name to number of pages."""
-        return count_pages(self.labels, self.split_codes, self.classes)
+        """Split to class name to number of documents."""
+        return count_documents(self.labels, self.split_codes, self.classes)
 
 
-def count_pages(labels: np.ndarray, split_codes: np.ndarray, classes: list[str]) -> dict[str, dict[str, int]]:
-    """Split to class name to number of pages; every split and class is named, also those without pages."""
+def count_documents(labels: np.ndarray, split_codes: np.ndarray, classes: list[str]) -> dict[str, dict[str, int]]:
+    """Split to class name to number of documents; every split and class is named, also those without any."""
     table = {}
     for code, split in enumerate(SPLITS):
-        per_class = np.bincount(labels[split_codes == code], minlength=len(classes))
+        chosen = labels[split_codes == code]
+        per_class = chosen.sum(0, dtype=np.int64) if labels.ndim == 2 else np.bincount(chosen, minlength=len(classes))
         table[split] = dict(zip(classes, per_class.tolist(), strict=True))
     return table
 
@@ -120,7 +199,7 @@ def read_manifest(root: Path) -> dict[str, Any]:
         raise UserError(f"{root}: store schema {schema!r}, this version reads {STORE_SCHEMA}; prepare the store again")
     missing = [key for key in ("name", "image_size", "count", "classes", "sha256", "bytes") if key not in manifest]
     for key in ("sha256", "bytes"):
-        missing += [file for file in (IMAGES, LABELS, SPLIT_CODES) if file not in manifest.get(key, {})]
+        missing += [file for file in (LABELS, SPLIT_CODES, *string_files(NAMES)) if file not in manifest.get(key, {})]
     if missing:
         raise UserError(f"{path}: {missing[0]!r} is missing (edited or damaged); prepare the store again")
     return dict(manifest)
@@ -166,23 +245,26 @@ def open_store(path: str | Path, checksums: bool | None = False, on_bytes: OnByt
     root = Path(path)
     manifest = read_manifest(root)
     check_files(root, manifest, checksums, on_bytes)
+    there, count = manifest["bytes"], int(manifest["count"])
+
+    def array(name: str, mapped: bool = False) -> np.ndarray | None:
+        return np.load(root / name, "r" if mapped else None, allow_pickle=False) if name in there else None
+
     try:
-        size, count = int(manifest["image_size"]), int(manifest["count"])
-        store = Store(
-            path=root,
-            manifest=manifest,
-            images=np.memmap(root / IMAGES, dtype=np.uint8, mode="r", shape=(count, size, size)),
-            labels=np.load(root / LABELS, allow_pickle=False),
-            split_codes=np.load(root / SPLIT_CODES, allow_pickle=False),
-        )
+        page = (int(manifest["image_size"]),) * 2 if IMAGES in there else ()
+        labels, split_codes = array(LABELS), array(SPLIT_CODES)
+        images = np.memmap(root / IMAGES, dtype=np.uint8, mode="r", shape=(count, *page)) if IMAGES in there else None
+        tokens, lengths = array(TOKENS, mapped=True), array(LENGTHS)
     except (OSError, TypeError, ValueError) as error:
         raise UserError(f"{root}: cannot be read ({error}); prepare the store again") from None
-    if not len(store.images) == len(store.labels) == len(store.split_codes):
-        raise UserError(f"{root}: pages, labels and splits differ in number; prepare the store again")
-    return store
+    assert labels is not None and split_codes is not None  # read_manifest has seen to it
+    arrays = (labels, split_codes, images, tokens, lengths)
+    if any(a is not None and len(a) != count for a in arrays) or (tokens is None) != (lengths is None):
+        raise UserError(f"{root}: its arrays differ in their number of documents; prepare the store again")
+    return Store(root, manifest, labels, split_codes, images, tokens, lengths)
 
 
-def reopen(path: Path, in_memory: bool) -> Store:
+def reopen(path: Path, in_memory: bool, split_codes: np.ndarray) -> Store:
     """Open a store in another process the way it was open in the first."""
-    store = open_store(path)
+    store = open_store(path).with_splits(split_codes)
     return store.in_memory() if in_memory else store

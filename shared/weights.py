@@ -10,10 +10,12 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save_file
 
+from shared import bert, efficientnet
 from shared.convert import from_transformers
+from shared.convert_bert import bert_from_transformers
 from shared.draws import normal
-from shared.efficientnet import Architecture, parameter_shapes
 from shared.errors import UserError
+from shared.networks import Architecture, classifier_inputs, parameter_shapes
 
 Weights = dict[str, np.ndarray]
 
@@ -26,11 +28,28 @@ KERAS_SUFFIXES = (".h5", ".keras")
 CLASSIFIER_DEVIATION = 0.01
 RESIDUAL_SCALE = 0.1
 
+MOST_NAMED = 3  # tensors of another shape that an error names
+
 
 def initial_weights(arch: Architecture, seed: int) -> Weights:
-    """Seeded float32 starting weights, the same in both wings without either framework.
+    """Seeded float32 starting weights, the same in both wings without either framework."""
+    return bert_weights(arch, seed) if isinstance(arch, bert.Architecture) else efficientnet_weights(arch, seed)
 
-    Convolutions and squeeze layers are normal with variance 2 / fan-out (the authors' EfficientNet release), the
+
+def bert_weights(arch: bert.Architecture, seed: int) -> Weights:
+    """Embeddings and linear weights normal with bert.INITIAL_DEVIATION, norms 1, biases 0."""
+    weights: Weights = {}
+    for item, (name, shape) in enumerate(parameter_shapes(arch).items()):
+        if len(shape) == 2:
+            value = normal(seed, item, math.prod(shape)).reshape(shape) * bert.INITIAL_DEVIATION
+        else:
+            value = np.full(shape, 1.0 if name.endswith("norm.weight") else 0.0)
+        weights[name] = value.astype(np.float32)
+    return weights
+
+
+def efficientnet_weights(arch: efficientnet.Architecture, seed: int) -> Weights:
+    """Convolutions and squeeze layers are normal with variance 2 / fan-out (the authors' EfficientNet release), the
     classifier normal with CLASSIFIER_DEVIATION; biases and means are 0, variances 1, scales 1 or, at the end of a
     residual branch, RESIDUAL_SCALE.
     """
@@ -59,10 +78,16 @@ def save_weights(path: Path, weights: Mapping[str, np.ndarray]) -> None:
     temporary.replace(path)
 
 
+def weights_file(path: str | Path) -> Path:
+    """The file that weights are read from: the path itself, or that of a `transformers` folder."""
+    return Path(path) / "model.safetensors" if Path(path).is_dir() else Path(path)
+
+
 def load_weights(path: str | Path, arch: Architecture, seed: int | None = 0) -> Weights:
     """Read float32 weights for a network: our own safetensors, or a `transformers` folder or file of safetensors.
 
-    Keras checkpoints go through `python -m tf_impl.convert` first: only Keras can read all of its formats.
+    Of a BERT with more layers the first ones are taken, as the paper does (section 4.2). Keras checkpoints go through
+    `python -m tf_impl.convert` first: only Keras can read all of its formats.
 
     Args:
         seed: a classifier of another width (ImageNet's 1000 classes) is replaced by the initial one of this seed;
@@ -71,8 +96,11 @@ def load_weights(path: str | Path, arch: Architecture, seed: int | None = 0) -> 
     Raises:
         UserError: nothing there, a pickle (it could run code), or tensors that do not fit (which one, both shapes).
     """
-    file = Path(path) / "model.safetensors" if Path(path).is_dir() else Path(path)
+    file = weights_file(path)
     if not file.is_file():
+        pickles = sorted(Path(path).glob("*.bin")) if Path(path).is_dir() else []
+        if pickles:
+            raise UserError(f"{pickles[0]}: a pickle, which could run code; save the model again as safetensors")
         raise UserError(f"{path}: no weights there; give a .safetensors file or a folder with model.safetensors")
     if file.suffix in KERAS_SUFFIXES:
         raise UserError(
@@ -90,9 +118,16 @@ def load_weights(path: str | Path, arch: Architecture, seed: int | None = 0) -> 
         tensors = load_file(file)
     except (SafetensorError, OSError) as error:
         raise UserError(f"{file}: not a readable safetensors file: {error}") from None
+    return fitted(under_our_names(tensors, arch), arch, seed, str(file))
+
+
+def under_our_names(tensors: Weights, arch: Architecture) -> Weights:
+    """A checkpoint's tensors by canonical name, if they have `transformers`' names; else as they are."""
+    if isinstance(arch, bert.Architecture):
+        theirs = any(name.endswith("word_embeddings.weight") for name in tensors)
+        return bert_from_transformers(tensors, arch) if theirs else tensors
     theirs = any(name.startswith("efficientnet.") for name in tensors)
-    weights = from_transformers(tensors, arch) if theirs else tensors
-    return fitted(weights, arch, seed, str(file))
+    return from_transformers(tensors, arch) if theirs else tensors
 
 
 def fitted(weights: Mapping[str, np.ndarray], arch: Architecture, seed: int | None, origin: str) -> Weights:
@@ -100,8 +135,11 @@ def fitted(weights: Mapping[str, np.ndarray], arch: Architecture, seed: int | No
     shapes = parameter_shapes(arch)
     weights = dict(weights)
     head = weights.get("classifier.weight")
-    other_width = head is not None and head.shape[1:] == (arch.head_channels,) and len(head) != arch.num_classes
-    if other_width and seed is not None:
+    if head is None:  # a pre-trained encoder has none of its own
+        replaced = isinstance(arch, bert.Architecture)
+    else:
+        replaced = head.shape[1:] == (classifier_inputs(arch),) and len(head) != arch.num_classes
+    if replaced and seed is not None:
         start = initial_weights(arch, seed)
         weights |= {name: start[name] for name in ("classifier.weight", "classifier.bias")}
     missing = sorted(set(shapes) - set(weights))
@@ -111,7 +149,9 @@ def fitted(weights: Mapping[str, np.ndarray], arch: Architecture, seed: int | No
         raise UserError(
             f"{origin}: {what} ({len(missing)} missing, {len(unknown)} unknown): another network's weights?"
         )
-    for name, shape in shapes.items():
-        if weights[name].shape != shape:
-            raise UserError(f"{origin}: {name} has shape {weights[name].shape}, the network wants {shape}")
+    other = [name for name, shape in shapes.items() if weights[name].shape != shape]
+    if other:
+        pairs = "; ".join(f"{name} is {weights[name].shape}, wanted {shapes[name]}" for name in other[:MOST_NAMED])
+        rest = f" and {len(other) - MOST_NAMED} more" if len(other) > MOST_NAMED else ""
+        raise UserError(f"{origin}: tensors of other shapes than the network's: {pairs}{rest}")
     return {name: np.asarray(weights[name], np.float32) for name in shapes}

@@ -1,4 +1,4 @@
-"""Fixtures for all tests: a small store."""
+"""Fixtures for all tests: small stores."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 
 import pytest
 import tiny
+import tiny_text
 
 from shared.store import Store
 
@@ -16,3 +17,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is impor
 def noise(tmp_path_factory: pytest.TempPathFactory) -> Store:
     """A store of twenty pages of noise, 64 px; tests do not change it."""
     return tiny.make_store(tmp_path_factory.mktemp("noise") / "store")
+
+
+@pytest.fixture(scope="session")
+def babble(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """A store of 36 texts of random tokens; tests do not change it."""
+    return tiny_text.make_store(tmp_path_factory.mktemp("babble") / "store")

@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import tiny
+import tiny_text
 
-from shared.batches import architecture_of
+from bench.launch import worker_command
+from shared.batches import TrainBatches
+from shared.networks import architecture_of
 from shared.protocol import Cell, read_events
-from shared.store import Store
-from shared.weights import load_weights
+from shared.store import SPLITS, Store
+from shared.weights import load_weights, save_weights
 
 torch = pytest.importorskip("torch")
 tf = pytest.importorskip("tensorflow")
 
-from pt_impl.model import EfficientNet as TorchNetwork  # noqa: E402
-from tf_impl.model import EfficientNet as TensorFlowNetwork  # noqa: E402
+from pt_impl.efficientnet import EfficientNet as TorchNetwork  # noqa: E402
+from pt_impl.networks import weights_of  # noqa: E402
+from tf_impl.efficientnet import EfficientNet as TensorFlowNetwork  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
 Finished = dict[str, tuple[Cell, list[dict[str, Any]]]]
@@ -30,13 +35,36 @@ PHASES = ["build", "warmup", "measure", "train", "evaluate", "finetune", "evalua
 
 
 def start(cell: Cell) -> subprocess.CompletedProcess[str]:
-    """Run a cell to its end; no process of it survives, whatever happens."""
+    """Run a cell to its end, as the harness launches it; no process of it survives, whatever happens."""
     directory = Path(cell.directory)
     directory.mkdir(exist_ok=True)
     cell.write(directory / "cell.json")
-    command = [sys.executable, "-m", f"{cell.framework}_impl.worker", str(directory / "cell.json")]
-    environment = os.environ | {"HF_HUB_OFFLINE": "1"}
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    command = worker_command(cell, directory / "cell.json")
+    environment = os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        out, err = process.communicate(timeout=120)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # the ranks of a launcher, and their loaders
+        process.wait()
+    return subprocess.CompletedProcess(command, process.returncode, out, err)
+
+
+def run_all(cells: dict[str, Cell]) -> None:
+    """Run cells to their ends, two at a time; each must end well."""
+    with ThreadPoolExecutor(2) as pool:
+        ended = dict(zip(cells, pool.map(start, cells.values()), strict=True))
+    for name, done in ended.items():
+        assert done.returncode == 0, f"{name}: {done.stderr[-2000:]}"
 
 
 def of(events: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
@@ -59,10 +87,7 @@ def finished(noise: Store, tmp_path_factory: pytest.TempPathFactory) -> Finished
         "tf-bf16": {"precision": "bf16", "input_mode": "memory", "loader_workers": 0, "epochs": 0},
     }
     cells = {name: tiny.make_cell(folder / name, noise.path, name[:2], **kind) for name, kind in kinds.items()}
-    with ThreadPoolExecutor(2) as pool:
-        ended = dict(zip(cells, pool.map(start, cells.values()), strict=True))
-    for name, done in ended.items():
-        assert done.returncode == 0, f"{name}: {done.stderr[-2000:]}"
+    run_all(cells)
     return {name: (cell, read_events(cell.events_path(0))) for name, cell in cells.items()}
 
 
@@ -76,9 +101,14 @@ def test_a_cell_reports_everything(framework: str, finished: Finished) -> None:
     assert of(events, "first_step")[0]["seconds"] > 0.5
     [window] = of(events, "window")
     assert (window["steps"], window["samples"]) == (2, 8)
+    assert (window["tokens"], window["retraces"]) == (None, 0)
     assert len(of(events, "step")) == 6
     assert [event["total"] for event in of(events, "eval")] == [12, 5, 3] * 2
     assert all(0 <= event["correct"] <= event["total"] and event["loss"] > 0 for event in of(events, "eval"))
+    assert all(
+        (event["hits"], event["predicted"], event["relevant"]) == (event["correct"], event["total"], event["total"])
+        for event in of(events, "eval")
+    )
     assert [event["event"] for event in events[-2:]] == ["memory", "done"]
 
 
@@ -118,3 +148,113 @@ def test_a_store_that_is_missing_is_reported(tmp_path: Path, framework: str) -> 
     assert error["kind"] == "error"
     assert "no such store" in error["message"]
     assert "\n" not in error["message"]
+
+
+TextCells = dict[tuple[str, int], Cell]
+
+
+@pytest.fixture(scope="module")
+def text_cells(tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, TextCells]:
+    """Cells of one training on texts, in both wings at one and two replicas of the same global batch."""
+    folder = tmp_path_factory.mktemp("text-cells")
+    store = tiny_text.make_store(folder / "store", long_ones=4)
+    cells = {}
+    for framework in ("pt", "tf"):
+        for replicas in (1, 2):
+            workload = tiny_text.workload(
+                train__batch_per_replica=4 // replicas, input__buckets=(24,), measure__measured_steps=6
+            )
+            cells[framework, replicas] = tiny.make_cell(
+                folder / f"{framework}-{replicas}",
+                store.path,
+                framework,
+                workload=workload,
+                replicas=replicas,
+                predictions=True,
+                epochs=2,
+            )
+    run_all({f"{framework} {replicas}": cell for (framework, replicas), cell in cells.items()})
+    return store, cells
+
+
+def ranks(cell: Cell) -> range:
+    return range(cell.replicas if cell.framework == "pt" else 1)
+
+
+def predicted(cell: Cell, split: str) -> tuple[np.ndarray, np.ndarray]:
+    """Samples and probabilities of a split over all ranks, in the samples' order."""
+    samples, probabilities = [], []
+    for rank in ranks(cell):
+        with np.load(cell.predictions_path(rank), allow_pickle=False) as file:
+            samples.append(file[f"{split}.samples"])
+            probabilities.append(file[f"{split}.probabilities"])
+    order = np.concatenate(samples).argsort()
+    return np.concatenate(samples)[order], np.concatenate(probabilities)[order]
+
+
+@pytest.mark.parametrize("framework", ["pt", "tf"])
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_a_cell_of_texts_reports_everything(text_cells: tuple[Store, TextCells], framework: str, replicas: int) -> None:
+    store, cells = text_cells
+    cell = cells[framework, replicas]
+    events = [read_events(cell.events_path(rank)) for rank in ranks(cell)]
+    windows = [of(rank_events, "window")[0] for rank_events in events]
+    batches = TrainBatches(store, cell.workload, cell.seed, replicas)
+    steps = [batches.samples(step) for step in range(1, 7)]
+    assert sum(window["samples"] for window in windows) == 6 * 4
+    assert sum(window["tokens"] for window in windows) == sum(store.lengths[samples].sum() for samples in steps)
+    assert {batches.batch(step).tokens.shape[1] for step in range(7)} == {24, 32}, "both widths must occur"
+    assert [window["retraces"] for window in windows] == [0] * len(windows)
+    for rank_events in events:
+        assert rank_events[-1]["event"] == "done"
+        assert of(rank_events, "settings")[0]["attention"]
+    totals = np.sum([[event["total"] for event in of(rank_events, "eval")] for rank_events in events], axis=0)
+    assert totals.tolist() == [24, 7, 5]
+
+
+def test_predictions_on_texts_agree_over_wings_and_replicas(text_cells: tuple[Store, TextCells]) -> None:
+    store, cells = text_cells
+    for split in SPLITS:
+        samples, reference = predicted(cells["pt", 1], split)
+        assert samples.tolist() == store.indices(split).tolist()
+        assert reference.shape == (len(samples), tiny_text.CLASSES)
+        np.testing.assert_allclose(reference.sum(1), 1.0, atol=1e-6)
+        for cell in cells.values():
+            others, probabilities = predicted(cell, split)
+            assert others.tolist() == samples.tolist()
+            np.testing.assert_allclose(probabilities, reference, atol=1e-4, err_msg=f"{cell.cell_id} {cell.replicas}")
+    # a training that changed nothing would agree as well
+    losses = [[event["loss"] for event in of(read_events(cell.events_path(0)), "epoch")] for cell in cells.values()]
+    assert all(last < first for first, last in losses)
+
+
+def test_predictions_on_pages_of_both_wings(noise: Store, tmp_path: Path) -> None:
+    """The last stage alone, from the same weights: the classifier is trained on the same features in both wings."""
+    workload = tiny.workload(train__batch_per_replica=4, finetune__peak_rate=0.01)
+    arch = architecture_of(workload)
+    with torch.no_grad():  # weights whose statistics are the pages': with random ones the activations explode
+        network = TorchNetwork(arch, tiny.weights(arch), 1e-9, 1e-3)
+        pages = torch.tensor(noise.images[:8]).float()[:, None].expand(-1, 3, -1, -1) / 255.0
+        network((pages - 0.45) / 0.225, training=True)
+    save_weights(tmp_path / "start.safetensors", weights_of(network))
+    splits = np.array([0, 1, 2, -1] * 5, np.int8)
+    np.save(tmp_path / "splits.npy", splits)
+    changes: dict[str, Any] = {
+        "workload": workload,
+        "epochs": 0,
+        "finetune": True,
+        "predictions": True,
+        "weights": str(tmp_path / "start.safetensors"),
+        "splits": str(tmp_path / "splits.npy"),
+    }
+    cells = {wing: tiny.make_cell(tmp_path / wing, noise.path, wing, **changes) for wing in ("pt", "tf")}
+    run_all(cells)
+    for code, split in enumerate(SPLITS):
+        (ours, left), (theirs, right) = (predicted(cell, split) for cell in cells.values())
+        assert ours.tolist() == theirs.tolist() == np.flatnonzero(splits == code).tolist()
+        assert left.std(0).max() > 1e-3, "pages that look alike prove nothing"
+        np.testing.assert_allclose(left, right, atol=1e-4)
+    for cell in cells.values():
+        events = read_events(cell.events_path(0))
+        assert [event["name"] for event in of(events, "phase")] == ["build", "finetune", "evaluate"]
+        assert len(of(events, "step")) == 1

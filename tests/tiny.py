@@ -10,11 +10,23 @@ from typing import Any
 import numpy as np
 
 from shared import spec
-from shared.batches import TrainBatches, architecture_of
+from shared.batches import Batch, TrainBatches
 from shared.efficientnet import Architecture
+from shared.networks import architecture_of
 from shared.protocol import Cell
 from shared.spec import Workload
-from shared.store import IMAGES, LABELS, MANIFEST, SPLIT_CODES, STORE_SCHEMA, Store, file_sha256, open_store
+from shared.store import (
+    IMAGES,
+    LABELS,
+    MANIFEST,
+    NAMES,
+    SPLIT_CODES,
+    STORE_SCHEMA,
+    Store,
+    file_sha256,
+    open_store,
+    write_strings,
+)
 from shared.weights import Weights, initial_weights
 
 SIZE = 64  # with smaller pages the last batch norms have so few values that training from noise is chaos
@@ -41,15 +53,17 @@ def make_store(path: Path, pages: tuple[int, int, int] = (12, 5, 3), size: int =
     rng.integers(0, 256, (count, size, size), dtype=np.uint8).tofile(path / IMAGES)
     np.save(path / LABELS, rng.integers(0, 16, count).astype(np.int32))
     np.save(path / SPLIT_CODES, rng.permutation(np.repeat([0, 1, 2], pages)).astype(np.int8))
-    files = (IMAGES, LABELS, SPLIT_CODES)
+    write_strings(path, NAMES, [f"page {number}" for number in range(count)])
+    files = sorted(path.iterdir())
     manifest = {
         "schema": STORE_SCHEMA,
         "name": "noise",
+        "source": {},
         "image_size": size,
         "count": count,
         "classes": [f"class {number}" for number in range(16)],
-        "sha256": {name: file_sha256(path / name) for name in files},
-        "bytes": {name: (path / name).stat().st_size for name in files},
+        "sha256": {file.name: file_sha256(file) for file in files},
+        "bytes": {file.name: file.stat().st_size for file in files},
     }
     (path / MANIFEST).write_text(json.dumps(manifest))
     return open_store(path)
@@ -73,8 +87,9 @@ def make_cell(directory: Path, store: Path, framework: str = "pt", **changes: An
 
 
 def short(settings: Workload) -> Architecture:
-    """The workload's network without the blocks after the fifth: every kind of layer, a fifth of the time."""
+    """The workload's EfficientNet without the blocks after the fifth: every kind of layer, a fifth of the time."""
     arch = architecture_of(settings)
+    assert isinstance(arch, Architecture)
     return replace(arch, blocks=arch.blocks[:5])
 
 
@@ -90,9 +105,9 @@ def weights(arch: Architecture, dtype: type = np.float32) -> Weights:
     return varied
 
 
-def train_arrays(store: Store, settings: Workload, step: int = 0) -> tuple[np.ndarray, ...]:
-    """The arrays of a training batch, one replica."""
-    return TrainBatches(store, settings, 0, 1).batch(step).arrays()
+def train_batch(store: Store, settings: Workload, step: int = 0) -> Batch:
+    """A training batch of one replica."""
+    return TrainBatches(store, settings, 0, 1).batch(step)
 
 
 def sheared(pages: np.ndarray, slope: np.ndarray) -> np.ndarray:

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from shared.convert import from_keras
-from shared.converter import converter_main
+from shared.converter import TEXT_WORKLOADS, converter_main
 from shared.efficientnet import architecture
 from shared.errors import UserError
 from shared.weights import fitted, save_weights
+from tf_impl.convert_bert import convert_bert
 
 IMAGENET = "imagenet"
 
@@ -23,6 +24,7 @@ def convert(variant: str, weights: str | None, num_classes: int, out: Path) -> N
     The normalisation in front of Keras's network is not among them: ours is set in the workload's `[input]`.
 
     Args:
+        variant: of EfficientNet, or a text workload, whose encoder is then written (`convert_bert`).
         weights: a `keras.applications` weights file (.weights.h5, .h5 or .keras), or "imagenet", the published ones
             (the only case that needs a network); None is "imagenet".
         num_classes: of the checkpoint.
@@ -30,6 +32,9 @@ def convert(variant: str, weights: str | None, num_classes: int, out: Path) -> N
     Raises:
         UserError: nothing there, no network, or tensors that do not fit.
     """
+    if variant in TEXT_WORKLOADS:
+        convert_bert(variant, weights, out)
+        return
     arch, origin = architecture(variant, num_classes), weights or IMAGENET
     if origin != IMAGENET and not Path(origin).is_file():
         raise UserError(f"{origin}: no such file; give a .weights.h5 file of keras.applications, or {IMAGENET!r}")

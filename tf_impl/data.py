@@ -8,27 +8,36 @@ import numpy as np
 import tensorflow as tf
 
 from shared import batches
+from tf_impl.inputs import Batch
 from tf_impl.replicas import Replicas
 
 Load = Callable[[int, int], batches.Batch]
+Finish = Callable[[Batch], Batch]
 
 
-def stream(load: Load, count: int, workers: int, replicas: Replicas) -> Iterator[tuple[tf.Tensor, ...]]:
+def stream(load: Load, count: int, workers: int, replicas: Replicas, finish: Finish | None = None) -> Iterator[Batch]:
     """Batches 0 .. count - 1 on the devices, in order, assembled ahead of time.
 
     Args:
         load: makes batch k of replica r.
         workers: threads that assemble batches, a replica; 0 leaves it to the reading thread.
+        finish: what is still to be done to a batch of tensors, in the graph of the pipeline.
     """
-    example = load(0, 0).arrays()
+    example = load(0, 0)
     total = replicas.count
 
     def assemble(item: np.ndarray) -> list[np.ndarray]:
-        return list(load(int(item) // total, int(item) % total).arrays())
+        return list(load(int(item) // total, int(item) % total))
 
-    def element(item: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        tensors = tf.numpy_function(assemble, [item], [array.dtype for array in example])
-        return tuple(tf.ensure_shape(tensor, array.shape) for tensor, array in zip(tensors, example, strict=True))
+    def element(item: tf.Tensor) -> Batch:
+        tensors = tf.numpy_function(assemble, [item], [_tensor_dtype(array) for array in example])
+        # texts of another batch may be padded to another width: only the number of axes is known ahead
+        shaped = (
+            tf.ensure_shape(tensor, [len(array), *[None] * (array.ndim - 1)])
+            for tensor, array in zip(tensors, example, strict=True)
+        )
+        batch = type(example)(*shaped)
+        return finish(batch) if finish else batch
 
     def pipeline(_: tf.distribute.InputContext) -> tf.data.Dataset:
         # consecutive elements go to consecutive replicas
@@ -47,13 +56,22 @@ def stream(load: Load, count: int, workers: int, replicas: Replicas) -> Iterator
     yield from replicas.placement.distribute_datasets_from_function(pipeline, fetching)
 
 
-def resident(load: Load, replicas: Replicas) -> tuple[tf.Tensor, ...]:
+def _tensor_dtype(array: np.ndarray) -> tf.DType:
+    """What an array is as a tensor; objects are strings."""
+    return tf.string if array.dtype == object else tf.as_dtype(array.dtype)
+
+
+def resident(load: Load, replicas: Replicas, finish: Finish | None = None) -> Batch:
     """Batch 0 on the devices, to stay there."""
-    shares = [load(0, replica).arrays() for replica in range(replicas.count)]
+    shares = [load(0, replica) for replica in range(replicas.count)]
+    if finish:
+        shares = [finish(type(share)(*(tf.constant(array) for array in share))) for share in shares]
 
     def field(index: int) -> tf.Tensor:
-        return replicas.placement.experimental_distribute_values_from_function(
+        values = replicas.placement.experimental_distribute_values_from_function(
             lambda context: tf.constant(shares[context.replica_id_in_sync_group][index])
         )
+        # one replica's is bare in a stream: wrapped up it would be another type, and the step be traced anew
+        return values if replicas.count > 1 else replicas.placement.experimental_local_results(values)[0]
 
-    return tuple(field(index) for index in range(len(batches.FIELDS)))
+    return type(shares[0])(*(field(index) for index in range(len(shares[0]))))

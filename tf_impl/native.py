@@ -1,4 +1,4 @@
-"""The off-the-shelf network of the `native` arm: `keras_cv`'s EfficientNetV1. Mirror: `pt_impl/native.py`.
+"""The off-the-shelf networks of the `native` arm; for pages `keras_cv`'s EfficientNetV1. Mirror: `pt_impl/native.py`.
 
 As shipped: its own initial weights and a swish after the projection's batch norm, which makes it another network. It
 promises nothing about equality with the other wing; it shows what a user of the library gets.
@@ -10,10 +10,12 @@ import tensorflow as tf
 
 from shared.efficientnet import B0_STAGES, HEAD_CHANNELS, SCALING, SQUEEZE_RATIO, round_channels
 from shared.protocol import Cell
+from shared.spec import TextWorkload
+from tf_impl.native_text import NativeTextNetwork
 
 
 class NativeNetwork(tf.Module):
-    """`keras_cv` EfficientNetV1 backbone and a dense classifier behind the interface of tf_impl.model.EfficientNet."""
+    """`keras_cv` EfficientNetV1 backbone and a dense classifier with the interface of the matched network."""
 
     def __init__(self, cell: Cell) -> None:
         super().__init__()
@@ -75,6 +77,6 @@ class NativeNetwork(tf.Module):
         return self.classify(self.features(images, keep_block, training), keep_unit)
 
 
-def network(cell: Cell) -> NativeNetwork:
+def network(cell: Cell) -> NativeNetwork | NativeTextNetwork:
     """The library's network for a cell."""
-    return NativeNetwork(cell)
+    return NativeTextNetwork(cell) if isinstance(cell.workload, TextWorkload) else NativeNetwork(cell)

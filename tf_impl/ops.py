@@ -10,34 +10,14 @@ C channels, H height, W width, S squeezed channels.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
 from typing import Any
 
 import tensorflow as tf
 
+from tf_impl.kernels import on_gpu, one_kernel
+
 Tensor = tf.Tensor
 raw = tf.raw_ops
-
-
-def _on_gpu() -> bool:
-    """Whether this process sees a GPU; its kernels have none of the gaps that the gradients here close."""
-    return bool(tf.config.list_logical_devices("GPU"))
-
-
-def _one_kernel(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """Have XLA make one CPU kernel of an elementwise expression.
-
-    TensorFlow's own kernels make a pass over memory for every operator. XLA is used for nothing else: its convolutions
-    and reductions on CPU are slower than TensorFlow's.
-    """
-    compiled = tf.function(function, jit_compile=True, autograph=False)
-
-    @wraps(function)
-    def apply(*tensors: Tensor) -> Tensor:
-        return function(*tensors) if _on_gpu() else compiled(*tensors)
-
-    return apply
 
 
 def convolution(x: Tensor, weight: Tensor, stride: int) -> Tensor:
@@ -49,7 +29,7 @@ def depthwise(x: Tensor, weight: Tensor, stride: int) -> Tensor:
     """Depthwise convolution, "same" padding. x (N, H, W, C), weight (k, k, C, 1)."""
     strides = [1, stride, stride, 1]
     splittable = weight.shape[0] == 5 and x.shape[1] % 2 == 0 and x.shape[2] % 2 == 0
-    if _on_gpu() or not splittable:
+    if on_gpu() or not splittable:
         return tf.nn.depthwise_conv2d(x, weight, strides, "SAME")
 
     @tf.custom_gradient
@@ -174,7 +154,7 @@ def norm_silu(
 ) -> Tensor:
     """SiLU of `batch_norm`."""
     normed = batch_norm(x, scale, offset, mean, variance, momentum, epsilon, training)
-    return tf.nn.silu(normed) if _on_gpu() else _silu(normed)
+    return tf.nn.silu(normed) if on_gpu() else _silu(normed)
 
 
 @tf.custom_gradient
@@ -183,26 +163,26 @@ def _silu(x: Tensor) -> tuple[Tensor, Any]:
     return _silu_value(x), lambda upstream: _silu_gradient(upstream, x)
 
 
-@_one_kernel
+@one_kernel
 def _silu_value(x: Tensor) -> Tensor:
     """x * sigmoid(x)."""
     return x * tf.sigmoid(x)
 
 
-@_one_kernel
+@one_kernel
 def _silu_gradient(upstream: Tensor, x: Tensor) -> Tensor:
     """g * (s + x * s * (1 - s)) with s = sigmoid(x)."""
     s = tf.sigmoid(x)
     return upstream * (s + x * (s * (1.0 - s)))
 
 
-@_one_kernel
+@one_kernel
 def _gated(x: Tensor, gate: Tensor) -> Tensor:
     """x (N, H, W, C) times a gate (N, C)."""
     return x * gate[:, None, None, :]
 
 
-@_one_kernel
+@one_kernel
 def _gated_plus(x: Tensor, gate: Tensor, offset: Tensor) -> Tensor:
     """x (N, H, W, C) times a gate (N, C) plus an offset (N, C)."""
     return x * gate[:, None, None, :] + offset[:, None, None, :]

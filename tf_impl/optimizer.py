@@ -1,31 +1,59 @@
-"""SGD of shared.sgd. Mirror: `pt_impl/optimizer.py`."""
+"""SGD of shared.sgd and AdamW of shared.adamw. Mirror: `pt_impl/optimizer.py`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import tensorflow as tf
 
-from shared import spec
+from shared import sections
+from shared.adamw import decays, rate_factors
+from shared.spec import TextWorkload, Workload
 
 
-class Sgd:
-    """The update rule of shared.sgd, in TensorFlow's fused kernel (Keras's optimizer computes another)."""
+class Optimizer:
+    """An update of every parameter through the strategy, skipped where a gradient is not finite."""
 
-    def __init__(self, parameters: Iterable[tf.Variable], settings: spec.Optimizer) -> None:
+    def __init__(self, parameters: Iterable[tf.Variable]) -> None:
         self.parameters = list(parameters)
-        self.momentum = settings.momentum
-        self.weight_decay = settings.weight_decay
-        self.buffers = [tf.Variable(tf.zeros_like(parameter), trainable=False) for parameter in self.parameters]
 
     def apply(self, gradients: Sequence[tf.Tensor], rate: tf.Tensor, finite: tf.Tensor | None) -> None:
         """One step, called within a replica, with reduced gradients in the order of the parameters.
 
         Args:
+            rate: the schedule's, float64.
             finite: where given and false, the step is skipped (shared.loss_scale).
         """
         context = tf.distribute.get_replica_context()
         context.merge_call(self._update_all, args=(list(gradients), rate, finite))
+
+    def _update_all(
+        self, strategy: tf.distribute.Strategy, gradients: list[tf.Tensor], rate: tf.Tensor, finite: tf.Tensor | None
+    ) -> None:
+        raise NotImplementedError
+
+
+def _unless(finite: tf.Tensor | None, update: Callable[[], None]) -> None:
+    """Make an update; where `finite` is given, only if it is true."""
+
+    def made() -> tf.Tensor:
+        update()
+        return tf.constant(True)
+
+    if finite is None:
+        update()
+    else:
+        tf.cond(finite, made, lambda: tf.constant(False))
+
+
+class Sgd(Optimizer):
+    """The update rule of shared.sgd, in TensorFlow's fused kernel (Keras's optimizer computes another)."""
+
+    def __init__(self, parameters: Iterable[tf.Variable], settings: sections.Sgd) -> None:
+        super().__init__(parameters)
+        self.momentum = settings.momentum
+        self.weight_decay = settings.weight_decay
+        self.buffers = [tf.Variable(tf.zeros_like(parameter), trainable=False) for parameter in self.parameters]
 
     def _update_all(
         self, strategy: tf.distribute.Strategy, gradients: list[tf.Tensor], rate: tf.Tensor, finite: tf.Tensor | None
@@ -41,17 +69,91 @@ class Sgd:
         rate: tf.Tensor,
         finite: tf.Tensor | None,
     ) -> None:
-        def step() -> tf.Tensor:
+        def update() -> None:
             tf.raw_ops.ResourceApplyMomentum(
                 var=parameter.handle,
                 accum=buffer.handle,
-                lr=rate,
+                lr=tf.cast(rate, parameter.dtype),
                 grad=gradient + self.weight_decay * parameter,
                 momentum=tf.constant(self.momentum, parameter.dtype),
             )
-            return tf.constant(True)
 
-        if finite is None:
-            step()
-        else:
-            tf.cond(finite, step, lambda: tf.constant(False))
+        _unless(finite, update)
+
+
+class AdamW(Optimizer):
+    """The update rule of shared.adamw, in TensorFlow's fused kernel.
+
+    The kernel puts epsilon elsewhere and corrects the bias in the weights' precision. Both are taken out of its hands:
+    it is told that there is no bias, and gets rate and epsilon with the correction (float64) in them.
+    """
+
+    def __init__(self, parameters: Mapping[str, tf.Variable], factors: Mapping[str, float], settings: sections.AdamW):
+        """Parameters by name, and each one's rate over the schedule's."""
+        super().__init__(parameters.values())
+        self.settings = settings
+        self.factors = [factors[name] for name in parameters]
+        self.decays = [decays(name, settings) for name in parameters]
+        self.first, self.second = (
+            [tf.Variable(tf.zeros_like(parameter), trainable=False) for parameter in self.parameters] for _ in range(2)
+        )
+        self.steps = tf.Variable(0, trainable=False, dtype=tf.int64)
+
+    def _update_all(
+        self, strategy: tf.distribute.Strategy, gradients: list[tf.Tensor], rate: tf.Tensor, finite: tf.Tensor | None
+    ) -> None:
+        taken = 1 if finite is None else tf.cast(finite, tf.int64)
+        step = tf.cast(self.steps + 1, tf.float64)
+        strategy.extended.update(self.steps, lambda steps: steps.assign_add(taken), group=False)
+        # of the betas as the kernel has them: float32's 1 - 0.999 is 5e-5 off, and stands in the moments too
+        rounded = self.parameters[0].dtype.as_numpy_dtype
+        beta1, beta2 = (float(rounded(beta)) for beta in (self.settings.beta1, self.settings.beta2))
+        first_bias = 1.0 - tf.constant(beta1, tf.float64) ** step
+        second_scale = tf.sqrt(1.0 - tf.constant(beta2, tf.float64) ** step)
+        corrected, epsilon = rate * second_scale / first_bias, self.settings.epsilon * second_scale
+        everything = zip(self.parameters, self.first, self.second, gradients, self.factors, self.decays, strict=True)
+        for parameter, first, second, gradient, factor, decay in everything:
+            arguments = (first, second, gradient, corrected * factor, epsilon, rate * factor * decay, finite)
+            keywords = {"decays": decay > 0}
+            strategy.extended.update(parameter, self._update, args=arguments, kwargs=keywords, group=False)
+
+    def _update(
+        self,
+        parameter: tf.Variable,
+        first: tf.Variable,
+        second: tf.Variable,
+        gradient: tf.Tensor,
+        rate: tf.Tensor,
+        epsilon: tf.Tensor,
+        shrinkage: tf.Tensor,
+        finite: tf.Tensor | None,
+        decays: bool,
+    ) -> None:
+        def number(value: tf.Tensor | float) -> tf.Tensor:
+            # not tf.cast alone: it would make float32 of a Python number first
+            return tf.cast(tf.convert_to_tensor(value, tf.float64), parameter.dtype)
+
+        def update() -> None:
+            if decays:
+                parameter.assign(parameter * number(1.0 - shrinkage))
+            tf.raw_ops.ResourceApplyAdam(
+                var=parameter.handle,
+                m=first.handle,
+                v=second.handle,
+                beta1_power=number(0.0),
+                beta2_power=number(0.0),
+                lr=number(rate),
+                beta1=number(self.settings.beta1),
+                beta2=number(self.settings.beta2),
+                epsilon=number(epsilon),
+                grad=gradient,
+            )
+
+        _unless(finite, update)
+
+
+def make_optimizer(network: tf.Module, trained: tf.Module, workload: Workload) -> Optimizer:
+    """The workload's optimizer for the trained part of a network."""
+    if not isinstance(workload, TextWorkload):
+        return Sgd(trained.trainable_variables, workload.optimizer)
+    return AdamW(network.canonical_parameters(), rate_factors(network.arch, workload), workload.optimizer)

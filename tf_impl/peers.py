@@ -17,9 +17,10 @@ import tensorflow as tf
 
 from shared.batches import TrainBatches
 from shared.protocol import Cell, EventWriter
-from shared.schedule import rates
-from shared.session import open_cell_store
-from tf_impl import replicas
+from shared.session import open_cell_store, training_rates
+from shared.spec import TextWorkload
+from tf_impl import data, replicas
+from tf_impl.native_text import NativeTextNetwork
 from tf_impl.worker import Wing
 
 Train = Callable[[float], object]  # one training step at a learning rate
@@ -27,6 +28,47 @@ PROFILED_OPERATORS = 25
 
 
 def peer_step(cell: Cell) -> Train:
+    """The library's network in a loop."""
+    return text_peer_step(cell) if isinstance(cell.workload, TextWorkload) else page_peer_step(cell)
+
+
+def text_peer_step(cell: Cell) -> Train:
+    """`keras_hub`'s BERT on a resident batch, in a `tf.function`, with Keras's AdamW; no attention dropout, as ours."""
+    import keras
+
+    group = replicas.start(cell)
+    network = NativeTextNetwork(cell)
+    for layer in network.body.layers:
+        if hasattr(layer, "_self_attention_layer"):
+            layer._self_attention_layer._dropout_layer.rate = 0.0
+    optimizer = keras.optimizers.AdamW(0.1, weight_decay=cell.workload.optimizer.weight_decay)
+    parameters = network.body.trainable_variables + network.classifier.trainable_variables
+    optimizer.build(parameters)
+    entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    batch = data.resident(TrainBatches(open_cell_store(cell), cell.workload, cell.seed, 1).batch, group)
+    inputs = {
+        "token_ids": batch.tokens,
+        "segment_ids": tf.zeros_like(batch.tokens),
+        "padding_mask": tf.cast(tf.range(batch.tokens.shape[1]) < batch.lengths[:, None], tf.int32),
+    }
+
+    @tf.function
+    def train(inputs: dict[str, tf.Tensor], labels: tf.Tensor) -> tf.Tensor:
+        with tf.GradientTape() as tape:
+            pooled = network.dropout(network.body(inputs, training=True)["pooled_output"], training=True)
+            loss = entropy(labels, network.classifier(pooled))
+        gradients = tape.gradient(loss, [parameter.value for parameter in parameters])
+        optimizer.apply_gradients(zip(gradients, parameters, strict=True))
+        return loss
+
+    def step(rate: float) -> tf.Tensor:
+        optimizer.learning_rate.assign(rate)
+        return train(inputs, batch.labels)
+
+    return step
+
+
+def page_peer_step(cell: Cell) -> Train:
     """`keras.applications`' EfficientNetB0 on a resident float batch, in a `tf.function`, all else left alone."""
     import keras
 
@@ -63,9 +105,7 @@ def bare_step(cell: Cell) -> Train:
 
 def plan(cell: Cell) -> list[float]:
     """The learning rate of each step, as the session has it."""
-    measure, schedule = cell.workload.measure, cell.workload.schedule
-    num_steps = measure.warmup_steps + measure.measured_steps
-    return [float(rate) for rate in rates(schedule, schedule.peak_rate, num_steps, cell.global_batch)]
+    return training_rates(cell, TrainBatches(open_cell_store(cell), cell.workload, cell.seed, cell.replicas)).tolist()
 
 
 def timed(cell: Cell, step: Train) -> None:
@@ -81,7 +121,7 @@ def timed(cell: Cell, step: Train) -> None:
     tf.test.experimental.sync_devices()
     seconds = time.perf_counter() - started
     steps = len(schedule) - warmup
-    emit("window", seconds=seconds, steps=steps, samples=steps * cell.global_batch)
+    emit("window", seconds=seconds, steps=steps, samples=steps * cell.global_batch, tokens=None, retraces=0)
 
 
 def profiled(cell: Cell, step: Train) -> None:

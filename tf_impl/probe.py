@@ -7,24 +7,25 @@ import sys
 import numpy as np
 import tensorflow as tf
 
-from shared.batches import EvalBatches, architecture_of
+from shared.batches import EvalBatches
 from shared.convert import from_hwio
 from shared.efficientnet import is_statistic
+from shared.metrics import Counts
+from shared.networks import architecture_of
 from shared.probe import Arrays, Task, answer
 from shared.store import open_store
 from shared.weights import Weights, initial_weights
-from tf_impl import data
-from tf_impl.model import EfficientNet, named_tensors, weights_of
+from tf_impl import data, networks
+from tf_impl.inputs import Batch
+from tf_impl.networks import named_tensors, weights_of
 from tf_impl.replicas import Replicas
-from tf_impl.step import Batch, Step
+from tf_impl.step import Step
+from tf_impl.tokenizer import tokens
 
 
-def make_step(task: Task, weights: Weights, norm_momentum: float | None = None) -> Step:
+def make_step(task: Task, weights: Weights) -> Step:
     """A step on one replica, as the worker makes it."""
-    model = task.workload.model
-    momentum = model.norm_momentum if norm_momentum is None else norm_momentum
-    network = EfficientNet(architecture_of(task.workload), weights, momentum, model.norm_epsilon)
-    return Step(network, task.workload, task.precision, 1)
+    return Step(networks.build(task.workload, weights), task.workload, task.precision, 1)
 
 
 def one_replica() -> Replicas:
@@ -40,37 +41,37 @@ def resident(task: Task, step: int = 0) -> Batch:
 def parameters(task: Task) -> Arrays:
     """Every tensor by canonical name, and the number of trained scalars."""
     network = make_step(task, task.start()).network
-    count = sum(int(np.prod(variable.shape)) for variable in network.trainable_variables)
-    return weights_of(network) | {"num_trainable": np.array(count)}
+    return weights_of(network) | {"num_trainable": np.array(networks.num_trained(network))}
 
 
 def input_batches(task: Task) -> Arrays:
-    """What the real input pipeline delivers for the first steps, and the network input made from it."""
+    """What the real input pipeline delivers for the first steps, and the network's input made from it."""
     step = make_step(task, task.start())
     arrays: Arrays = {}
     stream = data.stream(task.batches().batch, task.steps, 1, one_replica())
     for index, batch in enumerate(stream):
-        pages, labels, _, shear, keep_block, keep_unit = (tensor.numpy() for tensor in batch)
-        arrays |= {f"pages.{index}": pages, f"labels.{index}": labels, f"shear.{index}": shear}
-        arrays |= {f"keep_block.{index}": keep_block, f"keep_unit.{index}": keep_unit}
-        arrays[f"images.{index}"] = step.images(batch, augment=True).numpy()
+        arrays |= {f"{field}.{index}": tensor.numpy() for field, tensor in batch._asdict().items()}
+        inputs = step.inputs(batch, training=True)
+        if task.is_text:
+            arrays[f"padding.{index}"] = np.isneginf(inputs[1].numpy())
+        else:
+            arrays[f"images.{index}"] = inputs[0].numpy()
     return arrays
 
 
 def forward(task: Task) -> Arrays:
-    """Statistics after one training-mode pass that replaces them, then logits in evaluation mode."""
-    step = make_step(task, task.start(), norm_momentum=0.0)
-    images = step.images(resident(task), augment=False)
-    step.network(images, training=True)
-    logits = step.network(images)
+    """Logits in evaluation mode; where there are statistics, after one training-mode pass that replaces them."""
+    step = make_step(task.with_fresh_statistics(), task.start())
+    inputs = step.inputs(resident(task), training=False)
+    step.network(*inputs, training=True)
+    logits = step.network(*inputs)
     statistics = {name: value for name, value in weights_of(step.network).items() if is_statistic(name)}
     return statistics | {"logits": logits.numpy()}
 
 
 def backward(task: Task) -> Arrays:
     """Loss and every gradient, training mode, nothing dropped."""
-    step = make_step(task, task.start())
-    step.drops_blocks = step.drops_units = False
+    step = make_step(task.without_drops(), task.start())
     loss, gradients = step.loss_and_gradients(resident(task))
     of_variable = {id(v): gradient for v, gradient in zip(step.optimizer.parameters, gradients, strict=True)}
     trained = {name: v for name, v in named_tensors(step.network).items() if not is_statistic(name)}
@@ -96,14 +97,18 @@ def accuracy(task: Task) -> Arrays:
         stream = data.stream(task.batches(seed).batch, task.steps, 0, one_replica())
         for rate, batch in zip(task.rates(), stream, strict=True):
             step.train(batch, float(rate))
-        evaluation = EvalBatches(store, task.workload, "test", 1)
-        counts = [step.evaluate(b) for b in data.stream(evaluation.batch, evaluation.num_batches, 0, one_replica())]
-        correct.append(np.sum([count.numpy() for count in counts], axis=0))
+        evaluation, counts = EvalBatches(store, task.workload, "test", 1), Counts()
+        for index, batch in enumerate(data.stream(evaluation.batch, evaluation.num_batches, 0, one_replica())):
+            samples = evaluation.samples(index, 0)
+            (logits,) = step.predict(batch)
+            counts.add(logits.numpy()[: len(samples)], store.labels[samples])
+        correct.append((counts.correct, counts.total))
     return {"correct": np.array(correct)[:, 0], "total": np.array(correct)[:, 1]}
 
 
 PROBES = {
     "parameters": parameters,
+    "tokens": tokens,
     "input": input_batches,
     "forward": forward,
     "backward": backward,

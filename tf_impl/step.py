@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import tensorflow as tf
 
 from shared import loss_scale
+from shared.sections import EfficientNetModel
 from shared.spec import Workload
-from tf_impl.augment import network_input
-from tf_impl.model import EfficientNet
-from tf_impl.optimizer import Sgd
+from tf_impl.inputs import Batch, network_inputs, unit_factors
+from tf_impl.networks import Network
+from tf_impl.optimizer import make_optimizer
 
 COMPUTE_DTYPES = {"fp32": tf.float32, "bf16": tf.bfloat16, "fp16": tf.float16, "fp64": tf.float64}
-
-Batch = tuple[tf.Tensor, ...]  # the tensors of shared.batches.FIELDS, one value a replica
 
 
 class Step:
@@ -22,15 +23,14 @@ class Step:
     global batch, and the gradients are summed over replicas. (`fit` and `Optimizer.apply` would sum means.)
     """
 
-    def __init__(self, network: EfficientNet, workload: Workload, precision: str, replicas: int) -> None:
+    def __init__(self, network: Network, workload: Workload, precision: str, replicas: int) -> None:
         self.network = network
         self.workload = workload
         self.dtype = COMPUTE_DTYPES[precision]
         self.replicas = replicas
         self.frozen = False
-        self.training_norm = workload.model.norm_statistics == "batch"
-        self.drops_blocks = workload.model.drop_connect > 0
-        self.drops_units = workload.model.dropout > 0
+        model = workload.model
+        self.training_norm = not isinstance(model, EfficientNetModel) or model.norm_statistics == "batch"
         self.exact = tf.float64 if self.dtype == tf.float64 else tf.float32
         self.strategy = tf.distribute.get_strategy()
         self.scaled = precision == "fp16"
@@ -39,9 +39,9 @@ class Step:
         self._prepare(network)
 
     def _prepare(self, trained: tf.Module) -> None:
-        self.optimizer = Sgd(trained.trainable_variables, self.workload.optimizer)
-        self._train = tf.function(self._train_all)
-        self._evaluate = tf.function(self._evaluate_all)
+        self.optimizer = make_optimizer(self.network, trained, self.workload)
+        self._train = tf.function(self._train_all, autograph=False)
+        self._predict = tf.function(self._predict_all, autograph=False)
 
     def freeze(self) -> None:
         """Train nothing but the classifier from now on; the rest runs in inference mode."""
@@ -49,26 +49,24 @@ class Step:
         with self.strategy.scope():
             self._prepare(self.network.classifier)
 
-    def images(self, batch: Batch, augment: bool) -> tf.Tensor:
-        """The network's input (N, H, W, 3) for a batch."""
-        settings = self.workload.input
-        shear = batch[3] if augment and settings.shear_degrees else None
-        return network_input(batch[0], shear, settings.mean, settings.std, self.dtype)
+    def inputs(self, batch: Batch, training: bool) -> tuple[tf.Tensor | None, ...]:
+        """What the network reads of a batch."""
+        return network_inputs(batch, self.workload, self.dtype, training)
 
     def loss(self, batch: Batch) -> tf.Tensor:
-        """Mean cross-entropy over this replica's samples, training mode."""
-        _, labels, _, _, keep_block, keep_unit = batch
-        images = self.images(batch, augment=True)
-        keep_block = keep_block if self.drops_blocks else None
-        keep_unit = keep_unit if self.drops_units else None
+        """Mean loss over this replica's samples, training mode."""
+        inputs, keep_unit = self.inputs(batch, training=True), unit_factors(batch, self.workload)
         if self.frozen:
+            images, _ = inputs
             features = tf.stop_gradient(self.network.features(images, None, training=False))
             logits = self.network.classify(features, keep_unit)
         else:
-            logits = self.network(images, keep_block, keep_unit, training=self.training_norm)
-        return tf.reduce_mean(
-            tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=tf.cast(logits, self.exact))
-        )
+            logits = self.network(*inputs, keep_unit, training=self.training_norm)
+        logits = tf.cast(logits, self.exact)
+        if self.workload.model.multi_label:
+            truth = tf.cast(batch.labels, self.exact)
+            return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels=truth, logits=logits))
+        return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=batch.labels, logits=logits))
 
     def loss_and_gradients(self, batch: Batch) -> tuple[tf.Tensor, list[tf.Tensor]]:
         """The loss and its gradients, averaged over replicas, in the order of the optimizer's parameters."""
@@ -76,7 +74,8 @@ class Step:
             tape.watch(self.optimizer.parameters)
             loss = self.loss(batch)
             share = loss * tf.cast(self.scale, loss.dtype) / self.replicas
-        gradients = tape.gradient(share, self.optimizer.parameters)
+        # an embedding's gradient comes as rows: summed up and made dense, as the optimizer squares the sum
+        gradients = [tf.convert_to_tensor(each) for each in tape.gradient(share, self.optimizer.parameters)]
         context = tf.distribute.get_replica_context()
         if self.replicas > 1:
             gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
@@ -85,11 +84,20 @@ class Step:
 
     def train(self, batch: Batch, rate: float) -> tf.Tensor:
         """One optimizer step; the loss before it (a scalar tensor that nobody has waited for)."""
-        return self._train(batch, tf.constant(rate, self.exact))
+        return self._train(batch, tf.constant(rate, tf.float64))
 
-    def evaluate(self, batch: Batch) -> tf.Tensor:
-        """(correct, total, summed loss) over the real rows of all replicas' batches, float64."""
-        return self._evaluate(batch)
+    def predict(self, batch: Batch) -> list[tf.Tensor]:
+        """Logits (N, K) of each replica's batch, evaluation mode."""
+        return list(self.strategy.experimental_local_results(self._predict(batch)))
+
+    def trace(self, batches: Iterable[Batch]) -> None:
+        """Compile the training step for batches of these shapes, without taking one."""
+        for batch in batches:
+            self._train.get_concrete_function(batch, tf.constant(0.0, tf.float64))
+
+    def num_traces(self) -> int:
+        """How often the training step was compiled so far."""
+        return int(self._train.experimental_get_tracing_count())
 
     def _train_all(self, batch: Batch, rate: tf.Tensor) -> tf.Tensor:
         losses = self.strategy.run(self._train_replica, args=(batch, rate))
@@ -118,13 +126,8 @@ class Step:
 
         tf.distribute.get_replica_context().merge_call(move, args=(factor, tf.where(grown, 0, good_steps)))
 
-    def _evaluate_all(self, batch: Batch) -> tf.Tensor:
-        counts = self.strategy.run(self._evaluate_replica, args=(batch,))
-        return self.strategy.reduce(tf.distribute.ReduceOp.SUM, counts, axis=None)
+    def _predict_all(self, batch: Batch) -> tf.Tensor:
+        return self.strategy.run(self._predict_replica, args=(batch,))
 
-    def _evaluate_replica(self, batch: Batch) -> tf.Tensor:
-        labels, weight = batch[1], batch[2]
-        logits = tf.cast(self.network(self.images(batch, augment=False)), tf.float32)
-        correct = tf.cast(tf.argmax(logits, 1, tf.int32) == labels, tf.float32) * weight
-        loss = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits) * weight
-        return tf.cast(tf.stack([tf.reduce_sum(correct), tf.reduce_sum(weight), tf.reduce_sum(loss)]), tf.float64)
+    def _predict_replica(self, batch: Batch) -> tf.Tensor:
+        return tf.cast(self.network(*self.inputs(batch, training=False)), tf.float32)

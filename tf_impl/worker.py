@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from shared.batches import EvalBatches, TrainBatches, architecture_of
+from shared.batches import EvalBatches, TrainBatches
 from shared.protocol import EXIT_OUT_OF_MEMORY, Cell, EventWriter
 from shared.session import open_cell_store, process_start_time, run_cell, starting_weights
+from shared.spec import TextWorkload
 from shared.weights import save_weights
-from tf_impl import data, native, replicas
-from tf_impl.model import EfficientNet, weights_of
-from tf_impl.step import Batch, Step
+from tf_impl import data, native, native_text, networks, replicas
+from tf_impl.inputs import Batch
+from tf_impl.step import Step
 
 
 class Wing:
@@ -32,19 +33,30 @@ class Wing:
             if cell.arm == "native":
                 self.network = native.network(cell)
             else:
-                model = cell.workload.model
-                self.network = EfficientNet(
-                    architecture_of(cell.workload), starting_weights(cell), model.norm_momentum, model.norm_epsilon
-                )
+                self.network = networks.build(cell.workload, starting_weights(cell))
             self.step = Step(self.network, cell.workload, cell.precision, group.count)
 
     def train_batches(self, batches: TrainBatches, num_steps: int) -> Iterator[Batch]:
-        """Batches of all replicas."""
-        return data.stream(batches.batch, num_steps, self.cell.loader_workers, self.group)
+        """Batches of all replicas; the step is compiled for every shape that may come before the first of them."""
+        fillers = (lambda _, __, width=width: batches.filler(width) for width in batches.widths)
+        self.step.trace(data.resident(filler, self.group) for filler in fillers)
+        return self._stream(batches, num_steps)
+
+    def _load(self, batches: TrainBatches | EvalBatches) -> tuple[data.Load, data.Finish | None]:
+        """What makes a batch, and what finishes it: the library's tokeniser in the native arm."""
+        if self.cell.arm == "native" and isinstance(self.cell.workload, TextWorkload):
+            texts = native_text.NativeTexts(batches, self.cell)
+            return texts.batch, texts.finish
+        return batches.batch, None
+
+    def _stream(self, batches: TrainBatches | EvalBatches, count: int) -> Iterator[Batch]:
+        load, finish = self._load(batches)
+        return data.stream(load, count, self.cell.loader_workers, self.group, finish)
 
     def resident_batch(self, batches: TrainBatches) -> Batch:
         """The first batch of all replicas."""
-        return data.resident(batches.batch, self.group)
+        load, finish = self._load(batches)
+        return data.resident(load, self.group, finish)
 
     def train_step(self, batch: Batch, rate: float) -> tf.Tensor:
         """One optimizer step."""
@@ -62,18 +74,19 @@ class Wing:
         """Wait for the devices."""
         self.group.synchronize()
 
-    def evaluate(self, batches: EvalBatches) -> tuple[int, int, float]:
-        """Counts over all replicas, with replica 0's batch-norm statistics."""
+    def predict(self, batches: EvalBatches) -> Iterator[list[np.ndarray]]:
+        """Logits of every replica's share, with replica 0's batch-norm statistics."""
         for variable in self.network.variables:
             first, *others = self.group.placement.experimental_local_results(variable)
             if variable.trainable is False:
                 for other in others:
                     other.assign(first)
-        counts = np.zeros(3)
-        for batch in data.stream(batches.batch, batches.num_batches, self.cell.loader_workers, self.group):
-            counts += self.step.evaluate(batch).numpy()
-        correct, total, loss = counts.tolist()
-        return int(correct), int(total), loss
+        for batch in self._stream(batches, batches.num_batches):
+            yield [logits.numpy() for logits in self.step.predict(batch)]
+
+    def num_traces(self) -> int:
+        """How often the training step was compiled."""
+        return self.step.num_traces()
 
     def allocator_peak(self) -> int | None:
         """Peak bytes of TensorFlow's GPU allocators, the largest of them."""
@@ -87,7 +100,7 @@ class Wing:
         return {
             "version.tensorflow": tf.__version__,
             "version.keras": tf.keras.__version__,
-            "num_parameters": sum(int(np.prod(v.shape)) for v in self.network.trainable_variables),
+            "num_parameters": networks.num_trained(self.network),
             "num_classes": self.cell.workload.model.num_classes,
             "threads.intra_op": tf.config.threading.get_intra_op_parallelism_threads(),
             "threads.inter_op": tf.config.threading.get_inter_op_parallelism_threads(),
@@ -98,15 +111,25 @@ class Wing:
             "tf32": tf.config.experimental.tensor_float_32_execution_enabled() if cuda else False,
             "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1") == "1",
             "reduction": ("nccl" if cuda else "one device") + " sum of shares" if self.group.count > 1 else "none",
-            "norm_rule": "per replica, unbiased running variance; evaluated with replica 0's",
-            "padding": "same (TensorFlow's rule)",
+            **self.family_settings(),
             "loader_workers": self.cell.loader_workers,
             "weights": self.cell.weights or f"seeded start {self.cell.seed}",
         }
 
+    def family_settings(self) -> dict[str, Any]:
+        """What there is to say of the kind of network alone."""
+        if isinstance(self.cell.workload, TextWorkload) and self.cell.arm == "native":
+            return native_text.SETTINGS
+        if isinstance(self.cell.workload, TextWorkload):
+            return {"attention": "matrix products and softmax", "gelu": "exact"}
+        return {
+            "norm_rule": "per replica, unbiased running variance; evaluated with replica 0's",
+            "padding": "same (TensorFlow's rule)",
+        }
+
     def save(self, path: str) -> None:
         """Leave the weights as safetensors."""
-        save_weights(Path(path), weights_of(self.network))
+        save_weights(Path(path), networks.weights_of(self.network))
 
 
 def main() -> int:

@@ -20,9 +20,11 @@ from shared.errors import UserError
 # a file beside these and a line here.
 COMMANDS = {
     "run": "Train and time the workload in each framework at each number of replicas.",
+    "accuracy": "Score image model, text model and their ensemble over random splits.",
     "verify": "Prove that both frameworks run the same computation.",
     "plot": "Draw the figures of one or more runs from their records.",
     "data": "Prepare, describe and check stores of pages.",
+    "baseline": "Score a store's text with linear models, what a network has to beat.",
     "list": "Show the workloads, their presets and certificates.",
 }
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import click
 
-PAGE_SIZES = click.IntRange(8, 4096)
+PAGE_SIZES, DEFAULT_SIZE = click.IntRange(8, 4096), 384
+SOURCES = ["rvl-cdip", "tobacco3482", "folder", "index", "corpus", "synthetic"]
+ENGINES = ["tesseract", "rapidocr", "auto", "none", "txt"]
 
 
 @click.group(name="data")
@@ -15,63 +17,87 @@ def command() -> None:
 
 
 @command.command()
-@click.argument("source", type=click.Choice(["rvl-cdip", "tobacco3482", "folder", "index", "synthetic"]))
+@click.argument("source", type=click.Choice(SOURCES))
 @click.argument("path", required=False, type=click.Path(path_type=Path))
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The store: a directory to be made.")
-@click.option("--size", default=384, show_default=True, type=PAGE_SIZES, help="Height and width of a page, pixels.")
+@click.option("--size", type=PAGE_SIZES, help=f"Height and width of a page, pixels.  [{DEFAULT_SIZE}]")
 @click.option("--workers", type=click.IntRange(1), help="Processes; by default, and at most, one a core.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of the split and synthetic pages.")
 @click.option("--split", metavar="TRAIN,VAL,TEST", help="Shares, where the source has no own split.  [0.8,0.1,0.1]")
 @click.option("--limit", type=click.IntRange(1), help="Take so many pages, evenly over classes and splits.")
 @click.option("--root", type=click.Path(path_type=Path), help="index: folder its file names start from.  [its own]")
+@click.option(
+    "--ocr",
+    is_flag=False,
+    flag_value="auto",
+    type=click.Choice(ENGINES),
+    help="Read the pages' text; alone, or auto: Tesseract where it is installed, else RapidOCR; txt: the UTF-8 .txt "
+    "file beside each page.  [none]",
+)
+@click.option("--ocr-lang", metavar="LANG", help="Tesseract: language packs, joined by +.  [eng]")
+@click.option("--ocr-timeout", metavar="SECONDS", type=click.FloatRange(0, min_open=True), help="Of a page.  [60]")
+@click.option("--text-root", type=click.Path(path_type=Path), help="--ocr txt: folder that mirrors the pages'.")
+@click.option("--val-share", type=click.FloatRange(0, 1, max_open=True), help="corpus: of train, if no val.  [0.1]")
 @click.option("--pages", type=click.IntRange(1), help="synthetic: number of pages.  [3200]")
 @click.option("--classes", type=int, help="synthetic: number of classes, 2 to 16.  [16]")
 def prepare(
     source: str,
     path: Path | None,
     out: Path,
-    size: int,
+    size: int | None,
     workers: int | None,
     seed: int,
     split: str | None,
     limit: int | None,
     root: Path | None,
+    ocr: str | None,
+    ocr_lang: str | None,
+    ocr_timeout: float | None,
+    text_root: Path | None,
+    val_share: float | None,
     pages: int | None,
     classes: int | None,
 ) -> None:
-    """Decode the pages of SOURCE at PATH once, into a store that both frameworks read.
+    """Decode the pages of SOURCE at PATH once, and read their text, into a store that both frameworks read.
 
     \b
     rvl-cdip     PATH has images/ and labels/train.txt, val.txt, test.txt
     tobacco3482  PATH has the ten folders ADVE to Scientific
     folder       PATH has a folder a class
     index        PATH is a .csv or .jsonl file with file, label and perhaps split
+    corpus       PATH is a .jsonl file, or has train.jsonl, perhaps val.jsonl and test.jsonl: text without pages,
+                 with text (or title and body) and label (or labels, a list)
     synthetic    no PATH: pages are drawn; good for trying the suite out, not for judging accuracy
 
-    Pages that can't be read are listed and passed over. An interrupted call goes on where it was when it is repeated.
-    An existing store is never overwritten.
+    Pages that can't be read are listed and passed over; one that OCR can't read has no text and is listed too. An
+    interrupted call goes on where it was when it is repeated. An existing store is never overwritten.
     """
     from rich.console import Console
 
-    from bench.data.load import Request, open_source
+    from bench.data.load import Request, open_source, refuse
     from bench.data.prepare import prepare as prepare_store
     from bench.data.progress import ConsoleProgress
     from bench.data.show import print_summary
     from bench.data.splits import parse_split
 
+    if source == "corpus":
+        refuse(source, {"--size": size})
     shares = parse_split(split) if split is not None else None
     console = Console()
-    request = Request(source, path, seed, shares, limit, root, pages, classes)
+    request = Request(
+        source, path, seed, shares, limit, root, pages, classes, val_share, ocr, ocr_lang, ocr_timeout, text_root
+    )
     with ConsoleProgress(console) as progress:
         try:
-            prepared = prepare_store(open_source(request), out, size, workers, progress)
+            prepared = prepare_store(open_source(request), out, size or DEFAULT_SIZE, workers, progress)
         except KeyboardInterrupt:
             click.echo(f"{out}: stopped; finished pages are kept, the same command goes on from them", err=True)
             raise
     if prepared.existed:
         click.echo(f"{out}: already prepared from these arguments and inputs; nothing to do")
     elif prepared.num_resumed:
-        click.echo(f"{out}: went on from {prepared.num_resumed} finished pages")
+        text = f", {prepared.num_read_before} of them read" if prepared.num_read_before else ""
+        click.echo(f"{out}: went on from {prepared.num_resumed} finished pages{text}")
     print_summary(prepared.store, console)
 
 

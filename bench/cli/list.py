@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import click
 
+from shared.spec import ImageWorkload, TextWorkload, Workload
+
 COLUMNS = (
     "workload",
     "preset",
     "network",
-    "pixels",
+    "sample",
     "batch a replica",
     "epochs",
     "steps measured",
@@ -38,8 +40,7 @@ def command() -> None:
             table.add_row(
                 name,
                 preset,
-                f"{workload.model.family} {workload.model.variant}",
-                str(workload.input.image_size),
+                *model_and_input(workload),
                 str(workload.train.batch_per_replica),
                 str(workload.train.epochs),
                 str(workload.measure.measured_steps),
@@ -50,3 +51,12 @@ def command() -> None:
     if not console.is_terminal:
         console = Console(width=140)
     console.print(table)
+
+
+def model_and_input(workload: Workload) -> tuple[str, str]:
+    """The network's kind and size, and what a sample is."""
+    if isinstance(workload, ImageWorkload):
+        return f"{workload.model.family} {workload.model.variant}", f"{workload.input.image_size} px"
+    assert isinstance(workload, TextWorkload)
+    model = workload.model
+    return f"{model.family} {model.num_layers} x {model.hidden_size}", f"{workload.input.max_tokens} tokens"

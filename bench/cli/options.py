@@ -70,3 +70,8 @@ input_mode = click.option(
 )
 data = click.option("--data", type=click.Path(), metavar="STORE", help="A prepared store. Default: synthetic pages.")
 seed = click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+vocab = click.option(
+    "--vocab",
+    metavar="FILE|NAME",
+    help="Of texts: a vocab.txt, a folder or a hub's name. Default: a vocabulary trained on the texts.",
+)

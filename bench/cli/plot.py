@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from bench.accuracy.results import is_accuracy_run
+from bench.accuracy.results import read_records as read_accuracy_records
 from bench.plots import FIGURES_FOLDER, FORMATS, plot_records
 from bench.records import read_records
 from shared.errors import UserError
@@ -32,12 +34,21 @@ def parse_formats(context: click.Context, parameter: click.Parameter, value: str
 def command(directories: tuple[Path, ...], out: Path | None, formats: tuple[str, ...]) -> None:
     """Draw speedup, training time, throughput and accuracy of one or more runs.
 
-    DIR is what `bench run` made. Runs that differ in workload, spec, device, precision, input or data get figures of
-    their own; runs that agree in all of them count as repeats of each other.
+    DIR is what `bench run` made, or one that `bench accuracy` made. Runs that differ in workload, spec, device,
+    precision, input or data get figures of their own; runs that agree in all of them count as repeats of each other.
     """
     if out is None:
         if len(directories) > 1:
             raise UserError("several run directories: say with --out where their figures go")
         out = directories[0] / FIGURES_FOLDER
+    accuracy_runs = [directory for directory in directories if is_accuracy_run(directory)]
+    if accuracy_runs:
+        if len(directories) > 1:
+            raise UserError(f"{accuracy_runs[0]}: a run of `bench accuracy` is drawn alone; name no other with it")
+        from bench.plots.accuracy import plot_accuracy
+
+        for path in plot_accuracy(read_accuracy_records(accuracy_runs[0]), out, formats):
+            click.echo(path)
+        return
     for path in plot_records(read_records(directories), out, formats):
         click.echo(path)

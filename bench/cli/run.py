@@ -24,6 +24,7 @@ RESUME_OPTIONS = {"resume", "timeout", "dry_run"}
 @options.workload
 @options.preset
 @options.data
+@options.vocab
 @options.device
 @click.option(
     "--cores-per-replica", type=options.POSITIVE, help="CPU cores a replica. Default: cores // most replicas."
@@ -135,6 +136,8 @@ def print_plan(plan: Any, finished: set[str]) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from bench.plots.caption import input_shape
+
     workload, first = plan.workload, plan.cells[0]
     table = Table()
     for column in ("cell", "replicas", "cores", "threads", "global batch", "epochs", "steps", "measured"):
@@ -151,7 +154,7 @@ def print_plan(plan: Any, finished: set[str]) -> None:
     lines = [
         f"workload: {workload.name}, preset {workload.preset}, spec {workload.spec_hash}",
         f"device: {first.device} ({plan.device_name}); tuned environment: {'yes' if plan.tune else 'no'}",
-        f"pages: {plan.pages.name} ({plan.pages.digest}), {plan.pages.image_size} px, "
+        f"data: {plan.pages.name} ({plan.pages.digest}), {input_shape(plan.pages.image_size, plan.pages.max_tokens)}, "
         f"{'/'.join(str(count) for count in plan.pages.split_sizes.values())} train/val/test: {plan.pages.path}",
         *(f"note: {note}" for note in plan.notes),
     ]

@@ -14,16 +14,21 @@ from bench.cli import options
 @options.workload
 @options.preset
 @click.option("--mutations", is_flag=True, help="Plant a known difference a rung and see each one caught.")
-def command(workload: str, preset: str | None, mutations: bool) -> None:
+@click.option("--data", help="Of texts: a store whose texts both wings tokenise, besides odd ones.")
+@options.vocab
+def command(workload: str, preset: str | None, mutations: bool, data: str | None, vocab: str | None) -> None:
     """Prove that both wings compute the same, rung by rung, on this machine's CPU.
 
     Runs in minutes and leaves a certificate under results/certificates/ for this computation, the present code and the
     installed versions; `bench run` stamps its records with it. It says nothing about speed, and nothing about GPU
     kernels beyond what the frameworks promise for them. Exit status 1: a rung broke, or a mutation got through.
     """
+    from bench.stores import tokenised_texts
     from bench.verify.ladder import certify
     from bench.verify.mutations import run_mutations
     from shared import spec
+    from shared.errors import UserError
+    from shared.spec import TextWorkload
 
     chosen = spec.load(workload, preset or spec.FULL)
     begin = time.monotonic()
@@ -35,7 +40,12 @@ def command(workload: str, preset: str | None, mutations: bool) -> None:
         missed = [outcome for outcome in run_mutations(chosen, say) if not outcome.caught]
         click.echo(f"{len(missed)} mutations got through" if missed else "every mutation was caught")
         sys.exit(1 if missed else 0)
-    certificate = certify(chosen, say)
+    corpus = None
+    if data is not None:
+        if not isinstance(chosen, TextWorkload):
+            raise UserError(f"--data: {chosen.name} reads pages, there is nothing to tokenise; leave it out")
+        corpus = tokenised_texts(data, chosen, vocab, dry_run=False, say=say).path
+    certificate = certify(chosen, say, corpus)
     verdict = "verified" if certificate.passed else "BROKEN"
     click.echo(f"{chosen.name} ({chosen.preset}): {verdict}, certificate {certificate.id}")
     sys.exit(0 if certificate.passed else 1)

@@ -1,4 +1,4 @@
-"""From an image file to a grey page of the store's size."""
+"""From an image file to a grey page, at its own resolution or the store's size."""
 
 from __future__ import annotations
 
@@ -68,15 +68,11 @@ def load(image: Image.Image) -> None:
         raise PageError(f"damaged TIFF data: {errors[0].strip()}")
 
 
-def decode(path: str | Path, size: int) -> np.ndarray:
-    """Read one page; of several in a file, the first.
+def open_page(path: str | Path) -> Image.Image:
+    """Read one page, grey, at its own resolution; of several in a file, the first.
 
     Args:
         path: TIFF, PNG, JPEG or anything else that Pillow reads.
-        size: height and width of the result, pixels; the aspect ratio is not kept.
-
-    Returns:
-        uint8, size x size, grey: 0 is black.
 
     Raises:
         PageError: zero bytes, truncated, corrupt, not an image, or above Pillow's decompression-bomb limit.
@@ -91,7 +87,7 @@ def decode(path: str | Path, size: int) -> np.ndarray:
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(file) as image:
                 load(image)
-                page = to_grey(image).resize((size, size), FILTER)
+                return to_grey(image)
     except PageError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
@@ -103,4 +99,18 @@ def decode(path: str | Path, size: int) -> np.ndarray:
     except Exception as error:  # the decoders are foreign code: damaged bytes raise nearly anything in them
         reason = str(error).strip().splitlines()
         raise PageError(f"{type(error).__name__}: {reason[0] if reason else 'damaged'}") from None
-    return np.asarray(page)
+
+
+def decode(path: str | Path, size: int) -> np.ndarray:
+    """Read one page at the size of a store.
+
+    Args:
+        size: height and width of the result, pixels; the aspect ratio is not kept.
+
+    Returns:
+        uint8, size x size, grey: 0 is black.
+
+    Raises:
+        PageError: as `open_page`.
+    """
+    return np.asarray(open_page(path).resize((size, size), FILTER))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -9,12 +11,37 @@ import numpy as np
 from PIL import Image
 
 from bench.data import synthetic
-from bench.data.prepare import Progress, prepare, silent
-from bench.data.source import Page, Source
+from bench.data.prepare import prepare, silent
+from bench.data.source import Page, Progress, Source, TextJob, TextOutcome
 from shared.errors import UserError
-from shared.store import SPLITS, Store, open_store
+from shared.store import IMAGES, LABELS, NAMES, SPLIT_CODES, SPLITS, Store, open_store, string_files
 
 open_once = lru_cache(maxsize=1)(open_store)  # in a worker process, once for all of its pages
+
+
+@dataclass(frozen=True)
+class CopiedText:
+    """A `bench.data.source.TextPart`: whatever a store holds beside its pages, and the manifest's lines about it."""
+
+    store: Store
+
+    def identity(self) -> str:
+        """The same store has the same text."""
+        return self.store.digest
+
+    def write(self, job: TextJob) -> TextOutcome:
+        """Copy the files."""
+        assert job.kept == list(range(len(self.store.labels))), "a store's pages can all be read"
+        for name in self.store.manifest["bytes"]:
+            if name not in (IMAGES, LABELS, SPLIT_CODES, *string_files(NAMES)):
+                shutil.copyfile(self.store.path / name, job.partial.store / name)
+        facts = ("ocr", "text", "tokens")
+        return TextOutcome({key: self.store.manifest[key] for key in facts if key in self.store.manifest})
+
+
+def label_of(store: Store, row: int) -> int | tuple[int, ...]:
+    """A document's label, or its labels where it may have several."""
+    return tuple(np.flatnonzero(store.labels[row]).tolist()) if store.multi_label else int(store.labels[row])
 
 
 def shrink(row: int, size: int, store: str) -> np.ndarray:
@@ -23,30 +50,38 @@ def shrink(row: int, size: int, store: str) -> np.ndarray:
     Returns:
         uint8, size x size.
     """
-    page = Image.fromarray(np.asarray(open_once(store).images[row]))
+    images = open_once(store).images
+    assert images is not None
+    page = Image.fromarray(np.asarray(images[row]))
     return np.asarray(page.resize((size, size), Image.Resampling.BOX))
 
 
 def resized(store: Store, size: int, out: str | Path, workers: int | None = None, progress: Progress = silent) -> Store:
-    """A copy of a store with smaller pages: the same order, labels, splits and name. Reused where it exists.
+    """A copy of a store with smaller pages: the same order, labels, splits, names and text. Reused where it exists.
 
     Raises:
-        UserError: pages would have to be enlarged, or what `prepare` raises.
+        UserError: the store has no pages, they would have to be enlarged, or what `prepare` raises.
     """
+    if store.image_size is None:
+        raise UserError(f"{store.path}: holds no pages; choose a store with pages")
     if size > store.image_size:
         raise UserError(
             f"{store.path}: its pages are {store.image_size} pixels, {size} are needed, and enlarging invents detail; "
             f"prepare the data again with --size {size}"
         )
-    codes = zip(store.labels.tolist(), store.split_codes.tolist(), strict=True)
     source = Source(
         name=store.name,
         classes=store.classes,
-        pages=[Page(row, label, SPLITS[code], f"page {row}") for row, (label, code) in enumerate(codes)],
+        pages=[
+            Page(row, label_of(store, row), SPLITS[code], store.names[row])
+            for row, code in enumerate(store.split_codes.tolist())
+        ],
         render=partial(shrink, store=str(store.path.absolute())),
         arguments={**store.manifest.get("source", {}), "resized_from": store.digest, "size_before": store.image_size},
         path=str(store.path),
         rejected=store.manifest.get("rejected", []),
+        text=CopiedText(store),
+        multi_label=store.multi_label,
     )
     return prepare(source, out, size, workers, progress).store
 
@@ -59,6 +94,7 @@ def synthetic_store(
     classes: int = 16,
     workers: int | None = None,
     progress: Progress = silent,
+    ocr: str | None = None,
 ) -> Store:
     """A store of synthetic pages, split 80/10/10. Reused where it exists.
 
@@ -66,8 +102,14 @@ def synthetic_store(
         out: the store's directory.
         pages: how many, over all classes and splits. size: height and width, pixels.
         seed: of the pages and the split. classes: 2 to 16.
+        ocr: read the pages' text with this engine, see `bench.data.ocr.find_engine`.
 
     Raises:
-        UserError: too few pages or classes, or what `prepare` raises.
+        UserError: too few pages or classes, the engine is not installed, or what `prepare` raises.
     """
-    return prepare(synthetic.source(pages, seed, classes), out, size, workers, progress).store
+    source = synthetic.source(pages, seed, classes)
+    if ocr is not None:
+        from bench.data.ocr import find_engine, with_ocr
+
+        source = with_ocr(source, find_engine(ocr))
+    return prepare(source, out, size, workers, progress).store

@@ -1,18 +1,22 @@
-"""From the words of the command line to a source of pages."""
+"""From the words of the command line to a source of documents."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.data import sources
-from bench.data.decode import decode
-from bench.data.source import Source
+from bench.data.decode import decode, open_page
+from bench.data.ocr import PAGE_SECONDS, find_engine, with_ocr
+from bench.data.source import Page, Source
 from bench.data.splits import DEFAULT_SPLIT, assign_splits, take
+from bench.data.text_files import with_text_files, without_text_files
 from shared.errors import UserError
+from shared.store import SPLITS
 
-KINDS = ("rvl-cdip", "tobacco3482", "folder", "index", "synthetic")
+KINDS = ("rvl-cdip", "tobacco3482", "folder", "index", "corpus", "synthetic")
+NO_OCR, TEXT_FILES = "none", "txt"
 DEFAULT_PAGES, DEFAULT_CLASSES = 3200, 16
 
 
@@ -28,61 +32,44 @@ class Request:
     root: Path | None = None  # index: where its file names start from
     pages: int | None = None  # synthetic
     classes: int | None = None  # synthetic
+    val_share: float | None = None  # corpus
+    ocr: str | None = None  # one of bench.data.ocr.ENGINES, TEXT_FILES or NO_OCR
+    ocr_language: str | None = None
+    ocr_seconds: float | None = None  # time limit of a page
+    text_root: Path | None = None  # TEXT_FILES: folder that mirrors the pages'
 
 
 def open_source(request: Request) -> Source:
-    """The pages that a request asks for; files are looked up, not read.
+    """The documents that a request asks for; pages are looked up, not read.
 
     Raises:
-        UserError: an option that the source has no use for, or anything the source's reader objects to.
+        UserError: an option that the source has no use for, an engine that is not installed, or anything the
+            source's reader objects to.
     """
-    if request.kind == "synthetic":
-        return open_synthetic(request)
-    refuse(request.kind, {"--pages": request.pages, "--classes": request.classes})
-    if request.kind != "index":
-        refuse(request.kind, {"--root": request.root})
-    if request.path is None:
-        raise UserError(f"{request.kind} needs a PATH: the data set's folder (for `index`, the index file)")
-    readers: dict[str, Callable[[Path], sources.Pages]] = {
-        "rvl-cdip": sources.rvl_cdip,
-        "tobacco3482": sources.tobacco3482,
-        "folder": sources.folder,
-        "index": lambda path: sources.index(path, request.root),
-    }
+    refuse_unused(request)
+    openers = {"synthetic": open_synthetic, "corpus": open_corpus}
     try:
-        classes, pages = readers[request.kind](request.path)
+        return with_text(openers.get(request.kind, open_pages)(request), request)
     except OSError as error:
         raise UserError(f"{error.filename or request.path}: cannot be read: {error.strerror}") from None
-    shares = request.split or DEFAULT_SPLIT
-    has_splits = bool(pages and pages[0].split)
-    if has_splits and request.split:
-        raise UserError(f"--split: {request.path} has its own split; leave --split away")
-    if request.limit is not None:
-        pages = take(pages, request.limit, request.seed)
-    if not has_splits:
-        splits = assign_splits([page.name for page in pages], [page.label for page in pages], shares, request.seed)
-        pages = [page._replace(split=split) for page, split in zip(pages, splits, strict=True)]
-    return Source(
-        name=request.kind,
-        classes=classes,
-        pages=pages,
-        render=decode,
-        arguments={"seed": request.seed, "limit": request.limit, "split": None if has_splits else list(shares)},
-        path=str(request.path),
-    )
 
 
-def open_synthetic(request: Request) -> Source:
-    """The synthetic pages of a request."""
-    from bench.data import synthetic
-
-    refuse("synthetic", {"PATH": request.path, "--limit (see --pages)": request.limit, "--root": request.root})
-    return synthetic.source(
-        DEFAULT_PAGES if request.pages is None else request.pages,
-        request.seed,
-        DEFAULT_CLASSES if request.classes is None else request.classes,
-        request.split or DEFAULT_SPLIT,
-    )
+def refuse_unused(request: Request) -> None:
+    """Raises UserError for an option that would change nothing."""
+    kind = request.kind
+    if kind != "synthetic":
+        refuse(kind, {"--pages": request.pages, "--classes": request.classes})
+        if request.path is None:
+            raise UserError(f"{kind} needs a PATH: the data set's folder (for `index` and `corpus`, perhaps a file)")
+    if kind != "index":
+        refuse(kind, {"--root": request.root})
+    if kind != "corpus":
+        refuse(kind, {"--val-share": request.val_share})
+    ocr = request.ocr or NO_OCR
+    if ocr in (NO_OCR, TEXT_FILES):
+        refuse(f"--ocr {ocr}", {"--ocr-lang": request.ocr_language, "--ocr-timeout": request.ocr_seconds})
+    if ocr != TEXT_FILES:
+        refuse(f"--ocr {ocr}", {"--text-root": request.text_root})
 
 
 def refuse(kind: str, options: dict[str, object]) -> None:
@@ -90,3 +77,100 @@ def refuse(kind: str, options: dict[str, object]) -> None:
     for name, value in options.items():
         if value is not None:
             raise UserError(f"{kind} takes no {name}; leave it away")
+
+
+def with_text(source: Source, request: Request) -> Source:
+    """The source with the text that the request asks for."""
+    if request.ocr in (None, NO_OCR):
+        return source
+    if request.ocr == TEXT_FILES:
+        return with_text_files(source, request.text_root)
+    seconds = PAGE_SECONDS if request.ocr_seconds is None else request.ocr_seconds
+    return with_ocr(source, find_engine(str(request.ocr), request.ocr_language), seconds)
+
+
+def open_pages(request: Request) -> Source:
+    """A data set of page images."""
+    assert request.path is not None
+    readers: dict[str, Callable[[Path], sources.Pages]] = {
+        "rvl-cdip": sources.rvl_cdip,
+        "tobacco3482": sources.tobacco3482,
+        "folder": sources.folder,
+        "index": lambda path: sources.index(path, request.root),
+    }
+    classes, pages = readers[request.kind](request.path)
+    if request.ocr == TEXT_FILES and request.text_root is None:
+        pages = without_text_files(pages)
+    shares = request.split or DEFAULT_SPLIT
+    has_splits = bool(pages and pages[0].split)
+    if has_splits:
+        if request.split:
+            raise UserError(f"--split: {request.path} has its own split; leave --split away")
+        require_learnable(request.path, classes, pages)
+    if request.limit is not None:
+        pages = take(pages, request.limit, request.seed)
+    if not has_splits:
+        labels = [page.label for page in pages if isinstance(page.label, int)]
+        splits = assign_splits([page.name for page in pages], labels, shares, request.seed)
+        pages = [page._replace(split=split) for page, split in zip(pages, splits, strict=True)]
+    return Source(
+        name=request.kind,
+        classes=classes,
+        pages=pages,
+        render=decode,
+        image=open_page,
+        arguments={"seed": request.seed, "limit": request.limit, "split": None if has_splits else list(shares)},
+        path=str(request.path),
+    )
+
+
+def open_corpus(request: Request) -> Source:
+    """A corpus of text without pages."""
+    from bench.data.corpus import corpus
+
+    assert request.path is not None
+    refuse("corpus", {"--ocr": None if request.ocr == NO_OCR else request.ocr})
+    classes, pages, text, several = corpus(request.path, request.seed, request.split, request.val_share)
+    if not several:
+        require_learnable(request.path, classes, pages)
+    if request.limit is not None:
+        pages = take(pages, request.limit, request.seed)
+    return Source(
+        name=request.kind,
+        classes=classes,
+        pages=pages,
+        render=None,
+        arguments={"seed": request.seed, "limit": request.limit, "split": request.split, "val": request.val_share},
+        path=str(request.path),
+        text=text,
+        multi_label=several,
+    )
+
+
+def require_learnable(path: Path, classes: Sequence[str], pages: Sequence[Page]) -> None:
+    """Raises UserError for a label that the split of the data set itself never trains on."""
+    where: dict[int | tuple[int, ...], set[str]] = {}
+    for page in pages:
+        where.setdefault(page.label, set()).add(page.split)
+    for label, name in enumerate(classes):
+        splits = where.get(label, set())
+        if splits and SPLITS[0] not in splits:
+            raise UserError(
+                f"{path}: label {name!r} is in {' and '.join(sorted(splits))} alone, never in train: it cannot be "
+                "learnt; add training documents of it or leave it out"
+            )
+
+
+def open_synthetic(request: Request) -> Source:
+    """The synthetic pages of a request."""
+    from bench.data import synthetic
+
+    refuse("synthetic", {"PATH": request.path, "--limit (see --pages)": request.limit})
+    if request.ocr == TEXT_FILES:
+        raise UserError("synthetic pages have no text files; let --ocr read them")
+    return synthetic.source(
+        DEFAULT_PAGES if request.pages is None else request.pages,
+        request.seed,
+        DEFAULT_CLASSES if request.classes is None else request.classes,
+        request.split or DEFAULT_SPLIT,
+    )

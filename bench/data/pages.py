@@ -69,8 +69,12 @@ def render_task(task: Task, render: Render, size: int, images: Path) -> list[Res
     return results
 
 
-def follow_parent() -> None:
-    """Start-up of a worker: Ctrl-C is the parent's business, and with the parent gone this process ends too."""
+def follow_parent(last_act: Callable[[], None] | None = None) -> None:
+    """Start-up of a worker: Ctrl-C is the parent's business, and with the parent gone this process ends too.
+
+    Args:
+        last_act: called before it ends for that reason.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     parent = multiprocessing.parent_process()
@@ -78,6 +82,8 @@ def follow_parent() -> None:
 
     def end_with_parent() -> None:
         parent.join()
+        if last_act:
+            last_act()
         os._exit(1)
 
     threading.Thread(target=end_with_parent, daemon=True).start()

@@ -1,6 +1,7 @@
 """A store in the making: a hidden directory beside its destination, which a later call can continue.
 
-`.STORE.partial/` holds `fingerprint` (of the source), `journal` (a JSON line for each finished page), `lock` and
+`.STORE.partial/` holds `fingerprint` (of the source), `journal` (a JSON line for each decoded page), `ocr.jsonl` (one
+for each page that OCR has read, see `bench.data.ocr_journal`), `scratch/` (an engine's temporary files), `lock` and
 `store/`, which becomes the destination when it is whole.
 """
 
@@ -21,6 +22,7 @@ from shared.errors import UserError
 from shared.store import IMAGES
 
 FINGERPRINT, JOURNAL, LOCK, STORE = "fingerprint", "journal", "lock", "store"
+OCR_JOURNAL, SCRATCH = "ocr.jsonl", "scratch"
 
 
 @dataclass(frozen=True)
@@ -65,17 +67,19 @@ class Partial:
 
         Args:
             fingerprint: of the source at the store's size.
-            image_bytes: of one page. num_pages: slots in the file.
+            image_bytes: of one page; 0: the documents have no pages. num_pages: slots in the file.
 
         Returns:
             Results of pages that an earlier call finished and whose pixels are still as it wrote them.
         """
         mark = self.root / FINGERPRINT
-        if not (mark.is_file() and mark.read_text() == fingerprint and self.images.is_file()):
+        if not (mark.is_file() and mark.read_text() == fingerprint and self.store.is_dir()):
             self.discard_content()
             self.store.mkdir()
-            self.images.touch()
             mark.write_text(fingerprint)
+        if not image_bytes:
+            return {}
+        self.images.touch()
         os.truncate(self.images, num_pages * image_bytes)
         return self._verified(self._journalled(num_pages), image_bytes)
 
@@ -124,9 +128,11 @@ class Partial:
         self.remove()
 
     def discard_content(self) -> None:
-        """Drop pages of another preparation."""
+        """Drop what another preparation has done."""
         (self.root / FINGERPRINT).unlink(missing_ok=True)
         (self.root / JOURNAL).unlink(missing_ok=True)
+        (self.root / OCR_JOURNAL).unlink(missing_ok=True)
+        shutil.rmtree(self.root / SCRATCH, ignore_errors=True)
         shutil.rmtree(self.store, ignore_errors=True)
 
     def remove(self) -> None:

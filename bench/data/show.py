@@ -13,27 +13,28 @@ from rich.table import Table
 from shared.errors import UserError
 from shared.store import SPLITS, Store
 
-REJECTED_SHOWN = 5
+LISTED = 5  # rejected or failed inputs that are shown
 THUMBNAIL = 160  # pixels, of a page on the contact sheet
 CAPTION = 18  # pixels, below it
 COLUMNS = 4
 
 
 def print_summary(store: Store, console: Console) -> None:
-    """Counts per split and class, source, size, digest, and the inputs that were rejected."""
+    """Counts per split and class, source, size, text, digest, and the inputs that failed or were rejected."""
     counts = store.counts()
     table = Table("class", *SPLITS, "all", title=f"{store.path}", title_justify="left")
     for name in store.classes:
         row = [counts[split][name] for split in SPLITS]
         table.add_row(name, *map(str, row), str(sum(row)))
-    totals = [sum(counts[split].values()) for split in SPLITS]
+    totals = [len(store.indices(split)) for split in SPLITS]
     table.add_section()
-    table.add_row("all", *map(str, totals), str(sum(totals)))
+    table.add_row("documents" if store.multi_label else "all", *map(str, totals), str(sum(totals)))
     console.print(table)
     source = {key: value for key, value in store.manifest.get("source", {}).items() if value not in (None, "")}
     facts = {
         "source": f"{store.name} ({', '.join(f'{key} {value}' for key, value in source.items())})",
-        "page size": f"{store.image_size} x {store.image_size}, {store.images.nbytes / 1e6:,.1f} MB",
+        "page size": page_size(store),
+        **text_facts(store),
         "digest": store.digest,
         "prepared": store.manifest.get("created", "unknown"),
     }
@@ -41,26 +42,64 @@ def print_summary(store: Store, console: Console) -> None:
         console.print(f"{key:10} {value}", soft_wrap=True, markup=False, highlight=False)
     for split, total in zip(SPLITS, totals, strict=True):
         if not total:
-            console.print(f"note: no pages in the {split} split")
-    print_rejected(store.manifest.get("rejected", []), console)
+            console.print(f"note: no documents in the {split} split")
+    for note in store.manifest.get("notes", []):
+        console.print(f"note: {note}", soft_wrap=True, markup=False, highlight=False)
+    print_listed("failed in OCR", store.manifest.get("ocr", {}).get("failed", []), console)
+    print_listed("rejected", store.manifest.get("rejected", []), console)
 
 
-def print_rejected(rejected: list[dict[str, Any]], console: Console) -> None:
-    """How many inputs were rejected, and the first few with the reason."""
-    if rejected:
-        console.print(f"rejected   {len(rejected)} of the inputs; all are listed in the manifest:")
-    for entry in rejected[:REJECTED_SHOWN]:
+def page_size(store: Store) -> str:
+    """Size of a page and of all together."""
+    if store.images is None:
+        return "no pages"
+    return f"{store.image_size} x {store.image_size}, {store.images.nbytes / 1e6:,.1f} MB"
+
+
+def text_facts(store: Store) -> dict[str, str]:
+    """What there is to say of a store's text: who read it, how fast, how much there is."""
+    if store.text is None:
+        return {}
+    facts = store.manifest.get("ocr") or store.manifest.get("text", {})
+    num_empty, count = facts.get("empty", 0), len(store.text)
+    parts = [f"{len(store.text.data) / 1e3:,.0f} kB"]
+    if "words" in facts:
+        parts.append(f"{facts['words']:,} words")
+    parts.append(f"{num_empty} of {count} empty ({num_empty / max(1, count):.1%})")
+    for key, meaning in (("cut", "cut"), ("invalid_utf8", "not valid UTF-8")):
+        if facts.get(key):
+            parts.append(f"{len(facts[key])} {meaning}")
+    shown = {"text": ", ".join(parts)}
+    if "engine" in facts:
+        rate = facts.get("pages_per_second")
+        by = [facts["engine"], facts.get("version"), facts.get("language"), f"{rate:.2f} pages/s" if rate else None]
+        shown["OCR"] = ", ".join([*filter(None, by), f"{len(facts['failed'])} pages failed"])
+    return shown
+
+
+def print_listed(what: str, entries: list[dict[str, Any]], console: Console) -> None:
+    """How many inputs were rejected or failed, and the first few with the reason."""
+    if entries:
+        console.print(f"{what:10} {len(entries)} of the inputs; all are listed in the manifest:")
+    for entry in entries[:LISTED]:
         console.print(f"  {entry['file']}: {entry['reason']}", soft_wrap=True, markup=False, highlight=False)
 
 
 def contact_sheet(store: Store) -> Image.Image:
-    """A picture with the first page of each class, its name below."""
+    """A picture with the first page of each class, its name below.
+
+    Raises:
+        UserError: the store has no pages.
+    """
+    if store.images is None:
+        raise UserError(f"{store.path}: holds no pages; leave --contact-sheet away")
     num_rows = -(-len(store.classes) // COLUMNS)
     sheet = Image.new("L", (COLUMNS * THUMBNAIL, num_rows * (THUMBNAIL + CAPTION)), 128)
     draw = ImageDraw.Draw(sheet)
     face = ImageFont.load_default(12)
     for label, name in enumerate(store.classes):
-        page = Image.fromarray(np.asarray(store.images[int(np.argmax(store.labels == label))]))
+        has_label = store.labels[:, label] == 1 if store.multi_label else store.labels == label
+        page = Image.fromarray(np.asarray(store.images[int(np.argmax(has_label))]))
         x, y = label % COLUMNS * THUMBNAIL, label // COLUMNS * (THUMBNAIL + CAPTION)
         sheet.paste(page.resize((THUMBNAIL - 4, THUMBNAIL - 4), Image.Resampling.BOX), (x + 2, y + 2))
         draw.text((x + 4, y + THUMBNAIL), name[:26], fill=255, font=face)

@@ -11,6 +11,7 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from bench.data.source import Page
 from shared.errors import UserError
@@ -57,12 +58,15 @@ def named_file(folder: Path, name: str, label: int, split: str, where: str) -> P
 def numbered_lines(path: Path) -> Iterator[tuple[str, str]]:
     """(`FILE line N`, stripped line) of each line that is not blank."""
     try:
-        with path.open(encoding="utf-8-sig") as file:
-            for number, line in enumerate(file, start=1):
-                if line.strip():
-                    yield f"{path} line {number}", line.strip()
-    except UnicodeDecodeError:
-        raise UserError(f"{path}: not UTF-8 text; save it as UTF-8") from None
+        with path.open("rb") as file:
+            for number, data in enumerate(file, start=1):
+                where = f"{path} line {number}"
+                try:
+                    line = data.decode("utf-8-sig" if number == 1 else "utf-8").strip()
+                except UnicodeDecodeError as error:
+                    raise UserError(f"{where}: not UTF-8 text (byte {error.start}); save it as UTF-8") from None
+                if line:
+                    yield where, line
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
 
@@ -154,6 +158,25 @@ def tobacco3482(path: Path) -> Pages:
     return folder(path, TOBACCO_CLASSES)
 
 
+def json_rows(path: Path, example: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(`FILE line N`, object) of each line of a JSONL file.
+
+    Args:
+        example: of a line, for the message.
+
+    Raises:
+        UserError: a line that is no UTF-8, no JSON or no object.
+    """
+    for where, line in numbered_lines(path):
+        try:
+            content = json.loads(line)
+        except (ValueError, RecursionError):
+            raise UserError(f"{where}: not JSON: {line[:60]!r}") from None
+        if not isinstance(content, dict):
+            raise UserError(f"{where}: expected an object like {example}, got {line[:60]!r}")
+        yield where, content
+
+
 def index_rows(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
     """(`FILE line N`, row) of a CSV file with a header line, or of a JSONL file."""
     if path.suffix.lower() == ".csv":
@@ -165,14 +188,20 @@ def index_rows(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
         except (csv.Error, UnicodeDecodeError) as error:
             raise UserError(f"{path}: not a readable CSV file: {error}") from None
         return
-    for where, line in numbered_lines(path):
-        try:
-            content = json.loads(line)
-        except json.JSONDecodeError:
-            raise UserError(f"{where}: not JSON: {line[:60]!r}") from None
-        if not isinstance(content, dict):
-            raise UserError(f'{where}: expected an object like {{"file": ..., "label": ...}}, got {line[:60]!r}')
+    for where, content in json_rows(path, '{"file": ..., "label": ...}'):
         yield where, {key: "" if value is None else str(value) for key, value in content.items()}
+
+
+def class_names(labels: set[str], path: Path) -> list[str]:
+    """Labels in order: by number where all are numbers, else by name.
+
+    Raises:
+        UserError: fewer than two.
+    """
+    if len(labels) < 2:
+        raise UserError(f"{path}: {len(labels)} label(s) in it; a classifier needs at least two")
+    numbers = all(label.isdecimal() for label in labels)
+    return sorted(labels, key=int if numbers else str)
 
 
 def index(path: Path, root: Path | None = None) -> Pages:
@@ -202,11 +231,7 @@ def index(path: Path, root: Path | None = None) -> Pages:
             raise UserError(f"{where}: split in some rows and not in others; give it in all rows or none")
         require_unique(seen, row["file"], where)
         rows.append((where, row))
-    labels = {row["label"] for _, row in rows}
-    if len(labels) < 2:
-        raise UserError(f"{path}: {len(labels)} label(s) in it; a classifier needs at least two")
-    numbers = all(label.isdecimal() for label in labels)
-    classes = sorted(labels, key=int if numbers else str)
+    classes = class_names({row["label"] for _, row in rows}, path)
     label_ids = {name: i for i, name in enumerate(classes)}
     base = root or path.parent
     return classes, [

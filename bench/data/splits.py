@@ -72,17 +72,20 @@ def whole_shares(total: int, weights: Sequence[int]) -> list[int]:
 def take(pages: Sequence[Page], limit: int, seed: int) -> list[Page]:
     """At most `limit` pages: each split in proportion, classes in turn, seeded; the original order is kept.
 
+    Pages that may have several labels are taken without regard to them.
+
     Raises:
         UserError: a limit below the number of classes.
     """
-    num_classes = len({page.label for page in pages})
+    strata = [page.label if isinstance(page.label, int) else 0 for page in pages]  # several labels: one stratum
+    num_classes = len(set(strata))
     if limit < num_classes:
         raise UserError(f"--limit {limit}: there are {num_classes} classes; give at least one page each")
     if limit >= len(pages):
         return list(pages)
     by_split: dict[str, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
     for i, page in enumerate(pages):
-        by_split[page.split][page.label].append(i)
+        by_split[page.split][strata[i]].append(i)
     sizes = [sum(map(len, by_class.values())) for by_class in by_split.values()]
     taken: list[int] = []
     turn = 0  # goes on from one split to the next, so that a limit of one page a class reaches every class

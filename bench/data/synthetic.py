@@ -6,6 +6,7 @@ import random
 from functools import partial
 
 import numpy as np
+from PIL import Image
 
 from bench.data.canvas import Canvas
 from bench.data.layouts import LAYOUTS
@@ -14,6 +15,7 @@ from bench.data.splits import DEFAULT_SPLIT, assign_splits
 from shared.errors import UserError
 
 CLASSES = list(LAYOUTS)
+OCR_SIZE = 1000  # pixels, height and width of a page for OCR: its small print is 18 pixels high
 NOISE = 24  # grey levels between the lightest and the darkest grain of a scan
 
 
@@ -39,6 +41,11 @@ def render(number: int, size: int, seed: int, num_classes: int) -> np.ndarray:
     return page.clip(0, 255).astype(np.uint8)
 
 
+def image(number: int, seed: int, num_classes: int) -> Image.Image:
+    """The page for OCR. It is drawn again, large enough to be read, so its lines are not those of the small one."""
+    return Image.fromarray(render(number, OCR_SIZE, seed, num_classes))
+
+
 def source(num_pages: int, seed: int = 0, num_classes: int = 16, shares: tuple[float, ...] = DEFAULT_SPLIT) -> Source:
     """`num_pages` pages, balanced over the first `num_classes` classes.
 
@@ -57,5 +64,6 @@ def source(num_pages: int, seed: int = 0, num_classes: int = 16, shares: tuple[f
         classes=CLASSES[:num_classes],
         pages=[Page(i, labels[i], splits[i], names[i]) for i in range(num_pages)],
         render=partial(render, seed=seed, num_classes=num_classes),
+        image=partial(image, seed=seed, num_classes=num_classes),
         arguments={"pages": num_pages, "seed": seed, "classes": num_classes, "split": list(shares)},
     )

@@ -18,7 +18,7 @@ from bench.launch import LOG
 from bench.locations import results_directory
 from bench.performance import report
 from bench.performance.contestants import (
-    CONTESTANTS,
+    CONTESTANTS_OF,
     Contestant,
     Run,
     Settings,
@@ -33,22 +33,23 @@ from shared.errors import UserError
 from shared.protocol import FRAMEWORKS
 
 POSITIVE = click.IntRange(min=1)
+SIZES = {"effnet-b0": (384, 8), "bert-6l": (512, 6)}  # workload to pixels or tokens, and samples a step
 
 
-def chosen(only: str | None) -> tuple[Contestant, ...]:
-    """The contestants of `--only`, in the order of the table; None: all.
+def chosen(only: str | None, family: str) -> tuple[Contestant, ...]:
+    """The contestants of `--only` for a kind of workload, in the order of the table; None: all.
 
     Raises:
         UserError: a name that the table does not have.
     """
     if only is None:
-        return CONTESTANTS
+        return CONTESTANTS_OF[family]
     asked = [name.strip() for name in only.split(",")]
-    known = [contestant.name for contestant in CONTESTANTS]
+    known = [contestant.name for contestant in CONTESTANTS_OF[family]]
     for name in asked:
         if name not in known:
             raise UserError(f"--only: unknown contestant {name!r}; known: {', '.join(known)}")
-    return tuple(contestant for contestant in CONTESTANTS if contestant.name in asked)
+    return tuple(contestant for contestant in CONTESTANTS_OF[family] if contestant.name in asked)
 
 
 def in_order(contestants: Sequence[Contestant], number: int) -> list[Contestant]:
@@ -73,7 +74,7 @@ def race(contestants: Sequence[Contestant], settings: Settings, out: Path, comma
             runs = {}
             for contestant in in_order(contestants, number):
                 done = run(contestant, make_cell(contestant, workload, store, folder))
-                speed = "failed" if done.samples_per_second is None else f"{done.samples_per_second:.2f} img/s"
+                speed = "failed" if done.samples_per_second is None else f"{done.samples_per_second:.2f} samples/s"
                 click.echo(f"round {number + 1} of {settings.rounds}: {contestant.name}: {speed}", err=True)
                 runs[contestant.name] = done
             rounds.append({contestant.name: runs[contestant.name] for contestant in contestants})
@@ -116,33 +117,43 @@ def profile(framework: str, settings: Settings) -> None:
 @click.option("--rounds", type=POSITIVE, default=5, help="Runs of every contestant.")
 @click.option("--steps", type=POSITIVE, default=6, help="Measured steps of a run.")
 @click.option("--warmup", type=POSITIVE, default=3, help="Steps before them; the first two let the heap grow.")
-@click.option("--image-size", type=click.IntRange(32, 2048), default=384, help="Pixels; a multiple of 32.")
-@click.option("--batch", type=POSITIVE, default=8, help="Samples a step.")
-@click.option("--out", type=click.Path(path_type=Path), help="[default: results/reference/performance-cpu.json]")
+@click.option("--workload", type=click.Choice(list(SIZES)), default="effnet-b0")
+@click.option("--size", type=click.IntRange(8, 2048), help="Pixels or tokens.  [default: 384 or 512]")
+@click.option("--batch", type=POSITIVE, help="Samples a step.  [default: 8 or 6]")
+@click.option("--out", type=click.Path(path_type=Path), help="[default: results/reference/performance-WORKLOAD.json]")
 @click.option("--only", metavar="NAME,...", help="These contestants only.")
 @click.option("--profile", "profiled", type=click.Choice(FRAMEWORKS), help="Print a wing's top operators instead.")
 def command(
-    rounds: int, steps: int, warmup: int, image_size: int, batch: int, out: Path | None, only: str | None, profiled: str
+    rounds: int,
+    steps: int,
+    warmup: int,
+    workload: str,
+    size: int | None,
+    batch: int | None,
+    out: Path | None,
+    only: str | None,
+    profiled: str,
 ) -> None:
     """Race the wings against the libraries they stand beside, and against their own step in a bare loop.
 
-    One replica of EfficientNet-B0 over all cores of this machine's CPU, one contestant at a time. Exit code 1: a
+    One replica over all cores of this machine's CPU, one contestant at a time. Exit code 1: a
     contestant failed or a target was missed. Not for machines where anything else runs.
     """
-    settings = Settings(rounds, steps, warmup, image_size, batch)
-    target = out or results_directory() / "reference" / "performance-cpu.json"
+    usual_size, usual_batch = SIZES[workload]
+    settings = Settings(workload, rounds, steps, warmup, size or usual_size, batch or usual_batch)
+    target = out or results_directory() / "reference" / f"performance-{workload}.json"
     line = shlex.join(["python", "-m", "bench.performance", *sys.argv[1:]])
     try:
         with termination_as_interrupt():
             if profiled:
                 profile(profiled, settings)
                 return
-            finished = race(chosen(only), settings, target, line)
+            finished = race(chosen(only, settings.family), settings, target, line)
     except UserError as error:
         fail(f"error: {error}", 2)
     except KeyboardInterrupt:
         fail(f"interrupted; the rounds that were over are in {target}", INTERRUPTED)
-    sys.exit(0 if report.holds(finished) else 1)
+    sys.exit(0 if report.holds(finished, settings.family) else 1)
 
 
 if __name__ == "__main__":

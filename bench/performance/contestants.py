@@ -25,17 +25,19 @@ from shared.store import open_store
 LIMIT_SECONDS = 1800.0  # of a contestant, compilation included
 TRAIN_SHARE = 0.8  # of the pages
 SPARE_PAGES = 32  # the shares of sixteen classes are rounded
+VOCABULARY_SIZE = 1024  # of the synthetic texts; the network keeps the published table of 30,522
 
 
 @dataclass(frozen=True)
 class Contestant:
-    """One way to train EfficientNet-B0, in a process of its own."""
+    """One way to train the workload, in a process of its own."""
 
     name: str
     framework: str
     kind: str  # worker, or a kind of the wing's `peers` module: peer, bare
     tuned: bool = True  # whether it gets the worker's environment; else only what its user has
     input_mode: str = "device"
+    variables: tuple[tuple[str, str], ...] = ()  # set for this contestant alone
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,9 @@ def contestants_of(framework: str) -> tuple[Contestant, ...]:
 
 
 CONTESTANTS = (*contestants_of("pt"), *contestants_of("tf"))
-RATIOS = (
+EAGER = Contestant("pt-peer-eager", "pt", "peer", variables=(("TWINBENCH_PEER_ATTENTION", "eager"),))
+CONTESTANTS_OF = {"efficientnet": CONTESTANTS, "bert": (*contestants_of("pt"), EAGER, *contestants_of("tf"))}
+PAGE_RATIOS = (
     Ratio("pt-wing", "pt-peer", 2.0),
     Ratio("pt-wing", "pt-peer-tuned", 1.05),
     Ratio("tf-wing", "tf-peer", 1.4),
@@ -73,17 +77,31 @@ RATIOS = (
     Ratio("pt-wing", "pt-bare", 0.99),
     Ratio("tf-wing", "tf-bare", 0.99),
 )
+TEXT_RATIOS = (
+    Ratio("pt-wing", "pt-peer", 1.0),
+    Ratio("pt-wing", "pt-peer-tuned", 1.0),
+    Ratio("pt-wing", "pt-peer-eager", 1.0),
+    Ratio("tf-wing", "tf-peer", 1.0),
+    *PAGE_RATIOS[3:],
+)
+RATIOS_OF = {"efficientnet": PAGE_RATIOS, "bert": TEXT_RATIOS}
 
 
 @dataclass(frozen=True)
 class Settings:
     """What every contestant does."""
 
+    workload: str
     rounds: int
     steps: int
     warmup: int
-    image_size: int
+    size: int  # pixels of a page, or tokens of a text
     batch: int
+
+    @property
+    def family(self) -> str:
+        """Kind of the workload's network."""
+        return spec.load(self.workload).model.family
 
 
 @dataclass(frozen=True)
@@ -95,28 +113,35 @@ class Run:
 
 
 def make_store(settings: Settings, folder: Path) -> Path:
-    """Synthetic pages, enough that no page is read twice: the second time it might still lie in the cache."""
-    from bench.data import synthetic
+    """Synthetic samples, enough that none is read twice: the second time it might still lie in the cache."""
+    from bench.data import synthetic, synthetic_text
     from bench.data.prepare import prepare
+    from bench.data.tokens import tokenised
 
     num_read = (settings.warmup + settings.steps) * settings.batch
-    source = synthetic.source(int(num_read / TRAIN_SHARE) + SPARE_PAGES, shares=(TRAIN_SHARE, 0.1, 0.1))
-    return prepare(source, folder / "store", settings.image_size).store.path
+    count, shares = int(num_read / TRAIN_SHARE) + SPARE_PAGES, (TRAIN_SHARE, 0.1, 0.1)
+    if settings.family == "efficientnet":
+        return prepare(synthetic.source(count, shares=shares), folder / "store", settings.size).store.path
+    longest = settings.size  # a token a word at least: from half empty to full
+    texts = synthetic_text.source(count, shares=shares, words=(longest // 2, longest))
+    store = prepare(texts, folder / "texts", 0).store
+    return tokenised(store, None, VOCABULARY_SIZE, settings.size, "head", folder / "store").path
 
 
 def workload_of(settings: Settings) -> Workload:
-    """EfficientNet-B0 as published, but for the settings.
+    """The workload as published, but for the settings.
 
     Raises:
         UserError: impossible settings.
     """
+    size = "input.image_size" if settings.family == "efficientnet" else "input.max_tokens"
     changes = {
-        "input.image_size": settings.image_size,
+        size: settings.size,
         "train.batch_per_replica": settings.batch,
         "measure.warmup_steps": settings.warmup,
         "measure.measured_steps": settings.steps,
     }
-    return spec.load("effnet-b0").overridden(changes, "bench.performance")
+    return spec.load(settings.workload).overridden(changes, "bench.performance")
 
 
 def make_cell(contestant: Contestant, workload: Workload, store: Path, folder: Path) -> Cell:
@@ -128,9 +153,10 @@ def make_cell(contestant: Contestant, workload: Workload, store: Path, folder: P
 
 def variables_of(contestant: Contestant, cell: Cell) -> dict[str, str]:
     """What is set for a contestant, on top of the user's environment."""
+    own = dict(contestant.variables)
     if contestant.tuned:
-        return worker_environment(cell, tune=True)
-    return {"CUDA_VISIBLE_DEVICES": ""}  # this is a race on CPU
+        return worker_environment(cell, tune=True) | own
+    return {"CUDA_VISIBLE_DEVICES": ""} | own  # this is a race on CPU
 
 
 def run(contestant: Contestant, cell: Cell) -> Run:

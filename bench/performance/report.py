@@ -9,11 +9,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.performance.contestants import RATIOS, Ratio, Run, Settings
+from bench.performance.contestants import RATIOS_OF, Ratio, Run, Settings
 from bench.records import write_atomically
 
 REPORT_SCHEMA = 1
-SPEED_COLUMNS = ("contestant", "img/s", "min-max", "rounds")
+SPEED_COLUMNS = ("contestant", "samples/s", "min-max", "rounds")
 RATIO_COLUMNS = ("ratio", "median", "min-max", "target", "verdict")
 NOTHING = "-"
 
@@ -55,10 +55,11 @@ def names(rounds: Rounds) -> list[str]:
     return list(rounds[0]) if rounds else []
 
 
-def judged(rounds: Rounds) -> list[tuple[Ratio, Spread]]:
-    """The ratios whose contestants both took part."""
+def judged(rounds: Rounds, family: str) -> list[tuple[Ratio, Spread]]:
+    """The ratios of a kind of workload whose contestants both took part."""
     present = names(rounds)
-    return [(ratio, ratios(rounds, ratio)) for ratio in RATIOS if ratio.over in present and ratio.under in present]
+    wanted = [ratio for ratio in RATIOS_OF[family] if ratio.over in present and ratio.under in present]
+    return [(ratio, ratios(rounds, ratio)) for ratio in wanted]
 
 
 def verdict(ratio: Ratio, spread: Spread) -> str:
@@ -78,9 +79,9 @@ def failures(rounds: Rounds) -> list[str]:
     ]
 
 
-def holds(rounds: Rounds) -> bool:
+def holds(rounds: Rounds, family: str) -> bool:
     """Whether every run ended well and every target is met."""
-    return not failures(rounds) and all(verdict(*pair) == "met" for pair in judged(rounds))
+    return not failures(rounds) and all(verdict(*pair) == "met" for pair in judged(rounds, family))
 
 
 def speed_rows(rounds: Rounds) -> list[tuple[str, ...]]:
@@ -89,23 +90,26 @@ def speed_rows(rounds: Rounds) -> list[tuple[str, ...]]:
     return [(name, *spread.texts(2), str(len(spread.values))) for name, spread in spreads]
 
 
-def ratio_rows(rounds: Rounds) -> list[tuple[str, ...]]:
+def ratio_rows(rounds: Rounds, family: str) -> list[tuple[str, ...]]:
     """By RATIO_COLUMNS."""
     return [
-        (ratio.name, *spread.texts(3), f"{ratio.target:g}", verdict(ratio, spread)) for ratio, spread in judged(rounds)
+        (ratio.name, *spread.texts(3), f"{ratio.target:g}", verdict(ratio, spread))
+        for ratio, spread in judged(rounds, family)
     ]
 
 
 def caption(settings: Settings, environment: Mapping[str, Any]) -> str:
     """What was measured on what."""
-    packages = environment["packages"]
+    packages, unit = environment["packages"], "px" if settings.family == "efficientnet" else "tokens"
     versions = ", ".join(
-        f"{name} {packages[name]}" for name in ("torch", "transformers", "tensorflow", "keras") if name in packages
+        f"{name} {packages[name]}"
+        for name in ("torch", "transformers", "tensorflow", "keras", "keras-hub")
+        if name in packages
     )
     return (
-        f"EfficientNet-B0, {settings.image_size} px, batch {settings.batch}, fp32; {settings.steps} steps after "
-        f"{settings.warmup}; {environment['cpu']}, {environment['usable_cores']} cores; {versions}; median and range "
-        f"over {settings.rounds} rounds; ratios are taken within a round"
+        f"{settings.workload}, {settings.size} {unit}, batch {settings.batch}, fp32; "
+        f"{settings.steps} steps after {settings.warmup}; {environment['cpu']}, {environment['usable_cores']} cores; "
+        f"{versions}; median and range over {settings.rounds} rounds; ratios are taken within a round"
     )
 
 
@@ -119,7 +123,7 @@ def markdown(rounds: Rounds, settings: Settings, environment: Mapping[str, Any],
         f"Printed by `{command}`.",
         caption(settings, environment) + ".",
         table(SPEED_COLUMNS, speed_rows(rounds)),
-        table(RATIO_COLUMNS, ratio_rows(rounds)),
+        table(RATIO_COLUMNS, ratio_rows(rounds, settings.family)),
         *(f"- failed: {line}" for line in failures(rounds)),
     ]
     return "\n\n".join(parts) + "\n"
@@ -137,7 +141,7 @@ def content(rounds: Rounds, settings: Settings, environment: Mapping[str, Any], 
         "ratios": [
             {"name": ratio.name, "target": ratio.target, "median": spread.median, "rounds": list(spread.values),
              "verdict": verdict(ratio, spread)}
-            for ratio, spread in judged(rounds)
+            for ratio, spread in judged(rounds, settings.family)
         ],
     }  # fmt: skip
 
@@ -154,7 +158,7 @@ def show(rounds: Rounds, settings: Settings, environment: Mapping[str, Any]) -> 
     from rich.table import Table
 
     console = Console()
-    for columns, rows in ((SPEED_COLUMNS, speed_rows(rounds)), (RATIO_COLUMNS, ratio_rows(rounds))):
+    for columns, rows in ((SPEED_COLUMNS, speed_rows(rounds)), (RATIO_COLUMNS, ratio_rows(rounds, settings.family))):
         table = Table(pad_edge=False)
         for position, column in enumerate(columns):
             table.add_column(column, justify="right" if 0 < position < 4 else "left")

@@ -29,13 +29,16 @@ def plot_records(records: Sequence[Record], out: Path, formats: Sequence[str] = 
     """Draw one set of figures a group of comparable records and return the files written.
 
     With more than one group the group is part of the files' names. The accuracy figure is drawn only where a record
-    has an accuracy or was asked for one.
+    has an accuracy or was asked for one, the comparison with published systems where one has an accuracy and the
+    published figures are there (an installed package has none).
 
     Raises:
         UserError: no records, or a folder that cannot be written.
     """
     # matplotlib takes most of a second to import: only who draws pays for it
+    from bench.papers import PAPERS, read_papers
     from bench.plots.bars import accuracy_figure, throughput_figure
+    from bench.plots.comparison import comparison_figure
     from bench.plots.frame import group_records
     from bench.plots.lines import speedup_figure, training_time_figure
     from bench.plots.style import save
@@ -51,11 +54,14 @@ def plot_records(records: Sequence[Record], out: Path, formats: Sequence[str] = 
     for group in groups:
         figures = {
             "speedup": speedup_figure(group),
-            "training-time": training_time_figure(group),
             "throughput": throughput_figure(group),
         }
+        if group.first.max_tokens is None:  # the published job is one of pages
+            figures["training-time"] = training_time_figure(group)
         if group.trains:
             figures["accuracy"] = accuracy_figure(group)
+        if PAPERS.is_dir() and any(record.accuracy for record in group.records):
+            figures["comparison"] = comparison_figure(group.records, read_papers())
         for name, figure in figures.items():
             stem = f"{name}-{group.slug}" if len(groups) > 1 else name
             paths += [save(figure, out / f"{stem}.{suffix}") for suffix in formats]

@@ -38,7 +38,9 @@ def accuracy_figure(group: Group) -> Figure:
     names = [split for split in SPLITS if any(split in record.accuracy for record in group.records)]
     by_split = {split: group.series(accuracy_on(split)) for split in names or SPLITS[-1:]}
     series = next(iter(by_split.values()))
-    classes = class_count(group)
+    several = any(record.f1 for record in group.records)
+    classes = None if several else class_count(group)
+    measure = "micro-averaged F1" if several else "accuracy"
     notes = [f"dashed line: chance, 1 of {classes} classes"] if classes else []
     figure, panels = new_figure(words.caption(group), notes + words.failure_notes(series), len(by_split))
     for axes, (split, lines) in zip(panels, by_split.items(), strict=True):
@@ -48,14 +50,14 @@ def accuracy_figure(group: Group) -> Figure:
             axes.axhline(1 / classes, color="black", linewidth=0.8, linestyle="--", path_effects=halo, gid="chance")
         axes.set_title(split)
         axes.set_ylim(0, 1)
-    panels[0].set_ylabel(f"accuracy after {words.counted(group.first.epochs, 'epoch')}")
+    panels[0].set_ylabel(f"{measure} after {words.counted(group.first.epochs, 'epoch')}")
     draw_legend(figure, [*map(bar_handle, series)])
     return figure
 
 
 def accuracy_on(split: str) -> Metric:
-    """The metric "accuracy on a split"."""
-    return lambda record: record.accuracy.get(split)
+    """The metric "accuracy on a split"; of samples with several labels each, micro-averaged F1."""
+    return lambda record: (record.f1 or record.accuracy).get(split)
 
 
 def class_count(group: Group) -> int | None:

@@ -17,6 +17,7 @@ VERSIONS = {
     "version.tensorflow": "tensorflow",
     "version.keras": "keras",
     "version.keras_cv": "keras-cv",
+    "version.keras_hub": "keras-hub",
 }
 
 
@@ -25,17 +26,29 @@ def caption(group: Group) -> list[str]:
     first = group.first
     arms = sorted({record.arm for record in group.records})
     statements = [
-        "data: synthetic pages" if first.data_name == SYNTHETIC else f"data: {first.data_name}",
+        f"data: synthetic {'texts' if first.max_tokens else 'pages'}"
+        if first.data_name == SYNTHETIC
+        else f"data: {first.data_name}",
         device(first),
         first.precision,
         f"arm: {' and '.join(arms)}",
         f"input: {first.input_mode}",
         versions(group.records),
         certificate(group.records),
-        f"{first.workload}, preset {first.preset}, {first.image_size} px, {first.batch_per_replica} samples a replica",
+        f"{first.workload}, preset {first.preset}, {input_shape(first.image_size, first.max_tokens)}, "
+        f"{first.batch_per_replica} samples a replica",
         f"spec {first.spec_hash}",
     ]
     return [statement for statement in statements if statement]
+
+
+def input_shape(image_size: int | None, max_tokens: int | None) -> str:
+    """What a sample is.
+
+    >>> input_shape(384, None), input_shape(None, 512)
+    ('384 px', 'at most 512 tokens')
+    """
+    return f"{image_size} px" if max_tokens is None else f"at most {max_tokens} tokens"
 
 
 def device(record: Record) -> str:

@@ -9,10 +9,12 @@ from pathlib import Path
 
 from bench import certificates
 from bench.locations import results_directory
+from bench.verify.checks import Check
 from bench.verify.compare import Arrays
 from bench.verify.replicas import check_replicas
-from bench.verify.rungs import Check, judge
-from bench.verify.tasks import make_material, make_tasks
+from bench.verify.rungs import judge
+from bench.verify.samples import make_material
+from bench.verify.tasks import make_tasks
 from bench.verify.wings import WINGS, Probe, ask
 from shared.errors import UserError
 from shared.probe import Task
@@ -24,11 +26,12 @@ CALIBRATION_TASK = "forward-fp64"
 Say = Callable[[str], None]
 
 
-def certify(workload: Workload, say: Say) -> certificates.Certificate:
+def certify(workload: Workload, say: Say, corpus: str | None = None) -> certificates.Certificate:
     """Climb the ladder for a workload and store the outcome.
 
     Args:
         say: takes a line of progress, a check's outcome each.
+        corpus: a store with tokens, of a text workload, whose texts both wings tokenise as well.
 
     Raises:
         UserError: a framework is missing.
@@ -38,7 +41,7 @@ def certify(workload: Workload, say: Say) -> certificates.Certificate:
             raise UserError(
                 f"the ladder compares both wings, and {package} is missing: pip install 'twinbench[{wing}]'"
             )
-    checks = climb(workload, fresh_folder(workload), say)
+    checks = climb(workload, fresh_folder(workload), say, corpus)
     certificate = certificates.new(workload, all(check.passed for check in checks), [c.as_dict() for c in checks])
     certificates.store(certificate)
     return certificate
@@ -52,11 +55,11 @@ def fresh_folder(workload: Workload) -> Path:
     return folder
 
 
-def climb(workload: Workload, folder: Path, say: Say) -> list[Check]:
+def climb(workload: Workload, folder: Path, say: Say, corpus: str | None = None) -> list[Check]:
     """All rungs; a broken one does not stop the climb, so that the first cause can be seen among its effects."""
-    say(f"equality ladder of {workload.name} ({workload.preset}): making pages and weights")
+    say(f"equality ladder of {workload.name} ({workload.preset}): making samples and weights")
     material = make_material(workload, folder)
-    tasks = make_tasks(workload, material)
+    tasks = make_tasks(workload, material, corpus)
     checks: list[Check] = []
     calibration: list[Arrays | None] = [None]
 

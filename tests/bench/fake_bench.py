@@ -11,7 +11,7 @@ import numpy as np
 from bench import launch, processes, resolve
 from bench.cli import main
 from shared.protocol import Cell
-from shared.store import IMAGES, LABELS, MANIFEST, SPLIT_CODES, STORE_SCHEMA, file_sha256
+from shared.store import IMAGES, LABELS, MANIFEST, NAMES, SPLIT_CODES, STORE_SCHEMA, file_sha256, write_strings
 
 SIZE = 32
 TINY = """
@@ -49,7 +49,8 @@ def make_store(path: Path, num_train: int = 24, size: int = SIZE, num_classes: i
     (path / IMAGES).write_bytes(rng.integers(0, 256, (count, size, size), dtype=np.uint8).tobytes())
     np.save(path / LABELS, (np.arange(count) % num_classes).astype(np.int32))
     np.save(path / SPLIT_CODES, np.array([0] * num_train + [1] * 4 + [2] * 4, dtype=np.int8))
-    files = (IMAGES, LABELS, SPLIT_CODES)
+    write_strings(path, NAMES, [f"page {number}" for number in range(count)])
+    files = sorted(file.name for file in path.iterdir())
     manifest = {
         "schema": STORE_SCHEMA,
         "name": "noise",

@@ -60,14 +60,16 @@ class Script:
         window = seconds * measure.measured_steps
         for rank, writer in enumerate(self.writers):
             samples = measure.measured_steps * self.samples
-            writer("window", seconds=window * (1 + rank), steps=measure.measured_steps, samples=samples)
+            seconds = window * (1 + rank)
+            writer("window", seconds=seconds, steps=measure.measured_steps, samples=samples, tokens=None, retraces=0)
 
     def rest(self, done: bool = True) -> None:
         if self.cell.epochs:
             self.say("epoch", index=0, steps=4, loss=float("nan") if self.cell.seed == 13 else 0.7, rate=0.1)
             self.say("phase", name="evaluate")
             for split, correct in (("train", 3), ("val", 2), ("test", 1)):
-                self.say("eval", split=split, correct=correct, total=4, loss=1.0, stage="train")
+                labels = {"hits": correct, "predicted": 4, "relevant": 4}
+                self.say("eval", split=split, correct=correct, total=4, loss=1.0, stage="train", **labels)
         self.say("memory", rss_peak=1 << 20, allocator_peak=None)
         if done:
             self.say("done")
@@ -158,6 +160,9 @@ def garbage(script: Script) -> None:
             b"null",
             b"{",
             b'{"event": "eval"}',
+            b'{"event": "eval", "split": "test", "correct": 4, "total": 4, "stage": "train"}',
+            b'{"event": "window", "seconds": 1.0, "steps": 1, "samples": 1}',
+            b'{"event": "memory", "rss_peak": 1}',
         ):
             file.write(line + b"\n")
         file.write(b'{"event": "window", "seconds": "soon", "steps": 1, "samples": 1}\n' + b"[" * 100_000 + b"\n")

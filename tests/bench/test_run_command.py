@@ -21,6 +21,8 @@ from bench.cli import main
 from bench.records import Record, read_records
 from bench.run_directory import RunDirectory
 from shared import spec
+from shared.efficientnet import architecture
+from shared.weights import initial_weights, save_weights
 
 Bench = Callable[..., tuple[int, str, str]]
 Choose = Callable[..., None]
@@ -256,7 +258,7 @@ def test_more_replicas_than_cores(
     assert {r.replicas: r.oversubscribed for r in records.values()} == {1: False, 2: False, 4: True}
     assert "oversubscribed: 4 replicas of 1 cores share 2" in stderr
     row = next(line for line in (tmp_path / "out/summary.md").read_text().splitlines() if "4 (oversubscribed)" in line)
-    assert row.split(" | ")[4:6] == ["-", "-"]
+    assert row.split(" | ")[5:7] == ["-", "-"]  # speedup, efficiency
 
 
 @pytest.mark.parametrize(("framework", "module"), [("pt", "torch"), ("tf", "tensorflow")])
@@ -278,6 +280,8 @@ def test_weights_are_looked_at_before_anything_starts(bench: Bench, tiny: list[o
     path.write_bytes(b"not weights")
     assert_error(bench(*tiny, "--weights", path, "--dry-run"), "not a readable safetensors file")
     save_file({"x": np.zeros(1, np.float32)}, path)
+    assert_error(bench(*tiny, "--weights", path, "--dry-run"), "another network's weights?")
+    save_weights(path, initial_weights(architecture("b0", 3), 0))  # a classifier of another width is replaced
     assert bench(*tiny, "--weights", path, "--dry-run")[0] == 0
     assert_error(bench(*tiny, "--weights", path, "--arm", "native", "--dry-run"), "--arm native")
 

@@ -5,11 +5,23 @@ from __future__ import annotations
 import pytest
 
 from bench.events import Event
-from bench.summary import accuracy, efficiency, measured_figures, median_throughput, percentile, speedup, throughput
+from bench.summary import (
+    accuracy,
+    efficiency,
+    f1,
+    measured_figures,
+    median_throughput,
+    percentile,
+    speedup,
+    throughput,
+)
 
 
-def window(seconds: float, samples: int, steps: int = 50) -> Event:
-    return {"event": "window", "rank": 0, "time": 0.0, "seconds": seconds, "steps": steps, "samples": samples}
+def window(seconds: float, samples: int, steps: int = 50, tokens: int | None = None, retraces: int = 0) -> Event:
+    return {
+        "event": "window", "rank": 0, "time": 0.0, "seconds": seconds, "steps": steps, "samples": samples,
+        "tokens": tokens, "retraces": retraces,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -43,8 +55,14 @@ def test_percentile() -> None:
     assert median_throughput([]) is None
 
 
-def evaluation(split: str, correct: int, total: int, stage: str = "train") -> Event:
-    return {"event": "eval", "split": split, "correct": correct, "total": total, "loss": 1.0, "stage": stage}
+def evaluation(
+    split: str, correct: int, total: int, stage: str = "train", labels: tuple[int, int, int] = (0, 0, 0)
+) -> Event:
+    hits, predicted, relevant = labels
+    return {
+        "event": "eval", "split": split, "correct": correct, "total": total, "loss": 1.0, "stage": stage,
+        "hits": hits, "predicted": predicted, "relevant": relevant,
+    }  # fmt: skip
 
 
 def test_accuracy_counts_samples_not_ranks() -> None:
@@ -54,6 +72,43 @@ def test_accuracy_counts_samples_not_ranks() -> None:
     ]
     assert accuracy(ranks, "train") == {"test": 1.0}
     assert accuracy(ranks, "finetune") == {"test": pytest.approx(2 / 5)}
+
+
+def test_f1_is_of_all_ranks_labels_together() -> None:
+    ranks = [
+        [evaluation("test", 0, 4, labels=(9, 9, 9)), evaluation("test", 4, 4, labels=(3, 4, 6))],  # the last counts
+        [evaluation("test", 1, 1, labels=(1, 1, 4)), evaluation("val", 0, 2)],
+        [evaluation("test", 1, 1, "finetune", labels=(1, 1, 1))],
+    ]
+    # 2 * (3 + 1) / ((4 + 1) + (6 + 4)), not the mean of 0.6 and 0.4; no label given and none right is no score
+    assert f1(ranks, "train") == {"test": pytest.approx(8 / 15), "val": 0.0}
+    assert f1(ranks, "finetune") == {"test": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("windows", "expected"),
+    [
+        ([window(10.0, 800, tokens=4000)], 400.0),
+        ([window(10.0, 800, tokens=4000), window(10.0, 800, tokens=2000)], 600.0),  # summed over ranks
+        ([window(10.0, 800, tokens=4000), window(16.0, 800, tokens=4000)], 500.0),  # the slowest rank's time
+        ([window(10.0, 3200, tokens=0)], 0.0),
+    ],
+)
+def test_tokens_per_second(windows: list[Event], expected: float) -> None:
+    assert measured_figures([[one] for one in windows])["tokens_per_second"] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    "ranks",
+    [[[window(10.0, 800)]], [[window(10.0, 800, tokens=5)], []], [[window(1.0, 8, tokens=5)], [window(1.0, 8)]]],
+)
+def test_no_tokens_per_second_of_pages_or_where_a_rank_has_none(ranks: list[list[Event]]) -> None:
+    assert "tokens_per_second" not in measured_figures(ranks)
+
+
+def test_retraces_add_up_over_ranks() -> None:
+    assert measured_figures([[window(1.0, 8, retraces=2)], [window(1.0, 8, retraces=1)]])["retraces"] == 3
+    assert measured_figures([[window(1.0, 8)], [window(1.0, 8)]])["retraces"] == 0
 
 
 def test_no_throughput_where_a_rank_has_no_window() -> None:

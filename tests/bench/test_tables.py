@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bench.records import Record
-from bench.tables import caption, cells_of, csv, markdown, notes, rows
+from bench.tables import COLUMNS, Row, caption, cells_of, csv, markdown, notes, rows
 
 
 def record(replicas: int, throughput: float | None, **changes: Any) -> Record:
@@ -21,6 +21,10 @@ def record(replicas: int, throughput: float | None, **changes: Any) -> Record:
         "step_seconds": [0.1, 0.2, 0.3], "log": "cells/x/log.txt",
     }  # fmt: skip
     return Record(**{**content, **changes})
+
+
+def column(row: Row, name: str) -> str:
+    return dict(zip(COLUMNS, cells_of(row), strict=True))[name]
 
 
 def test_speedups_are_of_medians_over_good_repeats() -> None:
@@ -46,20 +50,51 @@ def test_speedups_are_of_medians_over_good_repeats() -> None:
 def test_no_speedup_is_claimed_against_something_else(changes: dict[str, Any]) -> None:
     other = next(row for row in rows([record(1, 10.0), record(2, 20.0, **changes)]) if row.records[0].replicas == 2)
     assert other.speedup is None
-    assert cells_of(other)[4:6] == ["-", "-"]
+    assert column(other, "speedup") == column(other, "efficiency") == "-"
 
 
 def test_an_implausible_efficiency_is_flagged() -> None:
     records = [record(1, 10.0), record(2, 21.2)]
-    assert cells_of(rows(records)[1])[5] == "1.06 (!)"
+    assert column(rows(records)[1], "efficiency") == "1.06 (!)"
     assert any("implausible" in note for note in notes(records))
     assert not notes([record(1, 10.0), record(2, 20.9)])
 
 
 def test_a_failed_cell_stays_in_the_table_and_names_its_log() -> None:
     records = [record(1, None, status="oom", reason="too | big", step_seconds=[])]
-    assert cells_of(rows(records)[0])[3:9] == ["-"] * 6
+    assert cells_of(rows(records)[0])[3:12] == ["-"] * 9
     assert "cells/x/log.txt" in markdown(records)
+
+
+def test_texts_have_tokens_a_second_beside_samples() -> None:
+    repeats = [
+        record(1, 10.0, repeat=repeat, tokens_per_second=value, image_size=None, max_tokens=128, workload="bert-6l")
+        for repeat, value in enumerate((900.4, 1000.4, 3000.0))
+    ]
+    failed = record(1, None, repeat=3, status="oom", image_size=None, max_tokens=128, workload="bert-6l")
+    (row,) = rows([*repeats, failed])
+    assert column(row, "tokens/s") == "1000"
+    assert column(row, "samples/s") == "10.00"
+    assert "128 tokens" in caption(repeats)
+    assert " px" not in caption(repeats)
+    (pages,) = rows([record(1, 10.0)])
+    assert column(pages, "tokens/s") == "-"
+
+
+def test_several_labels_are_scored_by_f1_not_accuracy() -> None:
+    scores = [{"train": 0.9, "val": 0.6}, {"train": 0.8, "val": 0.7}, {"train": 0.7, "val": 0.8}]
+    records = [record(1, 10.0, repeat=n, f1=f1, accuracy={"test": 0.1}) for n, f1 in enumerate(scores)]
+    (row,) = rows(records)
+    assert column(row, "accuracy train/val/test") == "F1 0.800/0.700/-"
+    (plain,) = rows([record(1, 10.0, accuracy={"train": 0.5, "test": 0.25})])
+    assert column(plain, "accuracy train/val/test") == "0.500/-/0.250"
+
+
+def test_the_table_tells_its_columns_apart() -> None:
+    header, _, line, *_ = markdown([record(1, 10.0, tokens_per_second=1234.0)]).splitlines()
+    assert header.count("|") == line.count("|") == len(COLUMNS) + 1
+    assert header.split(" | ")[3:5] == ["samples/s", "tokens/s"]
+    assert line.split(" | ")[3:5] == ["10.00", "1234"]
 
 
 def test_caption_tells_a_core_from_a_gpu() -> None:

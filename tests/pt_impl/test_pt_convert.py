@@ -74,7 +74,7 @@ def test_a_file(folder: Path, weights: Weights, tmp_path: Path, monkeypatch: pyt
 @pytest.mark.parametrize(
     ("variant", "weights_argument", "classes", "message"),
     [
-        ("b0", "{folder}", 16, "classifier.weight has shape (7, 1280), the network wants (16, 1280)"),
+        ("b0", "{folder}", 16, "classifier.weight is (7, 1280), wanted (16, 1280)"),
         ("b2", "{folder}", 7, "checkpoint: "),
         ("b0", "{folder}/absent", 7, "no weights there"),
         ("b0", "{folder}/absent.safetensors", 7, "no weights there"),

@@ -19,6 +19,7 @@ import two_ranks  # noqa: E402
 
 from pt_impl.replicas import Replicas  # noqa: E402
 from shared.batches import TrainBatches  # noqa: E402
+from shared.pages import PageBatch  # noqa: E402
 from shared.store import Store  # noqa: E402
 from shared.weights import Weights, load_weights  # noqa: E402
 
@@ -66,9 +67,8 @@ def ranks(noise: Store, tmp_path_factory: pytest.TempPathFactory) -> list[dict[s
 
 def test_two_replicas_take_the_step_of_one_with_both_their_samples(ranks: list[dict[str, Any]], noise: Store) -> None:
     step = two_ranks.make_step(WORKLOAD, "fp32", 1)
-    arrays = TrainBatches(noise, WORKLOAD, 0, 2).batch(0).arrays()
-    pages, labels, *rest = (torch.from_numpy(array) for array in arrays)
-    step.train((pages, labels.long(), *rest), 0.1)
+    batch = PageBatch(*(torch.from_numpy(array) for array in TrainBatches(noise, WORKLOAD, 0, 2).batch(0)))
+    step.train(batch, 0.1)
     expected: Weights = two_ranks.weights_of(step.network)
     start = tiny.weights(tiny.short(WORKLOAD))
     for rank in ranks:
@@ -84,8 +84,10 @@ def test_gradients_fit_the_buckets(ranks: list[dict[str, Any]]) -> None:
         assert "Warning" not in rank["warnings"]
 
 
-def test_evaluation_counts_every_page_once_over_both(ranks: list[dict[str, Any]]) -> None:
-    assert [rank["counted"] for rank in ranks] == [3, 2]
+def test_evaluation_counts_every_page_once_over_both(ranks: list[dict[str, Any]], noise: Store) -> None:
+    assert [len(rank["logits"]) for rank in ranks] == [3, 2]
+    assert [len(rank["rows"]) for rank in ranks] == [3, 2]
+    assert sorted(ranks[0]["rows"] + ranks[1]["rows"]) == noise.indices("val").tolist()
 
 
 def test_one_replica_that_overflows_makes_both_skip(ranks: list[dict[str, Any]]) -> None:

@@ -10,9 +10,11 @@ torch = pytest.importorskip("torch")
 import torch.nn.functional as F  # noqa: E402
 
 from pt_impl import ops  # noqa: E402
-from pt_impl.model import EfficientNet, weights_of  # noqa: E402
+from pt_impl.efficientnet import EfficientNet  # noqa: E402
+from pt_impl.networks import weights_of  # noqa: E402
 from pt_impl.step import Batch, Step  # noqa: E402
 from shared import loss_scale  # noqa: E402
+from shared.pages import PageBatch  # noqa: E402
 from shared.store import Store  # noqa: E402
 
 WORKLOAD = tiny.workload(train__batch_per_replica=4, model__norm_momentum=0.1)
@@ -27,8 +29,7 @@ def make_step(precision: str = "fp32") -> Step:
 
 @pytest.fixture
 def batch(noise: Store) -> Batch:
-    pages, labels, *rest = (torch.from_numpy(array) for array in tiny.train_arrays(noise, WORKLOAD))
-    return pages, labels.long(), *rest
+    return PageBatch(*(torch.from_numpy(array) for array in tiny.train_batch(noise, WORKLOAD)))
 
 
 def changed(step: Step, before: dict[str, np.ndarray]) -> set[str]:
@@ -61,34 +62,35 @@ def test_loss_and_gradients_are_those_of_the_plain_operators(batch: Batch, monke
 
 def test_drops_are_the_batchs(batch: Batch) -> None:
     step = make_step()
-    neutral = (*batch[:4], torch.ones_like(batch[4]), torch.ones_like(batch[5]))
     with torch.no_grad():
-        assert float(step.loss(batch)) != pytest.approx(float(step.loss(neutral)), rel=1e-4)
+        whole = float(step.loss(batch))
+        for field in ("keep_block", "keep_unit"):
+            neutral = batch._replace(**{field: torch.ones_like(getattr(batch, field))})
+            assert whole != pytest.approx(float(step.loss(neutral)), rel=1e-4), field
 
 
-def test_evaluation_never_counts_rows_of_weight_0(batch: Batch) -> None:
+def test_prediction_is_the_networks_and_a_row_that_fills_up_leaves_the_others_alone(batch: Batch) -> None:
     step = make_step()
     step.train(batch, 0.0)  # the statistics are the batch's now; with others the pages' differences would vanish
-    pages, labels, weight, *rest = batch
     with torch.no_grad():
-        logits = step.network(step.images(batch, augment=False)).double()
+        images, keep_block = step.inputs(batch, training=False)
+        assert keep_block is None, "nothing is dropped in evaluation"
+        expected = step.network(images)
+    logits = step.predict(batch)
     assert logits.std(0).max() > 0.01
-    labels = logits.argmax(1)
-    labels[1] = (labels[1] + 1) % 16
-    weight = torch.tensor([1.0, 1.0, 0.0, 1.0])
-    correct, total, loss = step.evaluate((pages, labels, weight, *rest)).tolist()
-    assert (correct, total) == (2, 3)
-    expected = -torch.log_softmax(logits, 1)[[0, 1, 3], labels[[0, 1, 3]]].sum()
-    assert loss == pytest.approx(float(expected), rel=1e-5)
-    pages, labels = pages.clone(), labels.clone()
-    pages[2], labels[2] = 0, 7
-    assert step.evaluate((pages, labels, weight, *rest)).tolist() == pytest.approx([correct, total, loss], rel=1e-6)
+    assert torch.equal(logits, expected)
+    spoilt = batch._replace(pages=batch.pages.clone(), shear=batch.shear + 1, keep_unit=batch.keep_unit * 0)
+    spoilt.pages[2] = 0
+    again = step.predict(spoilt)
+    others = [0, 1, 3]
+    torch.testing.assert_close(again[others], logits[others], rtol=1e-5, atol=1e-6)
+    assert not torch.allclose(again[2], logits[2], atol=1e-3)
 
 
 def test_evaluation_changes_nothing(batch: Batch) -> None:
     step = make_step()
     before = weights_of(step.network)
-    step.evaluate(batch)
+    step.predict(batch)
     assert not changed(step, before)
 
 

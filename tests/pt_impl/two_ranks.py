@@ -11,7 +11,8 @@ import tiny
 import torch
 
 from pt_impl import data, replicas
-from pt_impl.model import EfficientNet, weights_of
+from pt_impl.efficientnet import EfficientNet
+from pt_impl.networks import weights_of
 from pt_impl.step import Step
 from shared import loss_scale
 from shared.batches import EvalBatches, TrainBatches
@@ -33,17 +34,24 @@ def main(store_path: str, folder: str) -> None:
     step.train(data.resident(TrainBatches(store, fixed, 0, 2).batch, group), 0.1)
     save_weights(Path(folder) / f"trained.{group.rank}.safetensors", weights_of(step.network))
     evaluation = EvalBatches(store, fixed, "val", 2)
-    counted = sum(step.evaluate(b)[1] for b in data.stream(evaluation.batch, evaluation.num_batches, 0, group))
+    stream = data.stream(evaluation.batch, evaluation.num_batches, 0, group)
+    counted = [
+        (evaluation.samples(index, group.rank).tolist(), step.predict(batch)[batch.weight > 0].tolist())
+        for index, batch in enumerate(stream)
+    ]
+    rows = [sample for samples, _ in counted for sample in samples]
+    logits = [row for _, predicted in counted for row in predicted]
 
     # the second rank's loss is not finite: neither may move
     loss_scale.INITIAL_SCALE = 8.0
     moving = tiny.workload()
     step = make_step(moving, "fp16", 2)
     before = weights_of(step.network)["classifier.weight"]
-    *rest, keep_unit = data.resident(TrainBatches(store, moving, 0, 2).batch, group)
-    step.train((*rest, keep_unit * (1e6 if group.rank else 1.0)), 0.1)
+    batch = data.resident(TrainBatches(store, moving, 0, 2).batch, group)
+    step.train(batch._replace(keep_unit=batch.keep_unit * (1e6 if group.rank else 1.0)), 0.1)
     skipped = np.array_equal(weights_of(step.network)["classifier.weight"], before)
-    print(json.dumps({"counted": float(counted), "skipped": skipped, "scale": step.scaler.get_scale()}))
+    found = {"rows": rows, "logits": logits, "skipped": skipped, "scale": step.scaler.get_scale()}
+    print(json.dumps(found))
     replicas.stop()
 
 

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import tiny
 
-from shared.batches import EvalBatches, TrainBatches, architecture_of
+from shared.batches import EvalBatches, TrainBatches
 from shared.draws import draws
+from shared.networks import architecture_of
 from shared.store import Store
 
 
@@ -23,10 +24,10 @@ def test_a_global_batch_does_not_depend_on_the_number_of_replicas(noise: Store, 
     whole = batches(noise, 1, 4).batch(step)
     for replicas in (2, 4):
         several = batches(noise, replicas, 4 // replicas)
-        shares = [several.batch(step, replica).arrays() for replica in range(replicas)]
-        for field, expected in zip(zip(*shares, strict=True), whole.arrays(), strict=True):
+        shares = [several.batch(step, replica) for replica in range(replicas)]
+        for field, expected in zip(zip(*shares, strict=True), whole, strict=True):
             assert np.array_equal(np.concatenate(field), expected)
-        for ours, expected in zip(several.batch(step).arrays(), whole.arrays(), strict=True):
+        for ours, expected in zip(several.batch(step), whole, strict=True):
             assert np.array_equal(ours, expected)
 
 
@@ -68,7 +69,7 @@ def test_a_batch_is_the_stores_pages_and_the_samples_draws(noise: Store) -> None
 def test_types_are_what_the_wings_expect(noise: Store) -> None:
     expected = [np.uint8, np.int32, np.float32, np.float32, np.float32, np.float32]
     for batch in (batches(noise, 1, 2).batch(0), EvalBatches(noise, tiny.workload(), "val", 1).batch(0, 0)):
-        assert [array.dtype for array in batch.arrays()] == expected
+        assert [array.dtype for array in batch] == expected
 
 
 def test_fewer_samples_than_a_global_batch_is_an_error(noise: Store) -> None:
@@ -87,7 +88,7 @@ def test_evaluation_counts_every_sample_exactly_once(noise: Store, count: int, s
     for replica in range(replicas):
         for index in range(evaluation.num_batches):
             batch = evaluation.batch(index, replica)
-            assert [len(array) for array in batch.arrays()] == [size] * 6
+            assert [len(array) for array in batch] == [size] * 6
             real = batch.weight == 1.0
             assert not batch.weight[~real].any()
             assert np.array_equal(batch.pages[real], store.images[batch.labels[real]])
@@ -107,7 +108,5 @@ def test_evaluation_takes_no_batch_too_many(noise: Store) -> None:
 
 def test_two_stores_of_the_same_content_give_the_same_batches(noise: Store, tmp_path: Path) -> None:
     other = tiny.make_store(tmp_path / "copy")
-    for ours, theirs in zip(
-        batches(noise, 1, 2).batch(1).arrays(), batches(other, 1, 2).batch(1).arrays(), strict=True
-    ):
+    for ours, theirs in zip(batches(noise, 1, 2).batch(1), batches(other, 1, 2).batch(1), strict=True):
         assert np.array_equal(ours, theirs)

@@ -20,7 +20,7 @@ def one_replica() -> Replicas:
 
 
 def assert_same(delivered: tuple[tf.Tensor, ...], expected: Batch) -> None:
-    for tensor, array in zip(delivered, expected.arrays(), strict=True):
+    for tensor, array in zip(delivered, expected, strict=True):
         assert tensor.dtype == array.dtype
         assert np.array_equal(tensor.numpy(), array)
 
@@ -39,7 +39,7 @@ def test_batches_come_in_order(noise: Store, workers: int) -> None:
 def test_shapes_are_known_to_a_graph(noise: Store) -> None:
     batches = TrainBatches(noise, tiny.workload(), 1, 1)
     batch = next(data.stream(batches.batch, 1, 1, one_replica()))
-    assert [tensor.shape.as_list() for tensor in batch] == [list(a.shape) for a in batches.batch(0, 0).arrays()]
+    assert [tensor.shape.as_list() for tensor in batch] == [list(a.shape) for a in batches.batch(0, 0)]
 
 
 def test_evaluation_batches_keep_their_weights(noise: Store) -> None:

@@ -9,9 +9,11 @@ import tiny
 tf = pytest.importorskip("tensorflow")
 
 from shared import loss_scale  # noqa: E402
+from shared.pages import PageBatch  # noqa: E402
 from shared.store import Store  # noqa: E402
 from tf_impl import ops  # noqa: E402
-from tf_impl.model import EfficientNet, weights_of  # noqa: E402
+from tf_impl.efficientnet import EfficientNet  # noqa: E402
+from tf_impl.networks import weights_of  # noqa: E402
 from tf_impl.step import Batch, Step  # noqa: E402
 
 WORKLOAD = tiny.workload(train__batch_per_replica=4, model__norm_momentum=0.1)
@@ -24,9 +26,13 @@ def make_step(precision: str = "fp32") -> Step:
     return Step(network, WORKLOAD, precision, 1)
 
 
+def page_batch(store: Store) -> Batch:
+    return PageBatch(*(tf.constant(array) for array in tiny.train_batch(store, WORKLOAD)))
+
+
 @pytest.fixture
 def batch(noise: Store) -> Batch:
-    return tuple(tf.constant(array) for array in tiny.train_arrays(noise, WORKLOAD))
+    return page_batch(noise)
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +40,7 @@ def trained(noise: Store) -> Step:
     """A step whose statistics are nearly the batch's; with others the pages' differences would vanish. Its graphs are
     traced once for the tests that can share them."""
     step = make_step()
-    step.train(tuple(tf.constant(array) for array in tiny.train_arrays(noise, WORKLOAD)), 0.0)
+    step.train(page_batch(noise), 0.0)
     return step
 
 
@@ -68,33 +74,33 @@ def test_loss_and_gradients_are_those_of_the_plain_operators(batch: Batch, monke
 
 def test_drops_are_the_batchs(batch: Batch) -> None:
     step = make_step()
-    neutral = (*batch[:4], tf.ones_like(batch[4]), tf.ones_like(batch[5]))
-    assert float(step.loss(batch)) != pytest.approx(float(step.loss(neutral)), rel=1e-4)
+    whole = float(step.loss(batch))
+    for field in ("keep_block", "keep_unit"):
+        neutral = batch._replace(**{field: tf.ones_like(getattr(batch, field))})
+        assert whole != pytest.approx(float(step.loss(neutral)), rel=1e-4), field
 
 
-def test_evaluation_never_counts_rows_of_weight_0(trained: Step, batch: Batch) -> None:
-    pages, _, _, *rest = (tensor.numpy() for tensor in batch)
-    logits = trained.network(trained.images(batch, augment=False)).numpy().astype(np.float64)
+def test_prediction_is_the_networks_and_a_row_that_fills_up_leaves_the_others_alone(
+    trained: Step, batch: Batch
+) -> None:
+    images, keep_block = trained.inputs(batch, training=False)
+    assert keep_block is None, "nothing is dropped in evaluation"
+    expected = trained.network(images).numpy()
+    (logits,) = (replica.numpy() for replica in trained.predict(batch))
     assert logits.std(0).max() > 0.01
-    labels = logits.argmax(1).astype(np.int32)
-    labels[1] = (labels[1] + 1) % 16
-    weight = np.array([1.0, 1.0, 0.0, 1.0], np.float32)
-
-    def counts() -> list[float]:
-        return trained.evaluate(tuple(tf.constant(a) for a in (pages, labels, weight, *rest))).numpy().tolist()
-
-    correct, total, loss = counts()
-    assert (correct, total) == (2, 3)
-    log_softmax = logits - np.log(np.exp(logits).sum(1, keepdims=True))
-    assert loss == pytest.approx(-log_softmax[[0, 1, 3], labels[[0, 1, 3]]].sum(), rel=1e-5)
-    pages, labels = pages.copy(), labels.copy()
-    pages[2], labels[2] = 0, 7
-    assert counts() == pytest.approx([correct, total, loss], rel=1e-6)
+    assert tiny.closeness(logits, expected) < 1e-5
+    pages = batch.pages.numpy().copy()
+    pages[2] = 0
+    spoilt = batch._replace(pages=tf.constant(pages), shear=batch.shear + 1, keep_unit=batch.keep_unit * 0)
+    (again,) = (replica.numpy() for replica in trained.predict(spoilt))
+    others = [0, 1, 3]
+    np.testing.assert_allclose(again[others], logits[others], rtol=1e-5, atol=1e-6)
+    assert np.abs(again[2] - logits[2]).max() > 1e-3
 
 
 def test_evaluation_changes_nothing(trained: Step, batch: Batch) -> None:
     before = weights_of(trained.network)
-    trained.evaluate(batch)
+    trained.predict(batch)
     assert not changed(trained, before)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -14,7 +15,8 @@ from shared import loss_scale
 from shared.batches import EvalBatches, TrainBatches
 from shared.store import Store, open_store
 from tf_impl import data, replicas
-from tf_impl.model import EfficientNet, weights_of
+from tf_impl.efficientnet import EfficientNet
+from tf_impl.networks import weights_of
 from tf_impl.step import Step
 
 
@@ -29,7 +31,7 @@ def delivered_as_made(store: Store, group: replicas.Replicas, workers: int) -> b
         for replica in range(2)
         for shares, array in zip(
             [group.placement.experimental_local_results(field) for field in batch],
-            batches.batch(step % 3, replica).arrays(),
+            batches.batch(step % 3, replica),
             strict=True,
         )
     )
@@ -38,7 +40,7 @@ def delivered_as_made(store: Store, group: replicas.Replicas, workers: int) -> b
 def main(store_path: str, folder: str) -> None:
     store = open_store(store_path)
     group = replicas.start(tiny.make_cell(Path(folder), Path(store_path), "tf", replicas=2))
-    found: dict[str, object] = {"in_order": [delivered_as_made(store, group, workers) for workers in (0, 1, 2)]}
+    found: dict[str, Any] = {"in_order": [delivered_as_made(store, group, workers) for workers in (0, 1, 2)]}
     workload = tiny.workload()
     loss_scale.INITIAL_SCALE = 8.0
     with group.placement.scope():
@@ -46,23 +48,28 @@ def main(store_path: str, folder: str) -> None:
         step = Step(network, workload, "fp16", 2)
     evaluation = EvalBatches(store, workload, "val", 2)
     stream = data.stream(evaluation.batch, evaluation.num_batches, 0, group)
-    found["counted"] = sum(float(step.evaluate(batch)[1]) for batch in stream)
+    found["rows"], found["logits"] = [], []
+    for index, batch in enumerate(stream):
+        weights = group.placement.experimental_local_results(batch.weight)
+        for replica, (logits, weight) in enumerate(zip(step.predict(batch), weights, strict=True)):
+            found["rows"] += evaluation.samples(index, replica).tolist()
+            found["logits"] += logits.numpy()[weight.numpy() > 0].tolist()
 
     # the second replica's loss is not finite: neither may move
-    *rest, keep_unit = data.resident(TrainBatches(store, workload, 0, 2).batch, group)
+    batch = data.resident(TrainBatches(store, workload, 0, 2).batch, group)
     factors = [1.0, 1e6]
     spoilt = group.placement.experimental_distribute_values_from_function(
         lambda context: (
-            group.placement.experimental_local_results(keep_unit)[context.replica_id_in_sync_group]
+            group.placement.experimental_local_results(batch.keep_unit)[context.replica_id_in_sync_group]
             * factors[context.replica_id_in_sync_group]
         )
     )
     before = weights_of(network)["classifier.weight"]
-    step.train((*rest, spoilt), 0.1)
+    step.train(batch._replace(keep_unit=spoilt), 0.1)
     copies = group.placement.experimental_local_results(network.classifier.weight)
     found["skipped"] = [bool(np.array_equal(copy.numpy().T, before)) for copy in copies]
     found["scale"] = float(step.scale.numpy())
-    step.train((*rest, keep_unit), 0.1)
+    step.train(batch, 0.1)
     copies = group.placement.experimental_local_results(network.classifier.weight)
     found["moved_alike"] = bool(
         np.array_equal(copies[0], copies[1]) and not np.array_equal(copies[0].numpy().T, before)

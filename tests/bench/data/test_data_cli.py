@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from fake_engines import Fake
 from PIL import Image
 
 from bench.cli.data import command
+from bench.data import load
 from shared.errors import UserError
 
 
@@ -28,7 +32,7 @@ def test_prepare_then_info(tree: Path, tmp_path: Path) -> None:
     shown = bench_data("info", out, "--check", "--contact-sheet", sheet)
     assert shown.exit_code == 0
     assert "16 x 16" in shown.output
-    assert "all 3 files are as they were written" in shown.output
+    assert "all 5 files are as they were written" in shown.output
     assert Image.open(sheet).size[0] > 100
 
 
@@ -79,3 +83,44 @@ def test_user_errors_are_one_line(
         bench_data(*arguments)
     assert "\n" not in str(caught.value)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_corpus_from_preparation_to_summary(tmp_path: Path) -> None:
+    rows = [{"text": f"text {i}" if i else "", "labels": ["ab"[i % 2]]} for i in range(20)]
+    (tmp_path / "c.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    made = bench_data("prepare", "corpus", tmp_path / "c.jsonl", "--out", tmp_path / "out")
+    assert made.exit_code == 0
+    assert "no pages" in made.output
+    shown = bench_data("info", tmp_path / "out", "--check")
+    assert "text       0 kB, 1 of 20 empty (5.0%)" in shown.output
+    with pytest.raises(UserError, match="holds no pages; leave --contact-sheet away"):
+        bench_data("info", tmp_path / "out", "--contact-sheet", tmp_path / "sheet.png")
+    with pytest.raises(UserError, match="corpus takes no --size"):
+        bench_data("prepare", "corpus", tmp_path / "c.jsonl", "--out", tmp_path / "x", "--size", 64)
+
+
+def test_ocr_alone_means_auto_and_its_summary(
+    tree: Path, tmp_path: Path, make_page: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, str | None]] = []
+
+    def find(name: str, language: str | None) -> Fake:
+        asked.append((name, language))
+        return Fake(fails_at=37)
+
+    monkeypatch.setattr(load, "find_engine", find)
+    make_page(tree / "memo" / "7.png", 0, (40, 37))
+    made = bench_data("prepare", "folder", tree, "--out", tmp_path / "out", "--size", 16, "--ocr")
+    assert made.exit_code == 0
+    assert asked == [("auto", None)]
+    assert "87 words, 1 of 30 empty (3.3%)" in made.output
+    assert "OCR        fake, 1, eng, " in made.output
+    assert "pages/s, 1 pages failed" in made.output
+    assert "memo/7.png: ValueError: this is why" in made.output
+    bench_data(
+        "prepare", "folder", tree, "--out", tmp_path / "o", "--size", 16, "--ocr", "tesseract", "--ocr-lang", "x"
+    )
+    assert asked[1] == ("tesseract", "x")
+    plain = bench_data("prepare", "folder", tree, "--out", tmp_path / "p", "--size", 16, "--ocr", "none")
+    assert "OCR" not in plain.output
+    assert len(asked) == 2

@@ -42,6 +42,7 @@ def test_the_store_holds_the_decoded_pages_in_order(tree: Path, tmp_path: Path) 
         np.testing.assert_array_equal(store.images[row], decode(str(page.key), 16))
         assert store.labels[row] == page.label
         assert SPLITS[store.split_codes[row]] == page.split
+        assert store.names[row] == page.name
     assert {split: sum(counts.values()) for split, counts in store.counts().items()} == {
         "train": 24,
         "val": 3,
@@ -83,6 +84,7 @@ def test_rejected_pages_are_listed_and_leave_no_gap(tree: Path, tmp_path: Path, 
     assert len(store.images) == len(kept) == 26
     for row, name in enumerate(kept):
         np.testing.assert_array_equal(store.images[row], good[name])
+        assert store.names[row] == name
 
 
 def test_a_class_without_a_readable_page_is_a_user_error(tree: Path, tmp_path: Path) -> None:
@@ -120,11 +122,11 @@ def test_nothing_is_ever_overwritten(tree: Path, tmp_path: Path, make_page: Make
     prepare(folder(tree), tmp_path / "out", 16, workers=1)
     before = files(tmp_path / "out")
     with pytest.raises(
-        UserError, match=r"other arguments or inputs \(folder, 16 pixels, 30 pages; asked for: folder, 8"
+        UserError, match=r"other arguments or inputs \(folder, 16 pixels, 30 documents; asked for: folder, 8"
     ):
         prepare(folder(tree), tmp_path / "out", 8, workers=1)
     make_page(tree / "memo" / "new.png")
-    with pytest.raises(UserError, match="asked for: folder, 16 pixels, 31 pages"):
+    with pytest.raises(UserError, match="asked for: folder, 16 pixels, 31 documents"):
         prepare(folder(tree), tmp_path / "out", 16, workers=1)
     assert files(tmp_path / "out") == before
     (tmp_path / "mine").mkdir()

@@ -174,7 +174,7 @@ def test_bad_index_files(tree: Path) -> None:
         ("index.txt", b"file,label\n", "ends in .csv or .jsonl"),
         ("index.jsonl", b"{\n", "line 1: not JSON"),
         ("index.jsonl", b"[1]\n", "line 1: expected an object"),
-        ("index.jsonl", b"\xff\xfe\n", "not UTF-8"),
+        ("index.jsonl", b'{"file": "a", "label": "b"}\n\xff\n', r"line 2: not UTF-8 text \(byte 0\)"),
         ("index.csv", b"file,label\n\xff,a\n", "not a readable CSV"),
         ("index.csv", b"", r"0 label\(s\)"),
         ("index.csv", b"name,class\na,b\n", "line 2: no `file`"),

@@ -14,7 +14,7 @@ from bench.plots import plot_records, plot_run
 from bench.records import write_record
 from shared.errors import UserError
 
-NAMES = ("speedup", "training-time", "throughput", "accuracy")
+NAMES = ("speedup", "throughput", "training-time", "accuracy", "comparison")
 
 
 def write_run(directory: Path, records) -> Path:
@@ -51,7 +51,17 @@ def test_groups_that_do_not_compare_get_files_of_their_own(run_records, make_rec
 
 def test_a_run_without_epochs_has_no_accuracy_figure(make_record, tmp_path: Path) -> None:
     paths = plot_records([make_record("pt", 1, 10.0, epochs=0, accuracy={})], tmp_path, ["svg"])
-    assert [path.stem for path in paths] == ["speedup", "training-time", "throughput"]
+    assert [path.stem for path in paths] == ["speedup", "throughput", "training-time"]
+
+
+def test_a_run_of_texts_has_no_projection_of_the_published_pages(make_record, tmp_path: Path) -> None:
+    text = {"workload": "bert-6l", "image_size": None, "max_tokens": 128, "tokens_per_second": 900.0}
+    paths = plot_records([make_record("pt", count, 10.0 * count, **text) for count in (1, 2)], tmp_path, ["svg"])
+    assert [path.stem for path in paths] == ["speedup", "throughput", "accuracy", "comparison"]
+    for path in paths[:2]:
+        drawn = path.read_text(encoding="utf-8")
+        assert "128 tokens" in " ".join(drawn.split())
+        assert " px" not in drawn
 
 
 def test_no_records_is_an_error(tmp_path: Path) -> None:

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from bench.verify import rungs
-from bench.verify.tasks import rung_workload
-from shared.batches import architecture_of
-from shared.efficientnet import num_trainable, parameter_shapes
+from bench.verify.samples import rung_workload
+from shared.networks import architecture_of, num_trainable, parameter_shapes
 from shared.probe import Task
 from shared.spec import load
 

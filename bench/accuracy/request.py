@@ -1,0 +1,138 @@
+"""What `bench accuracy` was asked for, checked as far as the request, the workloads and the documents allow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from bench.accuracy.protocol import Protocol, load_protocol, smallest_class
+from bench.plan import Request
+from shared.errors import UserError
+from shared.spec import TextWorkload, Workload
+from shared.store import Store
+
+MEMBERS = ("image", "text")
+SYNTHETIC_SHARE = 2 / 3  # of the smallest class of the stand-in pages trains and validates
+
+Training = Literal["full", "classifier"]
+
+
+@dataclass(frozen=True)
+class AccuracyRequest:
+    """What `bench accuracy` was asked for, as typed; None: the protocol's or the workload's own."""
+
+    protocol: str = "small-tobacco"
+    frameworks: tuple[str, ...] = ("pt", "tf")
+    members: tuple[str, ...] = MEMBERS
+    image_workload: str = "effnet-b0"
+    text_workload: str = "bert-6l"
+    preset: str | None = None
+    text_preset: str | None = None
+    data: str | None = None
+    vocabulary: str | None = None
+    image_weights: str | None = None
+    text_weights: str | None = None
+    pretrain: str | None = None
+    pretrain_epochs: int | None = None
+    image_training: Training | None = None
+    epochs: int | None = None
+    device: str = "auto"
+    gpus: int = 1
+    per_class: int | None = None
+    val_share: float | None = None
+    splits: int | None = None
+    seed: int = 0
+
+
+def check_members(request: AccuracyRequest) -> None:
+    """Options that need or exclude each other.
+
+    Raises:
+        UserError: the first pair that does not fit.
+    """
+    image_options = {
+        "--pretrain": request.pretrain, "--image-weights": request.image_weights,
+        "--image-training": request.image_training,
+    }  # fmt: skip
+    given = [option for option, value in image_options.items() if value is not None]
+    if given and "image" not in request.members:
+        raise UserError(f"{given[0]} is for the image model: add image to --members")
+    text_given = request.text_weights or request.vocabulary
+    if text_given is not None and "text" not in request.members:
+        option = "--text-weights" if request.text_weights else "--vocab"
+        raise UserError(f"{option} is for the text model: add text to --members")
+    if request.pretrain_epochs is not None and request.pretrain is None:
+        raise UserError("--pretrain-epochs is of stage 1: name its documents with --pretrain STORE")
+    if request.image_training == "classifier" and not (request.pretrain or request.image_weights):
+        raise UserError("--image-training classifier needs a trained network: give --pretrain or --image-weights")
+
+
+def member_request(request: AccuracyRequest, member: str) -> Request:
+    """What `bench run` would be asked for, to train a member."""
+    image = member == "image"
+    return Request(
+        frameworks=request.frameworks,
+        gpus=(request.gpus,),
+        workload=request.image_workload if image else request.text_workload,
+        preset=request.preset if image else (request.text_preset or request.preset),
+        data=request.data,
+        vocab=None if image else request.vocabulary,
+        device=request.device,
+        epochs=request.epochs if training_of(request, member) == "full" else None,
+        seed=request.seed,
+        weights=request.image_weights if image else request.text_weights,
+    )
+
+
+def training_of(request: AccuracyRequest, member: str) -> Training:
+    """How a member is trained on the splits: a pre-trained image model gets the paper's second stage."""
+    if member != "image":
+        return "full"
+    pretrained = request.pretrain or request.image_weights
+    return request.image_training or ("classifier" if pretrained else "full")
+
+
+def check_families(workloads: dict[str, Workload]) -> None:
+    """Whether each member has a workload of its kind.
+
+    Raises:
+        UserError: pages for the text model, text for the image model, or a workload of several labels.
+    """
+    for member, workload in workloads.items():
+        if isinstance(workload, TextWorkload) != (member == "text"):
+            raise UserError(
+                f"--{member}-workload {workload.name}: its model ({workload.model.family}) reads no {member}"
+            )
+        if workload.model.multi_label:
+            raise UserError(
+                f"--{member}-workload {workload.name}: it gives several labels; the protocol needs one each"
+            )
+
+
+def check_content(store: Store, members: Sequence[str]) -> None:
+    """Whether the store holds what the members read.
+
+    Raises:
+        UserError: no pages, or no text.
+    """
+    if "image" in members and store.images is None:
+        raise UserError(f"{store.path}: holds no pages for the image model; use --members text")
+    if "text" in members and store.text is None:
+        raise UserError(
+            f"{store.path}: holds no text for the text model; prepare it again with `bench data prepare --ocr`, "
+            "or use --members image"
+        )
+
+
+def scaled_protocol(request: AccuracyRequest, store: Store) -> tuple[Protocol, list[str]]:
+    """The protocol as asked for; on the pages that stand in where no data is named, as large as they allow."""
+    per_class, notes = request.per_class, []
+    if request.data is None and per_class is None and not store.multi_label:
+        published = load_protocol(request.protocol).per_class
+        per_class = min(published, int(smallest_class(store.labels, len(store.classes)) * SYNTHETIC_SHARE))
+        if per_class < published:
+            notes.append(f"synthetic documents stand in: {per_class} a class train and validate, not {published}")
+    if request.data is None and len(request.members) > 1:
+        notes.append("a synthetic document's page and its text are of one class, but not one another's")
+    return load_protocol(request.protocol, per_class, request.val_share, request.splits), notes

@@ -1,0 +1,166 @@
+"""Results of `bench accuracy`: one JSON record a (framework, member or ensemble, split), written once.
+
+Tables and figures are made from these records alone. Every field is documented here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from bench.accuracy.protocol import Protocol
+from bench.records import Status, write_atomically
+from bench.run_directory import PLAN
+from shared.errors import UserError
+
+ACCURACY_SCHEMA = 1
+KIND = "accuracy"  # in run.json: what tells this run from one of `bench run`
+BOTH = "pt+tf"  # the ensemble of all members of both frameworks
+FRAMEWORK_NAMES = {"pt": "PyTorch", "tf": "TensorFlow", BOTH: "both"}
+ENSEMBLE = "ensemble"
+EQUAL, SEARCHED = "equal", "searched"
+
+
+class Part(BaseModel):
+    """A member of an ensemble and its weight."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    framework: Literal["pt", "tf"]
+    member: str
+    weight: float
+
+
+class AccuracyRecord(BaseModel):
+    """The outcome of one member or ensemble on one split, whatever it was."""
+
+    # the accuracy of a class without test documents is NaN: JSON has no number for it
+    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
+
+    schema_version: int = ACCURACY_SCHEMA
+    run_id: str
+    result_id: str
+    # what was asked for
+    protocol: Protocol
+    stage: Literal["pretrain", "split"]  # pretrain: stage 1, once a framework
+    split: int | None  # index of the split; None: stage 1
+    seed: int  # of the training; the splits are dealt with the run's
+    framework: Literal["pt", "tf", "pt+tf"]
+    member: Literal["image", "text", "ensemble"]
+    rule: Literal["equal", "searched"] | None = None  # of an ensemble's weights
+    workload: str | None  # None: an ensemble; so are preset, spec_hash, training and weights_origin
+    preset: str | None
+    spec_hash: str | None
+    training: Literal["full", "classifier"] | None  # classifier: stage 2, everything else frozen
+    epochs: int | None
+    weights_origin: str | None  # what the training started from
+    overlap: int | None = None  # documents left out of stage 1 because they are among those evaluated
+    data_name: str
+    data_digest: str
+    classes: list[str]
+    device: Literal["cuda", "cpu"]
+    device_name: str
+    replicas: int
+    # what came of it
+    status: Status
+    reason: str | None = None  # one line where the status is not "ok"
+    log: str | None = None  # relative to the run's directory; None: no cell was started
+    certificate: Literal["verified", "unverified"]  # of an ensemble: verified where all its members are
+    certificate_id: str | None = None
+    accuracy: dict[str, float] = {}  # split to the share of documents classified rightly
+    per_class: dict[str, float] = {}  # class to that share of its test documents
+    confusion: list[list[int]] = []  # test documents of the row's class predicted as the column's
+    parts: list[Part] = []  # of an ensemble
+    search_step: float | None = None  # of the grid of weights, searched on validation
+    started: str | None = None  # UTC, ISO 8601
+    wall_seconds: float = 0.0  # of the cell
+    settings: dict[str, Any] = {}  # what the worker really used (rank 0)
+
+    @property
+    def key(self) -> tuple[str, str, str | None]:
+        """What is the same over the splits: framework, member, rule."""
+        return self.framework, self.member, self.rule
+
+    @property
+    def label(self) -> str:
+        """The member in words."""
+        return f"{self.member} ({self.rule} weights)" if self.rule else self.member
+
+
+def write_record(directory: Path, record: AccuracyRecord) -> Path:
+    """Write a record into a run's `records/` folder; the name is its id."""
+    path = directory / "records" / f"{record.result_id}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, record.model_dump_json(indent=1) + "\n")
+    return path
+
+
+def read_record(path: Path) -> AccuracyRecord:
+    """Read one record.
+
+    Raises:
+        UserError: truncated or foreign JSON, or another schema version.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        version = content["schema_version"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path}: not a record ({error.__class__.__name__}); delete it and run with --resume") from None
+    if version != ACCURACY_SCHEMA:
+        raise UserError(f"{path}: record schema {version!r}, this version reads {ACCURACY_SCHEMA}")
+    try:
+        return AccuracyRecord.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UserError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+
+
+def read_records(directory: Path) -> list[AccuracyRecord]:
+    """All records of a run, by framework, member, rule and split.
+
+    Raises:
+        UserError: no such directory, one without records, or an unreadable record.
+    """
+    paths = sorted((directory / "records").glob("*.json"))
+    if not paths:
+        raise UserError(f"{directory}: no records here; name a directory that `bench accuracy` made")
+    return in_order([read_record(path) for path in paths])
+
+
+def is_accuracy_run(directory: Path) -> bool:
+    """Whether a directory holds a run of `bench accuracy`, as its run.json says."""
+    try:
+        content = json.loads((directory / PLAN).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(content, dict) and content.get("kind") == KIND
+
+
+def in_order(records: Iterable[AccuracyRecord]) -> list[AccuracyRecord]:
+    """Records by member (ensembles last), rule, framework (both last) and split; stage 1 first."""
+    members, frameworks = ("image", "text", ENSEMBLE), ("pt", "tf", BOTH)
+
+    def place(record: AccuracyRecord) -> tuple[str, int, str, int, int]:
+        split = -1 if record.split is None else record.split
+        rank = members.index(record.member), record.rule or "", frameworks.index(record.framework)
+        return (record.stage, *rank, split)
+
+    return sorted(records, key=place)
+
+
+def over_splits(records: Iterable[AccuracyRecord]) -> dict[tuple[str, str, str | None], list[AccuracyRecord]]:
+    """(framework, member, rule) to its records over the splits, in their order; stage 1 is left out."""
+    groups: dict[tuple[str, str, str | None], list[AccuracyRecord]] = {}
+    for record in in_order(records):
+        if record.stage == "split":
+            groups.setdefault(record.key, []).append(record)
+    return groups
+
+
+def accuracies_on_test(records: Iterable[AccuracyRecord]) -> dict[int, float]:
+    """Split index to test accuracy, of those that ended well."""
+    return {r.split: r.accuracy["test"] for r in records if r.status == "ok" and r.split is not None}

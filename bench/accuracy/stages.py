@@ -1,0 +1,144 @@
+"""The trainings of `bench accuracy`: each member's on the splits, and stage 1."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from bench import certificates, machine
+from bench.accuracy.overlap import shared_documents
+from bench.accuracy.request import AccuracyRequest, Training, training_of
+from bench.plan import Pages, Request, make_plan
+from bench.stores import resolve_pages
+from shared.errors import UserError
+from shared.protocol import Cell
+from shared.spec import ImageWorkload, TextWorkload, Workload
+from shared.store import SPLITS, Store, open_store
+
+LEFT_OUT = -1  # a split code that no split has
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A training that is the same for every split but for its documents: a member's, or stage 1."""
+
+    member: str
+    workload: Workload
+    pages: Pages
+    training: Training
+    weights_origin: str
+    cells: dict[str, Cell]  # by framework; their ids, seeds, splits and places are given later
+    certificate_id: str | None
+    codes: np.ndarray | None = None  # stage 1: int8, the documents it may train on
+    overlap: int | None = None
+
+    @property
+    def epochs(self) -> int:
+        """Of the training that this is."""
+        if self.training == "full":
+            return self.workload.train.epochs
+        assert isinstance(self.workload, ImageWorkload)
+        return self.workload.finetune.epochs
+
+
+def pages_of(workload: Workload, request: AccuracyRequest, say: Say) -> Pages:
+    """The store that a workload reads the evaluated documents from; made where it is not there yet."""
+    vocabulary = request.vocabulary if isinstance(workload, TextWorkload) else None
+    return resolve_pages(request.data, workload, False, say, vocabulary)
+
+
+def fit(workload: Workload, pages: Pages, num_train: int, replicas: int) -> Workload:
+    """The workload with the store's classes and vocabulary.
+
+    Raises:
+        UserError: fewer training documents than a global batch.
+    """
+    changes = {"model.num_classes": pages.num_classes}
+    if isinstance(workload, TextWorkload) and pages.vocabulary_size is not None:
+        changes["model.vocabulary_size"] = pages.vocabulary_size
+    batch = workload.train.batch_per_replica * replicas
+    if num_train < batch:
+        raise UserError(
+            f"{num_train} documents train, a step of {workload.name} on {replicas} replica(s) needs {batch}: "
+            "use more --per-class or fewer --gpus"
+        )
+    return workload.overridden(changes, pages.path)
+
+
+def make_stage(
+    request: AccuracyRequest,
+    member: str,
+    asked: Request,
+    workload: Workload,
+    pages: Pages,
+    gpus: Sequence[machine.Gpu],
+) -> Stage:
+    """A member's training on the splits."""
+    training = training_of(request, member)
+    if training == "classifier" and request.epochs is not None:
+        workload = workload.overridden({"finetune.epochs": request.epochs}, "--epochs")
+    origin = asked.weights or "a seeded start"
+    if member == "image" and request.pretrain:
+        origin = f"stage 1 on {Path(request.pretrain).name}, from {origin}"
+    epochs = workload.train.epochs if training == "full" else 0
+    planned = make_plan(asked, workload, pages, epochs, gpus)
+    cells = {
+        cell.framework: replace(cell, finetune=training == "classifier", predictions=True) for cell in planned.cells
+    }
+    certificate = certificates.find(workload)
+    return Stage(member, workload, pages, training, origin, cells, certificate.id if certificate else None)
+
+
+def make_stage1(
+    request: AccuracyRequest,
+    asked: Request,
+    workload: Workload,
+    small: Store,
+    small_pages: Pages,
+    gpus: Sequence[machine.Gpu],
+    say: Say,
+) -> Stage:
+    """Stage 1: the image model on a large set without the documents that are evaluated (paper sections 4.1 and 5.1).
+
+    Args:
+        asked: what `bench run` would be asked for; its `epochs` are those of this stage.
+        small, small_pages: the documents that are evaluated, as prepared and as the image model reads them.
+
+    Raises:
+        UserError: the large store holds no pages, or too few are left to train on.
+    """
+    assert request.pretrain is not None
+    large = open_store(request.pretrain, checksums=None)
+    if large.multi_label or large.images is None:
+        lacks = "no pages" if large.images is None else "documents with several labels"
+        raise UserError(f"--pretrain {request.pretrain}: holds {lacks}; the image model needs pages of one label each")
+    pages = resolve_pages(request.pretrain, workload, False, say)
+    say("looking for documents that stage 1 and the evaluation share")
+    overlapping = shared_documents(large, open_store(pages.path), small, open_store(small_pages.path))
+    codes = np.where(overlapping, np.int8(LEFT_OUT), large.split_codes).astype(np.int8)
+    num_train, batch = int((codes == 0).sum()), workload.train.batch_per_replica * request.gpus
+    if num_train < batch:
+        raise UserError(
+            f"--pretrain {request.pretrain}: {num_train} documents to train on are left without the "
+            f"{int(overlapping.sum())} that are evaluated; a step needs {batch}"
+        )
+    workload = workload.overridden({"model.num_classes": pages.num_classes}, pages.path)
+    sizes = {split: int((codes == code).sum()) for code, split in enumerate(SPLITS)}
+    planned = make_plan(asked, workload, replace(pages, split_sizes=sizes), workload.train.epochs, gpus)
+    certificate = certificates.find(workload)
+    return Stage(
+        member="image",
+        workload=workload,
+        pages=pages,
+        training="full",
+        weights_origin=asked.weights or "a seeded start",
+        cells={cell.framework: cell for cell in planned.cells},
+        certificate_id=certificate.id if certificate else None,
+        codes=codes,
+        overlap=int(overlapping.sum()),
+    )

@@ -1,0 +1,185 @@
+"""The table of `bench accuracy`: on the terminal and as Markdown. Made from records alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+from bench.accuracy.published import published_for, why_not
+from bench.accuracy.results import (
+    EQUAL,
+    FRAMEWORK_NAMES,
+    SEARCHED,
+    AccuracyRecord,
+    accuracies_on_test,
+    over_splits,
+)
+from bench.accuracy.statistics import PairedTest, describe_test, paired_test, spread
+
+TEXT_COLUMNS = ("framework", "member", "trained", "weights", "certificate")
+NOTHING = "-"
+VERSIONS = ("version.torch", "version.tensorflow", "version.keras")
+
+Groups = dict[tuple[str, str, str | None], list[AccuracyRecord]]
+
+
+def columns(records: Sequence[AccuracyRecord]) -> list[str]:
+    """The table's columns; the published one only where there is something to put there."""
+    first = records[0].protocol.mean_splits
+    names = ["framework", "member", "trained", "splits", "median %", f"mean of first {first} %", "IQR", "min-max"]
+    names += ["published %"] if published_for(records) else []
+    return [*names, "weights", "p between frameworks", "certificate"]
+
+
+def percent(share: float | None) -> str:
+    """A share as a percentage, or the mark for nothing."""
+    return NOTHING if share is None else f"{100 * share:.2f}"
+
+
+def rows(records: Sequence[AccuracyRecord]) -> list[list[str]]:
+    """The table's cells: a row a framework and member."""
+    groups, tests, published = over_splits(records), framework_tests(records), published_for(records)
+    table = []
+    for (framework, member, rule), group in groups.items():
+        first, summary = group[0], spread(accuracies_on_test(group), group[0].protocol.mean_splits)
+        good = sum(record.status == "ok" for record in group)
+        trained = (
+            f"{first.workload} ({first.preset}), {first.training}, {first.epochs} epochs" if first.workload else ""
+        )
+        row = [FRAMEWORK_NAMES[framework], first.label, trained or NOTHING, f"{good}/{first.protocol.num_splits}"]
+        if summary is None:
+            row += [NOTHING] * 4
+        else:
+            row += [
+                percent(summary.median),
+                percent(summary.mean_first),
+                f"{percent(summary.lower_quartile)}-{percent(summary.upper_quartile)}",
+                f"{percent(summary.lowest)}-{percent(summary.highest)}",
+            ]
+        if published:
+            values = published.get(member, [])
+            row.append(f"{values[0].value:g}" if values and rule != SEARCHED and framework in ("pt", "tf") else NOTHING)
+        test = tests.get((member, rule)) if framework in ("pt", "tf") else None
+        row += [weights_text(group), f"{test.p:.3g}" if test else NOTHING, certificate_text(group)]
+        table.append(row)
+    return table
+
+
+def weights_text(group: Sequence[AccuracyRecord]) -> str:
+    """An ensemble's weights; of searched ones the median and the range over the splits."""
+    with_parts = [record.parts for record in group if record.parts]
+    if not with_parts:
+        return NOTHING
+    several = len({part.framework for part in with_parts[0]}) > 1
+    words = []
+    for index, part in enumerate(with_parts[0]):
+        values = [parts[index].weight for parts in with_parts]
+        spread_out = f" ({min(values):.2f}-{max(values):.2f})" if max(values) > min(values) else ""
+        name = f"{part.framework} {part.member}" if several else part.member
+        words.append(f"{name} {np.median(values):.2f}{spread_out}")
+    return ", ".join(words)
+
+
+def certificate_text(group: Sequence[AccuracyRecord]) -> str:
+    """`verified`, `unverified`, or how many of each."""
+    counts = Counter(record.certificate for record in group)
+    return next(iter(counts)) if len(counts) == 1 else ", ".join(f"{n} {word}" for word, n in counts.items())
+
+
+def framework_tests(records: Sequence[AccuracyRecord]) -> dict[tuple[str, str | None], PairedTest]:
+    """(member, rule) to the paired test of PyTorch against TensorFlow, over the splits on which both ended well."""
+    groups = over_splits(records)
+    tests = {}
+    for framework, member, rule in groups:
+        if framework == "pt" and ("tf", member, rule) in groups:
+            ours, theirs = (accuracies_on_test(groups[each, member, rule]) for each in ("pt", "tf"))
+            common = sorted(ours.keys() & theirs.keys())
+            if common:
+                tests[member, rule] = paired_test([ours[i] for i in common], [theirs[i] for i in common])
+    return tests
+
+
+def caption(records: Sequence[AccuracyRecord]) -> list[str]:
+    """Data, protocol, device, workloads, what the training started from, versions, certificates."""
+    first, protocol = records[0], records[0].protocol
+    members = [group[0] for group in over_splits(records).values() if group[0].workload]
+    trained = dict.fromkeys(
+        f"{r.member}: {r.workload} ({r.preset}), spec {r.spec_hash}, {r.training} training from {r.weights_origin}"
+        for r in members
+    )
+    seen = {
+        f"{key.removeprefix('version.')} {r.settings[key]}" for r in members for key in VERSIONS if key in r.settings
+    }
+    certificates = sorted({r.certificate_id or r.certificate for r in members})
+    split_data = next((record for record in records if record.stage == "split"), first)
+    return [
+        f"data: {split_data.data_name} ({split_data.data_digest})",
+        f"protocol {protocol.name}: {protocol.train_per_class} / {protocol.val_per_class} documents a class to train / "
+        f"validate, the rest test; splits: {protocol.num_splits}",
+        f"device: {first.device_name}, {first.replicas} {'CPU ' if first.device == 'cpu' else ''}replica(s) a cell",
+        *trained,
+        ", ".join(sorted(seen)) or "versions not reported",
+        f"certificate: {', '.join(certificates)}",
+    ]
+
+
+def notes(records: Sequence[AccuracyRecord]) -> list[str]:
+    """What a reader of the table must be told: the tests, stage 1, published values, failures with their logs."""
+    lines = []
+    for (member, rule), test in framework_tests(records).items():
+        words = f"{member} ({rule} weights)" if rule else member
+        lines.append(f"{words}: {describe_test(test, FRAMEWORK_NAMES['pt'], FRAMEWORK_NAMES['tf'])}")
+    for record in records:
+        if record.stage == "pretrain":
+            reached = f"test accuracy there {percent(record.accuracy.get('test'))} %, " if record.accuracy else ""
+            lines.append(
+                f"stage 1, {FRAMEWORK_NAMES[record.framework]}: {record.data_name}, {record.epochs} epochs, {reached}"
+                f"{record.overlap} documents left out that are also evaluated"
+            )
+    published = published_for(records)
+    for member, values in published.items():
+        lines += [
+            f"published, {member}: {p.system} {p.value:g} ({p.table}{'; ' + p.note if p.note else ''})" for p in values
+        ]
+    reason = why_not(records)
+    lines += [reason] if reason else []
+    coarse = {r.search_step for r in records if r.rule == SEARCHED and r.search_step}
+    lines += (
+        [f"weights searched on validation in steps of {'/'.join(f'{step:.3g}' for step in sorted(coarse))}"]
+        if coarse
+        else []
+    )
+    lines += [
+        f"{r.result_id}: {r.status}: {r.reason or ''}" + (f" (log: {r.log})" if r.log else "")
+        for r in records
+        if r.status != "ok" and not (r.member == "ensemble" and r.rule != EQUAL)
+    ]
+    return lines
+
+
+def markdown(records: Sequence[AccuracyRecord]) -> str:
+    """The table, its caption and its notes as Markdown."""
+    names = columns(records)
+    body = [names, ["---"] * len(names), *rows(records)]
+    table = "\n".join("| " + " | ".join(cell.replace("|", "/") for cell in line) + " |" for line in body)
+    return "\n\n".join([table, "; ".join(caption(records)), "\n".join(f"- {note}" for note in notes(records))]) + "\n"
+
+
+def print_table(records: Sequence[AccuracyRecord]) -> None:
+    """The table on standard output, with its caption and notes."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=200)
+    table = Table(pad_edge=False)
+    for column in columns(records):
+        table.add_column(column, justify="left" if column in TEXT_COLUMNS else "right", overflow="fold")
+    for row in rows(records):
+        table.add_row(*row)
+    console.print(table)
+    for line in ["; ".join(caption(records)), *notes(records)]:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,115 @@
+"""`bench accuracy`: image model, text model and their ensemble over random splits."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from bench.cli import options
+from bench.locations import results_directory
+from shared.errors import UserError
+from shared.protocol import FRAMEWORKS
+
+PROTOCOLS = ("small-tobacco",)
+KINDS = ("image", "text")
+# options that may name a file or folder
+PATHS = ("data", "pretrain", "image_weights", "text_weights", "image_workload", "text_workload", "vocabulary")
+
+
+class MemberList(click.ParamType):
+    """`image,text`: kinds of models, each once, the image model first."""
+
+    name = "image,text"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        """Parse; a click usage error names the first that is unknown."""
+        if isinstance(value, tuple):
+            return value
+        parts = [part.strip() for part in str(value).split(",")]
+        for part in parts:
+            if part not in KINDS:
+                self.fail(f"{part!r} is none of {', '.join(KINDS)}", param, ctx)
+        return tuple(kind for kind in KINDS if kind in parts)
+
+
+@click.command(context_settings={"show_default": True})
+@click.option("--protocol", type=click.Choice(PROTOCOLS), default=PROTOCOLS[0], help="How documents are dealt out.")
+@options.framework
+@click.option("--members", type=MemberList(), default="image,text", help="What is trained and combined.")
+@click.option("--image-workload", default="effnet-b0", help="A name that `bench list` shows, or a TOML file.")
+@click.option("--text-workload", default="bert-6l", help="Likewise.")
+@options.preset
+@click.option("--text-preset", help="Of the text workload.  [default: --preset]")
+@options.data
+@click.option("--vocab", "vocabulary", metavar="FILE|NAME", help="WordPiece vocabulary. Default: the store's own.")
+@click.option("--image-weights", type=click.Path(), help="safetensors to start the image model from.")
+@click.option("--text-weights", type=click.Path(), help="safetensors file or folder to start the text model from.")
+@click.option("--pretrain", type=click.Path(), metavar="STORE", help="Stage 1: train the image model on it first.")
+@click.option("--pretrain-epochs", type=options.POSITIVE, help="Of stage 1. Default: the workload's.")
+@click.option(
+    "--image-training",
+    type=click.Choice(["full", "classifier"]),
+    help="On the splits. Default: classifier (stage 2) after --pretrain or --image-weights, else full.",
+)
+@click.option("--epochs", type=options.POSITIVE, help="On the splits. Default: the workload's.")
+@options.device
+@click.option("--gpus", type=options.POSITIVE, default=1, help="Replicas a cell.")
+@click.option("--per-class", type=click.IntRange(min=2), help="Documents a class that train or validate.")
+@click.option("--val-share", type=click.FloatRange(0, 1, min_open=True, max_open=True), help="Of them to validate.")
+@click.option("--splits", type=options.POSITIVE, help="Random splits.")
+@options.seed
+@click.option("--out", type=click.Path(path_type=Path), help="Default: a new folder under results/runs.")
+@click.option("--resume", type=click.Path(path_type=Path), metavar="DIR", help="Finish a run; its settings hold.")
+@click.pass_context
+def command(ctx: click.Context, **settings: Any) -> int:
+    """Score the image model, the text model and their ensemble over random splits, per framework.
+
+    small-tobacco is the paper's evaluation: of each class 80 documents train, 20 validate, the rest test; ten random
+    splits; the median over ten and the mean over three. --per-class, --val-share and --splits scale it to smaller
+    data. The ensemble's weights are equal, and searched on validation; both are shown.
+    """
+    from bench.accuracy.request import AccuracyRequest
+    from bench.accuracy.run import AccuracyReporter, resume_run, start_run
+    from bench.run_directory import RunDirectory
+
+    out: Path | None = settings.pop("out")
+    resume: Path | None = settings.pop("resume")
+    reporter = AccuracyReporter()
+    if resume is not None:
+        typed = {name for name in ctx.params if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT}
+        if extra := sorted(typed - {"resume"}):
+            names = ", ".join("--" + name.replace("_", "-") for name in extra).replace("--vocabulary", "--vocab")
+            raise UserError(f"--resume takes the run's own settings: leave out {names}")
+        with RunDirectory(resume, resume=True) as directory:
+            return run_plan(resume_run(directory, reporter.message), directory.path, reporter)
+    framework = settings.pop("framework")
+    paths = {name: absolute(settings[name]) for name in PATHS}
+    request = AccuracyRequest(frameworks=FRAMEWORKS if framework == "both" else (framework,), **settings | paths)
+    if out is None:
+        out = results_directory() / "runs" / f"{datetime.now(UTC).strftime('%Y%m%dT%H%M%SZ')}-{request.protocol}"
+    with RunDirectory(out, resume=False) as directory:
+        return run_plan(start_run(directory, request, reporter.message), directory.path, reporter)
+
+
+def absolute(path: str | None) -> str | None:
+    """A path that holds wherever the run is resumed from; what is no path here may be a name, and stays."""
+    return str(Path(path).resolve()) if path is not None and Path(path).exists() else path
+
+
+def run_plan(plan: Any, directory: Path, reporter: Any) -> int:
+    """Run the cells, print the table, draw the figures; 0 where every cell is ok, else 1."""
+    from bench.accuracy.run import execute, finish
+    from bench.accuracy.tables import print_table
+
+    for note in plan.notes:
+        reporter.message(f"note: {note}")
+    records = execute(plan, directory, reporter)
+    print_table(records)
+    for path in finish(directory, records, reporter.message):
+        click.echo(path)
+    click.echo(f"records: {directory / 'records'}")
+    return 0 if all(record.status == "ok" for record in records) else 1

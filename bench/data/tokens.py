@@ -1,0 +1,224 @@
+"""Text to BERT token ids: `encode` for a list of texts, `tokenised` for a store."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import tokenizers
+
+from bench.data.encoder import Encoder
+from bench.data.finish import missing_classes
+from bench.data.partial import Partial
+from bench.data.prepare import disk_errors, silent
+from bench.data.source import Progress
+from bench.data.vocabulary_files import Vocabulary, train_vocabulary
+from shared.errors import UserError
+from shared.store import (
+    LABELS,
+    LENGTHS,
+    MANIFEST,
+    NAMES,
+    SPLIT_CODES,
+    SPLITS,
+    STORE_SCHEMA,
+    TEXT,
+    TOKENS,
+    VOCABULARY,
+    Store,
+    Strings,
+    count_documents,
+    file_sha256,
+    open_store,
+    string_files,
+)
+from shared.wordpiece import UNK, kept_ends, write_vocabulary
+
+TOKENISATION_VERSION = 1  # part of the fingerprint: raise it when the same text would give other ids
+OF_PAGES_ONLY = ("resize_filter",)  # what a manifest says of pages, which the derived store has not
+
+
+def encode(
+    texts: Sequence[str], vocabulary: Vocabulary, max_tokens: int, truncation: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """BERT token ids of texts: those of `transformers`' BertTokenizerFast, [CLS] ... [SEP], then [PAD].
+
+    Args:
+        texts: N of them; an empty one gives [CLS] [SEP].
+        max_tokens: T, [CLS] and [SEP] included. truncation: see `shared.wordpiece.kept_ends`.
+
+    Returns:
+        ids (int32, N x T) and lengths (int32, N).
+
+    Raises:
+        UserError: what `kept_ends` raises.
+    """
+    parts = list(Encoder(vocabulary, max_tokens, truncation).stream(texts))
+    ids = np.concatenate([np.zeros((0, max_tokens), np.int32), *(part.ids for part in parts)])
+    return ids, np.concatenate([np.zeros(0, np.int32), *(part.lengths for part in parts)])
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Some of a store's texts; each pass over them reads them again."""
+
+    text: Strings
+    indices: np.ndarray
+
+    def __iter__(self) -> Iterator[str]:
+        return (self.text[row] for row in self.indices)
+
+
+@dataclass(frozen=True)
+class Tokenisation:
+    """What decides the tokens of a store."""
+
+    vocabulary: Vocabulary | None  # None: one is trained on the text of the training split alone
+    vocabulary_size: int  # of a trained one
+    max_tokens: int
+    truncation: str
+
+    def fingerprint(self, store: Store) -> str:
+        """Hash of everything that decides the derived store's content, without reading a text."""
+        origin = ["trained", self.vocabulary_size] if self.vocabulary is None else self.vocabulary.digest
+        splits = hashlib.sha256(store.split_codes.tobytes()).hexdigest()  # may be others than the store's own
+        parts = [TOKENISATION_VERSION, store.name, store.digest, splits, origin, self.max_tokens, self.truncation]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+
+
+def tokenised(
+    store: Store,
+    vocabulary: Vocabulary | None,
+    vocabulary_size: int,
+    max_tokens: int,
+    truncation: str,
+    out: str | Path,
+    progress: Progress = silent,
+) -> Store:
+    """A copy of a store with tokens in place of pages: the same order, labels, splits and names. Reused where it is.
+
+    The manifest's `source` says which vocabulary, `max_tokens`, `truncation` and `tokenised_from`; `tokens` which
+    share of the documents was truncated and which share of their tokens is [UNK].
+
+    Args:
+        store: with text.
+        vocabulary: None: one is trained on the text of the training split alone.
+        vocabulary_size: of a trained one.
+        max_tokens, truncation: as `encode`.
+        out: the new store's directory.
+        progress: told how many documents are encoded.
+
+    Raises:
+        UserError: no text; `out` is something else, or cannot be written; what `encode` and `train_vocabulary` raise.
+    """
+    if store.text is None:
+        raise UserError(f"{store.path}: holds no text; prepare it again with `bench data prepare ... --ocr tesseract`")
+    kept_ends(max_tokens, truncation)
+    how = Tokenisation(vocabulary, vocabulary_size, max_tokens, truncation)
+    out, fingerprint = Path(out), how.fingerprint(store)
+    if out.exists() or out.is_symlink():
+        return existing(out, fingerprint)
+    partial = Partial(out)
+    with disk_errors(out), partial.locked():
+        partial.discard_content()
+        partial.store.mkdir()
+        try:
+            write(store, store.text, how, fingerprint, partial.store, progress)
+        except BaseException:
+            partial.remove()  # nothing in it is worth continuing
+            raise
+        partial.publish()
+    return open_store(out)
+
+
+def existing(out: Path, fingerprint: str) -> Store:
+    """The store at `out`, if it is the one asked for.
+
+    Raises:
+        UserError: it is another one, damaged, or no store.
+    """
+    if not (out / MANIFEST).is_file():
+        raise UserError(f"{out}: exists and is not a prepared store; choose another --out")
+    store = open_store(out)
+    if store.manifest.get("fingerprint") != fingerprint:
+        raise UserError(f"{out}: exists, made from another store, vocabulary or length; choose another --out")
+    return store
+
+
+def write(store: Store, text: Strings, how: Tokenisation, fingerprint: str, folder: Path, progress: Progress) -> None:
+    """Write the derived store's files into an empty folder."""
+    vocabulary = how.vocabulary
+    if vocabulary is None:
+        progress("vocabulary", 0, 1)
+        vocabulary = train_vocabulary(Rows(text, store.indices(SPLITS[0])), how.vocabulary_size)
+    shares = write_tokens(text, Encoder(vocabulary, how.max_tokens, how.truncation), folder, progress)
+    write_vocabulary(folder / VOCABULARY, vocabulary.tokens)
+    np.save(folder / LABELS, store.labels, allow_pickle=False)
+    np.save(folder / SPLIT_CODES, store.split_codes, allow_pickle=False)
+    made = (LABELS, SPLIT_CODES, TOKENS, LENGTHS, VOCABULARY)
+    linked = (*string_files(NAMES), *string_files(TEXT))
+    for name in linked:
+        link_or_copy(store.path / name, folder / name)
+    counts = count_documents(store.labels, store.split_codes, store.classes)
+    known: dict[str, str] = store.manifest["sha256"]
+    manifest = {key: value for key, value in store.manifest.items() if key not in OF_PAGES_ONLY} | {
+        "schema": STORE_SCHEMA,
+        "source": {
+            **store.manifest.get("source", {}),
+            "vocabulary": vocabulary.origin,
+            "vocabulary_digest": vocabulary.digest,
+            "vocabulary_size": len(vocabulary.tokens),
+            "max_tokens": how.max_tokens,
+            "truncation": how.truncation,
+            "tokenised_from": store.digest,
+        },
+        "image_size": None,
+        "counts": counts,
+        "notes": missing_classes(counts, store.split_codes),
+        "tokens": shares,
+        "versions": {**store.manifest.get("versions", {}), "tokenizers": tokenizers.__version__},
+        "sha256": {name: file_sha256(folder / name) for name in made} | {name: known[name] for name in linked},
+        "bytes": {name: (folder / name).stat().st_size for name in (*made, *linked)},
+        "fingerprint": fingerprint,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+
+
+def write_tokens(text: Strings, encoder: Encoder, folder: Path, progress: Progress) -> dict[str, float]:
+    """Encode all documents into TOKENS and LENGTHS.
+
+    Returns:
+        `truncated`: share of the documents; `unknown`: share of their kept tokens, [CLS] and [SEP] left out.
+    """
+    count, unknown_id = len(text), encoder.vocabulary.ids[UNK]
+    tokens = np.lib.format.open_memmap(folder / TOKENS, "w+", np.dtype(np.int32), (count, encoder.max_tokens))
+    lengths = np.zeros(count, np.int32)
+    done = truncated = unknown = 0
+    progress("tokens", 0, count)
+    for part in encoder.stream(text[row] for row in range(count)):
+        rows = slice(done, done + len(part.lengths))
+        tokens[rows], lengths[rows] = part.ids, part.lengths
+        truncated += int((part.full_lengths > part.lengths).sum())
+        unknown += int((part.ids == unknown_id).sum())
+        done = rows.stop
+        progress("tokens", done, count)
+    tokens.flush()
+    np.save(folder / LENGTHS, lengths, allow_pickle=False)
+    kept = int(lengths.sum(dtype=np.int64)) - 2 * count
+    return {"truncated": truncated / max(count, 1), "unknown": unknown / max(kept, 1)}
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """The same content under another name; a copy where the file system has no links or is another one."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)

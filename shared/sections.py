@@ -1,0 +1,129 @@
+"""The tables of a workload's TOML file: what each key may be. `shared.spec` puts them together."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Section(BaseModel):
+    """A table of the TOML file: unknown keys and wrong types are errors, values never change after the check."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+Positive = Annotated[float, Field(gt=0, strict=False)]
+Rate = Annotated[float, Field(ge=0, lt=1, strict=False)]
+
+
+Dropout = Annotated[float, Field(ge=0, le=0.9, strict=False)]  # drawn in steps of 1/256: near 1 nothing would be left
+Share = Annotated[float, Field(ge=0, le=1, strict=False)]
+NumClasses = Annotated[int, Field(ge=2, le=100_000)]
+
+
+class EfficientNetModel(Section):
+    family: Literal["efficientnet"]
+    variant: Literal["b0", "b1", "b2", "b3", "b4", "b5", "b6", "b7"]
+    num_classes: NumClasses
+    multi_label: Literal[False] = False
+    dropout: Rate
+    drop_connect: Rate
+    norm_momentum: Annotated[float, Field(gt=0, lt=1)]
+    norm_epsilon: Annotated[float, Field(gt=0, lt=1)]
+    norm_statistics: Literal["batch", "fixed"] = "batch"  # fixed: the running ones, which then do not move
+    padding: Literal["same"]
+
+
+class BertModel(Section):
+    family: Literal["bert"]
+    num_layers: Annotated[int, Field(ge=1, le=96)]
+    hidden_size: Annotated[int, Field(ge=8, le=16_384)]
+    num_heads: Annotated[int, Field(ge=1, le=256)]
+    intermediate_size: Annotated[int, Field(ge=8, le=65_536)]
+    max_positions: Annotated[int, Field(ge=8, le=8192)]
+    vocabulary_size: Annotated[int, Field(ge=64, le=1_000_000)]
+    num_classes: NumClasses
+    multi_label: bool  # a document may have several labels: binary cross-entropy, micro-F1
+    activation: Literal["gelu"]  # the exact one, by the error function
+    norm_epsilon: Annotated[float, Field(gt=0, lt=1)]
+    hidden_dropout: Dropout
+    classifier_dropout: Dropout
+
+
+class PageInput(Section):
+    image_size: Annotated[int, Field(ge=32, le=2048, multiple_of=32)]
+    shear_degrees: Annotated[float, Field(ge=0, le=45, strict=False)]
+    mean: Annotated[tuple[float, float, float], Field(strict=False)]
+    std: Annotated[tuple[Positive, Positive, Positive], Field(strict=False)]
+
+
+class TextInput(Section):
+    max_tokens: Annotated[int, Field(ge=8, le=8192)]
+    truncation: Literal["head", "head+tail"]
+    # A batch is padded to the first of these widths that holds its longest document, or to max_tokens. A fixed set:
+    # a width that was not announced would make TensorFlow trace its step anew.
+    buckets: Annotated[tuple[Annotated[int, Field(ge=8)], ...], Field(strict=False)] = ()
+
+
+class Sgd(Section):
+    name: Literal["sgd"]
+    momentum: Rate
+    weight_decay: Annotated[float, Field(ge=0, lt=1, strict=False)]
+    decay_rule: Literal["l2"]  # added to the gradient, before the momentum; on every trained tensor
+
+
+class AdamW(Section):
+    name: Literal["adamw"]
+    beta1: Rate
+    beta2: Rate
+    epsilon: Annotated[float, Field(gt=0, lt=1)]
+    weight_decay: Annotated[float, Field(ge=0, lt=1, strict=False)]
+    decay_rule: Literal["decoupled"]  # of the weight itself, scaled with the rate; not of biases, norms and the head
+    head_rate: Positive  # of the classifier; the schedule's peak is that of the encoder
+    layer_decay: Annotated[float, Field(gt=0, le=1, strict=False)]  # rate of a layer over that of the one above it
+
+
+class SlantedTriangular(Section):
+    name: Literal["slanted_triangular"]
+    peak_rate: Positive  # at `reference_batch` samples a step; scales linearly with the global batch
+    reference_batch: Annotated[int, Field(ge=1)]
+    cut_fraction: Annotated[float, Field(gt=0, lt=1)]
+    ratio: Annotated[float, Field(gt=1, strict=False)]
+
+
+class WarmupLinear(Section):
+    name: Literal["warmup_linear"]
+    peak_rate: Positive  # whatever the global batch
+    warmup_fraction: Share  # of the steps, climbing from 0; the rest falls to 0
+
+
+class Constant(Section):
+    name: Literal["constant"]
+    peak_rate: Positive  # whatever the global batch
+
+
+Schedule = SlantedTriangular | WarmupLinear | Constant
+
+
+class Train(Section):
+    batch_per_replica: Annotated[int, Field(ge=1, le=65_536)]
+    epochs: Annotated[int, Field(ge=1, le=100_000)]
+
+
+class Finetune(Section):
+    """The paper's second stage: everything but the classifier is frozen (section 4.1, "Fine-Tuning")."""
+
+    epochs: Annotated[int, Field(ge=1, le=100_000)]
+    peak_rate: Positive
+
+
+class Measure(Section):
+    warmup_steps: Annotated[int, Field(ge=1, le=100_000)]
+    measured_steps: Annotated[int, Field(ge=1, le=1_000_000)]
+
+
+class Data(Section):
+    """The synthetic pages that stand in where the user names no store."""
+
+    synthetic_pages: Annotated[int, Field(ge=32, le=1_000_000)]

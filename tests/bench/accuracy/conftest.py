@@ -1,0 +1,51 @@
+"""`bench accuracy` with its cells played in this process, and something for it to work on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import fake_bench
+import pytest
+from fake_accuracy import TINY_TEXT, Cast, make_documents
+
+from bench.accuracy import run
+from bench.cli import main
+from shared.store import Store
+
+
+@pytest.fixture
+def cast(monkeypatch: pytest.MonkeyPatch, fake_worker: Callable[..., None]) -> Cast:
+    """Cells are played in this process, whatever framework is installed."""
+    played = Cast()
+    monkeypatch.setattr(run, "run_cell", played)
+    return played
+
+
+@pytest.fixture
+def documents(tmp_path: Path) -> Store:
+    """36 documents of three classes, with pages and text."""
+    return make_documents(tmp_path / "documents")
+
+
+@pytest.fixture
+def workloads(tmp_path: Path) -> list[object]:
+    """The options that name small workloads."""
+    image, text = tmp_path / "tiny-image.toml", tmp_path / "tiny-text.toml"
+    image.write_text(fake_bench.TINY)
+    text.write_text(TINY_TEXT)
+    return ["--image-workload", image, "--text-workload", text, "--device", "cpu"]
+
+
+@pytest.fixture
+def bench(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Runs `bench` with arguments; returns exit code, standard output and standard error."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as left:
+            main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        assert "Traceback" not in captured.err
+        return int(left.value.code or 0), captured.out, captured.err
+
+    return call

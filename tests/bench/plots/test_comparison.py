@@ -1,0 +1,152 @@
+"""The comparison with published systems, read from matplotlib's own objects."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from bench import papers, plots
+from bench.papers import find, published, read_papers
+from bench.plots.comparison import REFERENCES, STRIP, comparison_figure
+
+HOLLOW = "white"
+
+
+@pytest.fixture
+def figure(run_records) -> Figure:
+    return comparison_figure(run_records, read_papers())
+
+
+def marker(axes: Axes, gid: str):
+    (found,) = [artist for artist in axes.lines if artist.get_gid() == gid]
+    return found
+
+
+def caption(figure: Figure) -> str:
+    words = " ".join(figure.get_supxlabel().replace("\N{NO-BREAK SPACE}", " ").split())
+    return words.replace("- ", "-")  # a line may end in a hyphen
+
+
+def legend(figure: Figure) -> list[str]:
+    return [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def test_measured_cells_stand_at_their_parameters_and_median_accuracy(make_record) -> None:
+    records = [make_record("pt", 1, 10.0, repeat, accuracy={"test": share}) for repeat, share in enumerate((0.7, 0.9))]
+    records.append(make_record("tf", 1, 10.0, accuracy={"test": 0.6}, num_parameters=8_000_000))
+    (axes,) = comparison_figure(records, read_papers()).axes
+    pt, tf = marker(axes, "cell-pt-matched-1"), marker(axes, "cell-tf-matched-1")
+    assert (pt.get_xdata()[0], pt.get_ydata()[0]) == pytest.approx((4.028044, 0.8))
+    assert (tf.get_xdata()[0], tf.get_ydata()[0]) == pytest.approx((8.0, 0.6))
+    assert pt.get_marker() != tf.get_marker()
+    low, high = axes.get_ylim()
+    assert low < 0.6 and high > 0.9  # also the repeats' ends
+
+
+def test_published_points_are_where_the_papers_put_them(figure: Figure) -> None:
+    (axes,) = figure.axes
+    large = marker(axes, "published-LayoutLMv2-large")
+    size = published("layoutlmv2", "LayoutLMv2-large", "RVL-CDIP", "parameters").value
+    accuracy = published("layoutlmv2", "LayoutLMv2-large", "RVL-CDIP", "test accuracy").value
+    assert (large.get_xdata()[0], large.get_ydata()[0]) == pytest.approx((size, accuracy / 100))
+    assert large.get_transform() == axes.transData
+
+
+def test_a_system_without_a_parameter_count_stands_in_the_strip(figure: Figure) -> None:
+    (axes,) = figure.axes
+    places = []
+    for name in ("BERT-large", "EfficientNet + BERT"):
+        point = marker(axes, f"published-{name}")
+        assert STRIP < point.get_xdata()[0] < 1
+        assert name in caption(figure).partition("n/s:")[2]
+        places.append(point.get_xdata()[0])
+    assert len(set(places)) == 2
+    border = axes.transData.transform((marker(axes, "strip").get_xdata()[0], 0))[0]
+    assert axes.transAxes.inverted().transform((border, 0))[0] == pytest.approx(STRIP)
+    assert axes.get_xticks().max() < marker(axes, "strip").get_xdata()[0]
+
+
+def test_published_is_hollow_black_and_told_apart_by_markers(figure: Figure) -> None:
+    (axes,) = figure.axes
+    points = [marker(axes, f"published-{reference.label}") for reference in REFERENCES]
+    assert {point.get_markerfacecolor() for point in points} == {HOLLOW}
+    assert {point.get_color() for point in points} == {"black"}
+    assert len({point.get_marker() for point in points}) == len(points)
+    assert marker(axes, "cell-pt-matched-1").get_markerfacecolor() != HOLLOW
+
+
+def test_words_say_what_is_measured_and_what_was_published_on_which_data(figure: Figure) -> None:
+    words = caption(figure)
+    assert "data: synthetic pages" in words
+    assert "verified c0ffee" in words
+    assert "as published, each on its own data" in words
+    assert "accuracy on test after 6 epochs" in words
+    assert "KD-LSTMreg: fewer than 4 million parameters" in words
+    assert "LayoutLMv2-base (RVL-CDIP)" in legend(figure)
+    assert "EfficientNet + BERT (SmallTobacco)" in legend(figure)
+    assert "PyTorch, measured" in legend(figure)
+
+
+def test_an_unverified_cell_is_hollow_in_its_own_colour(make_record) -> None:
+    record = make_record("pt", 1, 10.0, certificate="unverified", certificate_id=None)
+    figure = comparison_figure([record], read_papers())
+    point = marker(figure.axes[0], "cell-pt-matched-1")
+    assert point.get_markerfacecolor() == HOLLOW
+    assert point.get_color() != "black"
+    assert "unverified (drawn hollow)" in caption(figure)
+
+
+def test_of_several_labels_f1_is_drawn_and_named(make_record) -> None:
+    record = make_record("pt", 1, 10.0, accuracy={"test": 0.5}, f1={"test": 0.7})
+    figure = comparison_figure([record], read_papers())
+    assert marker(figure.axes[0], "cell-pt-matched-1").get_ydata()[0] == 0.7
+    assert "measured here, micro-averaged F1 on test" in caption(figure)
+
+
+def test_without_a_test_split_the_validation_accuracy_is_drawn_and_named(make_record) -> None:
+    figure = comparison_figure([make_record("pt", 1, 10.0, accuracy={"train": 1.0, "val": 0.5})], read_papers())
+    assert marker(figure.axes[0], "cell-pt-matched-1").get_ydata()[0] == 0.5
+    assert "accuracy on val" in caption(figure)
+
+
+def test_failed_cells_are_named(run_records, make_record) -> None:
+    figure = comparison_figure([*run_records, make_record("tf", 4, None, status="oom")], read_papers())
+    assert "TensorFlow, 4 replicas: oom" in caption(figure)
+
+
+def test_a_missing_or_refuted_figure_is_never_drawn(run_records) -> None:
+    rows = read_papers()
+    with pytest.raises(KeyError, match="KD-LSTMreg"):
+        comparison_figure(run_records, [row for row in rows if row.system != "KD-LSTMreg"])
+    row = find(rows, "docbert", "BERT-large", "Reuters", "test F1")
+    refuted = [replace(row, note="not a fact: made up") if other == row else other for other in rows]
+    with pytest.raises(AssertionError):
+        comparison_figure(run_records, refuted)
+
+
+@pytest.mark.parametrize("arms", [["matched"], ["matched", "native"]])
+def test_nothing_is_cut_off_at_column_width(arms: list[str], make_record) -> None:
+    records = [make_record(framework, 1, 10.0, arm=arm) for framework in ("pt", "tf") for arm in arms]
+    figure = comparison_figure(records, read_papers())
+    figure.draw_without_rendering()  # lays it out
+    assert figure.get_size_inches()[0] == 3.5
+    drawn = figure.get_tightbbox()  # inches
+    assert drawn.x0 >= -0.02
+    assert drawn.x1 <= 3.52
+    assert figure.axes[0].get_position().height * figure.get_size_inches()[1] > 1.2  # the legend leaves it room
+
+
+def test_it_is_drawn_where_there_is_an_accuracy_and_data(
+    run_records, make_record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def names(records, folder: str) -> set[str]:
+        return {path.stem for path in plots.plot_records(records, tmp_path / folder, ["svg"])}
+
+    assert "comparison" in names(run_records, "with")
+    assert "comparison" not in names([make_record("pt", 1, 10.0, epochs=0, accuracy={})], "without")
+    monkeypatch.setattr(papers, "PAPERS", tmp_path / "absent")
+    assert "comparison" not in names(run_records, "installed")

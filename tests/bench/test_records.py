@@ -1,0 +1,96 @@
+"""Records on disk: older schemas are read, newer ones and foreign files refused, nothing is written by halves."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.accuracy.results import read_records as read_accuracy_records
+from bench.records import RECORD_SCHEMA, Record, read_record, read_records, write_record
+from shared.errors import UserError
+
+# what version 1 wrote, every field of it
+SCHEMA_1: dict[str, Any] = {
+    "schema_version": 1, "run_id": "run", "cell_id": "effnet-b0-pt-matched-r1-fp32-disk-0", "workload": "effnet-b0",
+    "preset": "quick", "spec_hash": "0123456789abcdef", "computation_hash": "fedcba9876543210", "framework": "pt",
+    "arm": "matched", "replicas": 1, "device": "cpu", "device_name": "Example CPU", "cores_per_replica": 1,
+    "oversubscribed": False, "precision": "fp32", "input_mode": "disk", "repeat": 0, "seed": 0, "epochs": 6,
+    "batch_per_replica": 16, "image_size": 64, "data_name": "synthetic", "data_digest": "d1",
+    "num_parameters": 4028044, "status": "ok", "reason": None, "certificate": "verified", "certificate_id": "c0ffee",
+    "started": "2026-01-01T00:00:00Z", "wall_seconds": 60.0, "throughput": 12.5, "measured_steps": 20,
+    "window_seconds": [25.6], "step_seconds": [1.28, 1.28], "time_to_first_step": 3.0, "memory_rss_peak": 1048576,
+    "memory_allocator_peak": None, "harness_cpu_seconds": 0.1, "accuracy": {"test": 0.9},
+    "accuracy_finetuned": {}, "loss_per_epoch": [2.7, "NaN"], "settings": {"layout": "channels-last"},
+    "log": "cells/x/log.txt",
+}  # fmt: skip
+
+
+def written(path: Path, **changes: Any) -> Path:
+    path.write_text(json.dumps(SCHEMA_1 | changes), encoding="utf-8")
+    return path
+
+
+def test_a_record_there_and_back(tmp_path: Path) -> None:
+    record = Record.model_validate(
+        SCHEMA_1 | {"schema_version": RECORD_SCHEMA, "image_size": None, "max_tokens": 128, "loss_per_epoch": [2.7]}
+        | {"tokens_per_second": 640.5, "retraces": 0, "f1": {"test": 0.75}}
+    )  # fmt: skip
+    path = write_record(tmp_path, record)
+    assert path == tmp_path / "records" / f"{record.cell_id}.json"
+    assert read_record(path) == record
+    assert json.loads(path.read_text(encoding="utf-8"))["schema_version"] == 2
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+def test_a_record_of_schema_1_is_still_read(tmp_path: Path) -> None:
+    record = read_record(written(tmp_path / "old.json"))
+    assert (record.schema_version, record.throughput, record.image_size) == (1, 12.5, 64)
+    assert record.accuracy == {"test": 0.9}
+    assert record.loss_per_epoch[1] != record.loss_per_epoch[1], "a string in JSON, a number in Python"
+    assert (record.max_tokens, record.tokens_per_second, record.retraces, record.f1) == (None, None, None, {})
+
+
+@pytest.mark.parametrize("schema", [0, 3, None, "2"])
+def test_a_record_of_another_schema_is_refused(tmp_path: Path, schema: object) -> None:
+    path = written(tmp_path / "other.json", schema_version=schema)
+    with pytest.raises(UserError, match=r"other\.json: record schema .*, this version reads 1 and 2") as raised:
+        read_record(path)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_field_that_no_schema_has_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"odd\.json: speed: "):
+        read_record(written(tmp_path / "odd.json", speed=3))
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"run_id": "x"}', "\x00"])
+def test_what_is_no_record_says_what_to_do(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "records" / "x.json"
+    path.parent.mkdir()
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(UserError, match=r"x\.json: not a record .*--resume"):
+        read_records([tmp_path])
+
+
+def test_a_write_that_fails_leaves_the_old_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = Record.model_validate(SCHEMA_1 | {"loss_per_epoch": []})
+    path = write_record(tmp_path, old)
+
+    def full(_: int) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="no space"):
+        write_record(tmp_path, old.model_copy(update={"throughput": 1.0}))
+    assert read_record(path) == old
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+def test_the_reference_runs_are_still_read() -> None:
+    runs = sorted(path.parent for path in (Path(__file__).parents[2] / "results/reference").glob("*/records"))
+    assert runs
+    for run in runs:
+        assert read_accuracy_records(run) if run.name.startswith("accuracy-") else read_records([run])
