@@ -19,7 +19,7 @@ from pt_impl import data, replicas
 from pt_impl.native_text import NativeTextNetwork
 from pt_impl.worker import Wing
 from shared.batches import TrainBatches
-from shared.protocol import Cell, EventWriter
+from shared.protocol import Cell, EventWriter, leave
 from shared.session import open_cell_store, training_rates
 from shared.spec import TextWorkload
 
@@ -147,3 +147,4 @@ def main(kind: str, cell_path: str) -> None:
 
 if __name__ == "__main__":
     main(*sys.argv[1:])
+    leave(0)

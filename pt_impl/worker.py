@@ -16,7 +16,7 @@ from pt_impl import data, native, native_text, networks, replicas
 from pt_impl.inputs import Batch
 from pt_impl.step import Step
 from shared.batches import EvalBatches, TrainBatches
-from shared.protocol import EXIT_OUT_OF_MEMORY, Cell, EventWriter
+from shared.protocol import EXIT_OUT_OF_MEMORY, Cell, EventWriter, leave
 from shared.session import open_cell_store, process_start_time, run_cell, starting_weights
 from shared.spec import TextWorkload
 from shared.weights import save_weights
@@ -145,4 +145,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -16,7 +16,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from shared.batches import TrainBatches
-from shared.protocol import Cell, EventWriter
+from shared.protocol import Cell, EventWriter, leave
 from shared.session import open_cell_store, training_rates
 from shared.spec import TextWorkload
 from tf_impl import data, replicas
@@ -173,3 +173,4 @@ def main(kind: str, cell_path: str) -> None:
 
 if __name__ == "__main__":
     main(*sys.argv[1:])
+    leave(0)

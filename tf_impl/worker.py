@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from shared.batches import EvalBatches, TrainBatches
-from shared.protocol import EXIT_OUT_OF_MEMORY, Cell, EventWriter
+from shared.protocol import EXIT_OUT_OF_MEMORY, Cell, EventWriter, leave
 from shared.session import open_cell_store, process_start_time, run_cell, starting_weights
 from shared.spec import TextWorkload
 from shared.weights import save_weights
@@ -153,4 +153,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -16,6 +16,7 @@ from pt_impl.networks import weights_of
 from pt_impl.step import Step
 from shared import loss_scale
 from shared.batches import EvalBatches, TrainBatches
+from shared.protocol import leave
 from shared.spec import Workload
 from shared.store import open_store
 from shared.weights import save_weights
@@ -58,3 +59,4 @@ def main(store_path: str, folder: str) -> None:
 if __name__ == "__main__":
     torch.set_num_threads(1)
     main(*sys.argv[1:])
+    leave(0)

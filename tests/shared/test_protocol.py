@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -73,3 +75,10 @@ def test_garbage_and_half_written_lines_are_passed_over(tmp_path: Path) -> None:
 
 def test_no_file_yet_is_no_events(tmp_path: Path) -> None:
     assert read_events(tmp_path / "absent.jsonl") == []
+
+
+def test_leaving_keeps_what_was_written_and_asks_nobody(tmp_path: Path) -> None:
+    code = "import atexit, sys, shared.protocol as p; atexit.register(print, 'asked'); "
+    code += "sys.stdout.write('out'); sys.stderr.write('err'); p.leave(7)"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parents[2])
+    assert (ended.returncode, ended.stdout, ended.stderr) == (7, "out", "err")

@@ -13,6 +13,7 @@ import tiny
 
 from shared import loss_scale
 from shared.batches import EvalBatches, TrainBatches
+from shared.protocol import leave
 from shared.store import Store, open_store
 from tf_impl import data, replicas
 from tf_impl.efficientnet import EfficientNet
@@ -80,3 +81,4 @@ def main(store_path: str, folder: str) -> None:
 if __name__ == "__main__":
     tf.get_logger().setLevel("ERROR")
     main(*sys.argv[1:])
+    leave(0)
