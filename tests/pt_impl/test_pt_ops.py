@@ -53,7 +53,16 @@ def plain_depthwise(x: torch.Tensor, weight: torch.Tensor, stride: int) -> torch
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("kernel", [3, 5])
-def test_depthwise(kernel: int, stride: int, size: tuple[int, int], dtype: torch.dtype) -> None:
+@pytest.mark.parametrize("slow_on_small_maps", [True, False])
+def test_depthwise(
+    slow_on_small_maps: bool,
+    kernel: int,
+    stride: int,
+    size: tuple[int, int],
+    dtype: torch.dtype,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ops, "SLOW_ON_SMALL_MAPS", slow_on_small_maps)  # whatever this machine's CPU is
     x, weight = random(2, 6, *size, dtype=dtype), random(6, 1, kernel, kernel, dtype=dtype, seed=1)
     assert_same(lambda x, w: ops.depthwise(x, w, stride), lambda x, w: plain_depthwise(x, w, stride), x, weight)
 
