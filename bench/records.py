@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -18,6 +18,7 @@ from shared.errors import UserError
 
 RECORD_SCHEMA = 2
 READABLE_SCHEMAS = (1, 2)  # 1 had no texts: what it lacks has its default
+Kind = TypeVar("Kind", bound=BaseModel)
 Status = Literal["ok", "oom", "timeout", "crash", "skipped"]
 
 
@@ -95,10 +96,7 @@ def write_atomically(path: Path, text: str) -> None:
 
 def write_record(directory: Path, record: Record) -> Path:
     """Write a record into a run's `records/` folder; the name is the cell's id."""
-    path = directory / "records" / f"{record.cell_id}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, record.model_dump_json(indent=1) + "\n")
-    return path
+    return write_as_record(directory, record.cell_id, record)
 
 
 def read_record(path: Path) -> Record:
@@ -107,16 +105,32 @@ def read_record(path: Path) -> Record:
     Raises:
         UserError: truncated or foreign JSON, or another schema version.
     """
+    return read_as(Record, path, READABLE_SCHEMAS)
+
+
+def write_as_record(directory: Path, name: str, content: BaseModel) -> Path:
+    """Write any kind of record into a run's `records/` folder."""
+    path = directory / "records" / f"{name}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, content.model_dump_json(indent=1) + "\n")
+    return path
+
+
+def read_as(kind: type[Kind], path: Path, schemas: Collection[int]) -> Kind:
+    """Read a record of a kind, written in one of some schema versions.
+
+    Raises:
+        UserError: truncated or foreign JSON, or another schema version.
+    """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         version = content["schema_version"]
-    except (OSError, json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path}: not a record ({error.__class__.__name__}); delete it and run with --resume") from None
-    if version not in READABLE_SCHEMAS:
-        known = " and ".join(map(str, READABLE_SCHEMAS))
-        raise UserError(f"{path}: record schema {version!r}, this version reads {known}")
+    if version not in schemas:
+        raise UserError(f"{path}: record schema {version!r}, this version reads {' and '.join(map(str, schemas))}")
     try:
-        return Record.model_validate(content)
+        return kind.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
         raise UserError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None

@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from bench.accuracy.protocol import Protocol
-from bench.records import Status, write_atomically
+from bench.records import Status, read_as, write_as_record
 from bench.run_directory import PLAN
 from shared.errors import UserError
 
@@ -93,10 +93,7 @@ class AccuracyRecord(BaseModel):
 
 def write_record(directory: Path, record: AccuracyRecord) -> Path:
     """Write a record into a run's `records/` folder; the name is its id."""
-    path = directory / "records" / f"{record.result_id}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, record.model_dump_json(indent=1) + "\n")
-    return path
+    return write_as_record(directory, record.result_id, record)
 
 
 def read_record(path: Path) -> AccuracyRecord:
@@ -105,18 +102,7 @@ def read_record(path: Path) -> AccuracyRecord:
     Raises:
         UserError: truncated or foreign JSON, or another schema version.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        version = content["schema_version"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path}: not a record ({error.__class__.__name__}); delete it and run with --resume") from None
-    if version != ACCURACY_SCHEMA:
-        raise UserError(f"{path}: record schema {version!r}, this version reads {ACCURACY_SCHEMA}")
-    try:
-        return AccuracyRecord.model_validate(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise UserError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    return read_as(AccuracyRecord, path, [ACCURACY_SCHEMA])
 
 
 def read_records(directory: Path) -> list[AccuracyRecord]:
