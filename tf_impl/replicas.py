@@ -34,7 +34,7 @@ def start(cell: Cell) -> Replicas:
     if cores:
         os.sched_setaffinity(0, cores)
     # A kernel is split as within one replica: split over all replicas' cores, two replicas' kernels get into each
-    # other's way (two CPU replicas of one core, `quick`: 367 ms a step of EfficientNet-B0 and 185 of BERT, so 282, 123).
+    # other's way (two CPU replicas of a core, `quick`: a step of EfficientNet-B0 367 ms, so 282; of BERT 185, 123).
     tf.config.threading.set_intra_op_parallelism_threads(cell.threads_per_replica)
     tf.config.threading.set_inter_op_parallelism_threads(max(2, cell.replicas))
     if cell.device == "cuda":
