@@ -1,4 +1,4 @@
-"""Elementwise expressions as one CPU kernel each."""
+"""Elementwise expressions as one CPU kernel each. No mirror: the PyTorch wing compiles nothing."""
 
 from __future__ import annotations
 

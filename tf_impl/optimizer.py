@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import tensorflow as tf
@@ -11,7 +12,7 @@ from shared.adamw import decays, rate_factors
 from shared.spec import TextWorkload, Workload
 
 
-class Optimizer:
+class Optimizer(ABC):
     """An update of every parameter through the strategy, skipped where a gradient is not finite."""
 
     def __init__(self, parameters: Iterable[tf.Variable]) -> None:
@@ -27,10 +28,11 @@ class Optimizer:
         context = tf.distribute.get_replica_context()
         context.merge_call(self._update_all, args=(list(gradients), rate, finite))
 
+    @abstractmethod
     def _update_all(
         self, strategy: tf.distribute.Strategy, gradients: list[tf.Tensor], rate: tf.Tensor, finite: tf.Tensor | None
     ) -> None:
-        raise NotImplementedError
+        """The update rule, called once for all replicas."""
 
 
 def _unless(finite: tf.Tensor | None, update: Callable[[], None]) -> None:
