@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from bench.interpreters import PROVEN, versions_of, wing_pythons
 from bench.locations import PROJECT_ROOT, results_directory
 from bench.records import write_atomically
-from shared.spec import Workload
+from shared.protocol import Cell
+from shared.spec import Workload, digest
 
 PROVEN_PACKAGES = ("shared", "pt_impl", "tf_impl")
-FRAMEWORK_PACKAGES = ("torch", "tensorflow", "keras")
+
+Pythons = Mapping[str, str | None]  # wing to its interpreter; None: this one
 
 
 class Certificate(BaseModel):
@@ -45,26 +48,25 @@ def code_hash() -> str:
     return digest.hexdigest()[:16]
 
 
-def framework_versions() -> dict[str, str | None]:
-    """Installed versions of the frameworks, without importing them."""
+def framework_versions(pythons: Pythons | None = None) -> dict[str, str | None]:
+    """Versions of the frameworks in each wing's interpreter, without importing them.
 
-    def installed(package: str) -> str | None:
-        try:
-            return version(package)
-        except PackageNotFoundError:
-            return None
-
-    return {package: installed(package) for package in FRAMEWORK_PACKAGES}
+    Args:
+        pythons: the interpreter of each wing (None: this one); None as a whole: those that `bench run` takes.
+    """
+    chosen = wing_pythons() if pythons is None else pythons
+    return {package: versions_of(chosen[wing])[package] for wing, packages in PROVEN.items() for package in packages}
 
 
-def certificate_path(computation_hash: str) -> Path:
-    """Where the certificate of a computation by the present code lies."""
-    return results_directory() / "certificates" / f"{computation_hash}-{code_hash()}.json"
+def certificate_path(computation_hash: str, versions: Mapping[str, str | None]) -> Path:
+    """Where the certificate of a computation by the present code and some versions lies."""
+    name = f"{computation_hash}-{code_hash()}-{digest(dict(versions))[:8]}"
+    return results_directory() / "certificates" / f"{name}.json"
 
 
-def new(workload: Workload, passed: bool, rungs: list[dict[str, Any]]) -> Certificate:
-    """A certificate for the present code and versions; `store` keeps it."""
-    versions = framework_versions()
+def new(workload: Workload, passed: bool, rungs: list[dict[str, Any]], pythons: Pythons | None = None) -> Certificate:
+    """A certificate for the present code and the versions in some interpreters; `store` keeps it."""
+    versions = framework_versions(pythons)
     text = f"{workload.computation_hash}-{code_hash()}-{sorted(versions.items())}"
     return Certificate(
         id=hashlib.sha256(text.encode()).hexdigest()[:12],
@@ -78,19 +80,45 @@ def new(workload: Workload, passed: bool, rungs: list[dict[str, Any]]) -> Certif
 
 
 def store(certificate: Certificate) -> Path:
-    """Keep a certificate, passed or not, in place of an earlier one for the same computation and code."""
-    path = certificate_path(certificate.computation_hash)
+    """Keep a certificate, passed or not, in place of an earlier one for the same computation, code and versions."""
+    path = certificate_path(certificate.computation_hash, certificate.versions)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, certificate.model_dump_json(indent=1) + "\n")
     return path
 
 
-def find(workload: Workload) -> Certificate | None:
-    """The certificate that holds for a workload now: passed, for this code and these framework versions."""
+def find(workload: Workload, pythons: Pythons | None = None) -> Certificate | None:
+    """The certificate that holds for a workload now: passed, for this code and the versions in some interpreters."""
+    versions = framework_versions(pythons)
     try:
-        certificate = Certificate.model_validate_json(certificate_path(workload.computation_hash).read_bytes())
+        path = certificate_path(workload.computation_hash, versions)
+        certificate = Certificate.model_validate_json(path.read_bytes())
     except (OSError, ValidationError):
         return None
     proven = (certificate.computation_hash, certificate.code_hash, certificate.versions)
-    present = (workload.computation_hash, code_hash(), framework_versions())
+    present = (workload.computation_hash, code_hash(), versions)
     return certificate if certificate.passed and proven == present else None
+
+
+def pairs_of(cells: Iterable[Cell]) -> Sequence[Pythons]:
+    """The pairs of interpreters to prove so that every column of some cells is proven equal to every other.
+
+    The first of PyTorch with each of TensorFlow, and the first of TensorFlow with each further one of PyTorch; where a
+    framework has no cell, its side is the interpreter that `bench run` would take.
+    """
+    wings: dict[str, list[str | None]] = {wing: [] for wing in PROVEN}
+    for cell in cells:
+        if cell.python not in wings[cell.framework]:
+            wings[cell.framework].append(cell.python)
+    first = wing_pythons((wing, pythons[0]) for wing, pythons in wings.items() if pythons)
+    return [first] + [{**first, wing: python} for wing, pythons in wings.items() for python in pythons[1:]]
+
+
+def find_of_cell(cell: Cell, pairs: Iterable[Pythons]) -> Certificate | None:
+    """The certificate that holds for a cell: of one of the pairs, with its interpreter in it."""
+    for pair in pairs:
+        if pair[cell.framework] == cell.python:
+            certificate = find(cell.workload, pair)
+            if certificate is not None:
+                return certificate
+    return None

@@ -14,8 +14,12 @@ NUMBERS = (int, float)
 FIELDS: dict[str, dict[str, type | tuple[type, ...]]] = {
     "phase": {"name": str},
     "first_step": {"seconds": NUMBERS},
-    "step": {"index": int, "seconds": NUMBERS, "measured": bool},
-    "window": {"seconds": NUMBERS, "steps": int, "samples": int, "tokens": (int, type(None)), "retraces": int},
+    "step": {"index": int, "seconds": NUMBERS, "wait": NUMBERS, "measured": bool},
+    "window": {
+        "seconds": NUMBERS, "steps": int, "samples": int, "tokens": (int, type(None)), "retraces": int,
+        "warmup": int, "stationary": (bool, type(None)), "turns": list,
+    },  # fmt: skip
+    "parts": {"seconds": dict},
     "epoch": {"index": int, "loss": NUMBERS},
     "eval": {"split": str, "correct": int, "total": int, "stage": str, "hits": int, "predicted": int, "relevant": int},
     "memory": {"rss_peak": NUMBERS, "allocator_peak": (int, float, type(None))},

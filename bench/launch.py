@@ -18,7 +18,10 @@ from pathlib import Path
 from typing import Literal
 
 from bench.events import Event, EventTail
+from bench.guardian import Guardian
 from bench.locations import PROJECT_ROOT
+from bench.monitors.monitor import Monitor
+from bench.monitors.usage import Usage
 from bench.processes import exit_text, failed_rank, log_tail, start, stop
 from shared.protocol import EXIT_OUT_OF_MEMORY, Cell
 
@@ -59,6 +62,7 @@ class Outcome:
     started: str
     wall_seconds: float
     harness_cpu_seconds: float
+    usage: Usage | None = None
 
 
 def num_ranks(cell: Cell) -> int:
@@ -66,11 +70,17 @@ def num_ranks(cell: Cell) -> int:
     return cell.replicas if cell.framework == "pt" else 1
 
 
+def gpus_of(variables: Mapping[str, str]) -> list[str]:
+    """The GPUs that a worker is given, as CUDA_VISIBLE_DEVICES names them."""
+    return [each for each in variables.get("CUDA_VISIBLE_DEVICES", "").split(",") if each]
+
+
 def worker_command(cell: Cell, cell_path: Path) -> list[str]:
     """The command line of a cell's process group."""
+    python = cell.python or sys.executable
     if cell.framework == "tf":
-        return [sys.executable, "-m", "tf_impl.worker", str(cell_path)]
-    launcher = [sys.executable, "-m", "torch.distributed.run"]
+        return [python, "-m", "tf_impl.worker", str(cell_path)]
+    launcher = [python, "-m", "torch.distributed.run"]
     one_machine = ["--nnodes=1", f"--nproc-per-node={cell.replicas}", "--max-restarts=0", "--monitor-interval=0.5"]
     # as --standalone does, but on the loopback address: host names need not resolve
     meeting = ["--rdzv-backend=c10d", "--rdzv-endpoint=127.0.0.1:0", "--local-addr=127.0.0.1"]
@@ -166,13 +176,18 @@ class Watch:
 
 
 def watch(
-    process: subprocess.Popen[bytes], state: Watch, log: Path, on_progress: Callable[[Progress], None]
+    process: subprocess.Popen[bytes],
+    state: Watch,
+    log: Path,
+    on_progress: Callable[[Progress], None],
+    monitor: Monitor,
 ) -> tuple[Ending, str | None]:
     """Wait until a cell's first process ends or is overdue."""
     while True:
         ended = process.poll() is not None  # before the events: what it wrote last is then read too
         if state.poll():
             on_progress(state.progress())
+        monitor.look(state.phase, state.stepped)
         if ended:
             return state.verdict(process.returncode, log)
         reason = state.overdue()
@@ -199,17 +214,23 @@ def run_cell(
     cell_path, log = directory / "cell.json", directory / LOG
     cell.write(cell_path)
     search_path = os.pathsep.join(filter(None, [str(PROJECT_ROOT), os.environ.get("PYTHONPATH")]))
-    environment = {**os.environ, **variables, "PYTHONPATH": search_path}
+    guardian = Guardian()
+    environment = {**os.environ, **variables, **guardian.variable, "PYTHONPATH": search_path}
 
     started, begin, cpu_begin = datetime.now(UTC), time.monotonic(), time.process_time()
     state = Watch(cell, limits)
-    process = None
+    process = monitor = None
     try:
         process = start(worker_command(cell, cell_path), directory, log, environment)
-        status, reason = watch(process, state, log, on_progress)
+        monitor = Monitor(process.pid, gpus_of(variables) if cell.device == "cuda" else ())
+        status, reason = watch(process, state, log, on_progress, monitor)
+        usage = monitor.usage()
         cpu_seconds = time.process_time() - cpu_begin
     finally:
+        if monitor is not None:
+            monitor.close()
         survivors = stop(str(directory), process)
+        guardian.dismiss()  # not where the stop was broken off: then it has still something to do
     if survivors:
         status, reason = "timeout", f"processes {survivors} could not be ended; {reason or ''}"
     state.poll()
@@ -220,4 +241,5 @@ def run_cell(
         started=started.isoformat(timespec="seconds"),
         wall_seconds=time.monotonic() - begin,
         harness_cpu_seconds=cpu_seconds,
+        usage=usage,
     )

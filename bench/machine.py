@@ -50,6 +50,13 @@ def with_driver(ask: Callable[[Any], Any], otherwise: Any) -> Any:
         pynvml.nvmlShutdown()
 
 
+def gpu_handle(pynvml: Any, selector: str) -> Any:
+    """The driver's handle of a GPU, by index or UUID as in CUDA_VISIBLE_DEVICES."""
+    if selector.isdigit():
+        return pynvml.nvmlDeviceGetHandleByIndex(int(selector))
+    return pynvml.nvmlDeviceGetHandleByUUID(selector)
+
+
 def gpus() -> list[Gpu]:
     """GPUs that CUDA_VISIBLE_DEVICES leaves, in its order; empty where there is no driver."""
 
@@ -60,10 +67,7 @@ def gpus() -> list[Gpu]:
         found = []
         for selector in (part.strip() for part in selectors):
             try:
-                if selector.isdigit():
-                    handle = pynvml.nvmlDeviceGetHandleByIndex(int(selector))
-                else:
-                    handle = pynvml.nvmlDeviceGetHandleByUUID(selector)
+                handle = gpu_handle(pynvml, selector)
             except pynvml.NVMLError:
                 break  # as CUDA does: whatever follows an invalid entry is not visible
             memory = int(pynvml.nvmlDeviceGetMemoryInfo(handle).total)

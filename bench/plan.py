@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ MOST_LOADERS = 8  # processes or threads a replica; more only compete with the s
 class Request:
     """What `bench run` was asked for, as typed; None: the default that fits the machine or the workload."""
 
-    frameworks: tuple[str, ...] = ("pt", "tf")
+    frameworks: tuple[str, ...] = ("pt", "tf")  # columns: a framework, or one in a version as "pt@2.13"
     gpus: tuple[int, ...] = (1, 2)
     workload: str = "effnet-b0"
     preset: str | None = None
@@ -42,6 +43,10 @@ class Request:
     weights: str | None = None
     timeout: float | None = None
     tune: bool = True
+    pt_python: str | None = None
+    tf_python: str | None = None
+    attribute: bool = False
+    in_turns: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -70,11 +75,20 @@ class Plan:
     cells: tuple[Cell, ...]
     notes: tuple[str, ...] = ()
     gpu_selectors: tuple[str, ...] = field(default=())
+    in_turns: bool = False  # whether the cells of a repeat at a number of replicas take turns (bench/turns.py)
 
     @property
     def workload(self) -> Workload:
         """The one workload of all cells."""
         return self.cells[0].workload
+
+    @property
+    def sets(self) -> list[tuple[Cell, ...]]:
+        """The cells that are run at the same time, in the order they are run: each alone, or those that take turns."""
+        if not self.in_turns:
+            return [(cell,) for cell in self.cells]
+        groups = groupby(self.cells, key=lambda cell: (cell.repeat, cell.replicas))
+        return [tuple(group) for _, group in groups]
 
     def total_steps(self, cell: Cell) -> int:
         """Training steps of a cell."""
@@ -107,6 +121,7 @@ class Plan:
             cells=tuple(cells),
             notes=tuple(content["notes"]),
             gpu_selectors=tuple(content["gpu_selectors"]),
+            in_turns=content.get("in_turns", False),  # runs of before 0.3.0 had none
         )
 
 
@@ -125,6 +140,7 @@ def make_plan(
     epochs: int,
     gpus: Sequence[machine.Gpu],
     notes: Sequence[str] = (),
+    pythons: Mapping[str, str | None] | None = None,
 ) -> Plan:
     """The cells of a request, in an order that spreads drift over both frameworks.
 
@@ -135,6 +151,7 @@ def make_plan(
         epochs: of each cell; 0: the measured steps alone.
         gpus: those that the cells may use; empty: they run on CPU.
         notes: what the user must be told already.
+        pythons: the interpreter of each column of the request; None, as a whole or of one: this one.
 
     Raises:
         UserError: more cores a replica than there are.
@@ -149,15 +166,13 @@ def make_plan(
     cells = []
     for repeat in range(request.repeats):
         for replicas in request.gpus:
-            for framework in request.frameworks:
+            for column in request.frameworks:
                 name = re.sub(r"[^A-Za-z0-9._]+", "-", workload.name)
-                cell_id = (
-                    f"{name}-{framework}-{request.arm}-r{replicas}-{request.precision}-{request.input_mode}-{repeat}"
-                )
+                cell_id = f"{name}-{column}-{request.arm}-r{replicas}-{request.precision}-{request.input_mode}-{repeat}"
                 cells.append(
                     Cell(
                         cell_id=cell_id,
-                        framework=framework,
+                        framework=column.partition("@")[0],
                         arm=request.arm,
                         replicas=replicas,
                         device="cpu" if on_cpu else "cuda",
@@ -174,6 +189,8 @@ def make_plan(
                         finetune=request.finetune,
                         loader_workers=loaders,
                         weights=None if request.weights is None else str(Path(request.weights).resolve()),
+                        variant=column if "@" in column else None,
+                        python=(pythons or {}).get(column),
                     )
                 )
     told = list(notes)

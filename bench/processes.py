@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 
 TOKEN = "TWINBENCH_CELL"  # every descendant inherits it: the one mark that survives setsid and a dead parent
+MARK = "TWINBENCH_GUARDED"  # likewise, of one start of a cell: what its guardian goes by (bench/guardian.py)
 POLL_SECONDS = 0.05
 GRACE_SECONDS = 5.0  # for what ends itself in an orderly way
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -38,11 +39,13 @@ def start(
 
 
 def family(token: str) -> list[psutil.Process]:
-    """The living processes that carry a token."""
+    """The living processes that carry a token: a cell's directory, or its guardian's mark."""
     members = []
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):  # ended meanwhile, a zombie, or another user's
-            if process.environ().get(TOKEN) == token and process.status() != psutil.STATUS_ZOMBIE:
+            environment = process.environ()
+            carries = token in (environment.get(TOKEN), environment.get(MARK))
+            if carries and process.status() != psutil.STATUS_ZOMBIE:
                 members.append(process)
     return members
 
@@ -64,7 +67,8 @@ def stop(token: str, process: subprocess.Popen[bytes] | None = None, grace: floa
             while True:
                 if process is not None:
                     process.poll()  # reap it: a zombie child of ours is not a process left
-                members = family(token)
+                # looked at twice: a process that a dying one forks during the first look is not on its list
+                members = family(token) or family(token)
                 if not members:
                     return []
                 # those that a member forked meanwhile are told too

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Protocol
 
@@ -10,6 +11,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from bench.expected import Expectation
 from bench.launch import Progress
 from bench.records import Record
 from shared.protocol import Cell
@@ -48,8 +50,8 @@ class Reporter(Protocol):
     def message(self, text: str) -> None:
         """Say something that stays."""
 
-    def begin(self, position: int, of: int, cell: Cell, total_steps: int) -> None:
-        """A cell starts."""
+    def begin(self, position: int, of: int, cell: Cell, total_steps: int, beside: int = 0) -> None:
+        """A cell starts, or the first of some that take turns, with so many beside it."""
 
     def update(self, progress: Progress) -> None:
         """The running cell has something new."""
@@ -66,8 +68,9 @@ class ConsoleReporter:
         # no thread of its own: it is refreshed by us, and costs nothing while a cell is silent
         self._live = Live(console=self.console, auto_refresh=False, transient=True)
         self._cell: Cell | None = None
-        self._head, self._total_steps, self._phase, self._shown = "", 0, "", 0.0
+        self._place, self._head, self._total_steps, self._phase, self._shown = "", "", 0, "", 0.0
         self._walls: list[float] = []
+        self._expected: dict[str, float] = {}
 
     def __enter__(self) -> ConsoleReporter:
         if self.console.is_terminal:
@@ -82,13 +85,25 @@ class ConsoleReporter:
         """Say something that stays."""
         self.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
-    def begin(self, position: int, of: int, cell: Cell, total_steps: int) -> None:
-        """A cell starts."""
-        left = f", about {clock(sum(self._walls) / len(self._walls) * (of - position + 1))} left" if self._walls else ""
+    def expect(self, expectations: Mapping[str, Expectation]) -> None:
+        """What cells should take by earlier runs, by their ids."""
+        self._expected = {cell_id: each.seconds for cell_id, each in expectations.items() if each.seconds is not None}
+
+    def begin(self, position: int, of: int, cell: Cell, total_steps: int, beside: int = 0) -> None:
+        """A cell starts, or the first of some that take turns, with so many beside it."""
+        left = self._time_left(position, of, cell)
         self._cell, self._total_steps = cell, total_steps
-        self._head = f"[{position}/{of}{left}] {cell.cell_id}"
+        self._place = f"[{position}/{of}{left}]"
+        self._head = f"{self._place} {cell.cell_id}" + (f" and {beside} more in turns" if beside else "")
         self._phase, self._shown = "", 0.0
         self.update(Progress())
+
+    def _time_left(self, position: int, of: int, cell: Cell) -> str:
+        """For the head of a line: by the cells that ended, before the first of them by earlier runs."""
+        if self._walls:
+            return f", about {clock(sum(self._walls) / len(self._walls) * (of - position + 1))} left"
+        told = self._expected.get(cell.cell_id)
+        return "" if told is None else f", about {clock(told)} expected for it"
 
     def update(self, progress: Progress) -> None:
         """Show the running cell; at once where its phase is new, seldom otherwise."""
@@ -110,4 +125,4 @@ class ConsoleReporter:
         self._walls.append(record.wall_seconds)
         rate = f", {record.throughput:.2f} samples/s" if record.throughput is not None else ""
         reason = f": {record.reason} (log: {record.log})" if record.reason else ""
-        self.message(f"{self._head}: {record.status}{rate} in {clock(record.wall_seconds)}{reason}")
+        self.message(f"{self._place} {record.cell_id}: {record.status}{rate} in {clock(record.wall_seconds)}{reason}")

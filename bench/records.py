@@ -1,4 +1,4 @@
-"""Results on disk: one JSON record a cell, schema version 2, written once and never changed.
+"""Results on disk: one JSON record a cell, schema version 3, written once and never changed.
 
 Tables and plots are made from records alone. Every field is documented here; README "Records" points to this file.
 """
@@ -14,10 +14,12 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from bench.monitors.usage import Usage
 from shared.errors import UserError
 
-RECORD_SCHEMA = 2
-READABLE_SCHEMAS = (1, 2)  # 1 had no texts: what it lacks has its default
+RECORD_SCHEMA = 3
+READABLE_SCHEMAS = (1, 2, 3)  # 1 had no texts, 2 no monitors and no attribution: what they lack has its default
+TEMPORARY = ".writing"  # how the name of a file ends that is not whole yet
 Kind = TypeVar("Kind", bound=BaseModel)
 Status = Literal["ok", "oom", "timeout", "crash", "skipped"]
 
@@ -37,6 +39,7 @@ class Record(BaseModel):
     spec_hash: str
     computation_hash: str
     framework: Literal["pt", "tf"]
+    variant: str | None = None  # "pt@2.13": the version of it that was asked for; None: the one there is
     arm: Literal["matched", "native"]
     replicas: int
     device: Literal["cuda", "cpu"]
@@ -53,6 +56,7 @@ class Record(BaseModel):
     max_tokens: int | None = None  # width of a text; None: an image workload
     data_name: str  # "synthetic" or the store's source
     data_digest: str
+    exchange: bool = True  # whether replicas exchanged gradients; without, an attribution's cell and no training
     num_parameters: int | None  # trained scalars, as the worker counted them
     # what came of it
     status: Status
@@ -66,11 +70,18 @@ class Record(BaseModel):
     retraces: int | None = None  # how often a step was compiled anew between the first step and the window's end
     measured_steps: int | None = None
     window_seconds: list[float] = []  # of each rank
+    warmup_steps: int | None = None  # before the window: the workload's least, and more until the step time stood still
+    warmup_stationary: bool | None = None  # whether it did; None: too few steps to tell
     step_seconds: list[float] = []  # of rank 0, in the window
+    wait_seconds: list[float] = []  # of rank 0, for each of those steps: how long it waited for its batch
+    turn_seconds: list[float] = []  # seconds a step in each turn, where cells took turns (bench/turns.py)
+    # of an attribution: part of a step to its seconds, a value a round (shared/parts.py)
+    part_seconds: dict[str, list[float]] = {}
     time_to_first_step: float | None = None  # seconds, max over ranks; compilation and tracing included
     memory_rss_peak: int | None = None  # bytes, summed over the cell's processes (process footprint)
     memory_allocator_peak: int | None = None  # bytes, max over ranks of the device allocator's own peak
     harness_cpu_seconds: float | None = None  # the harness's own CPU time while the cell ran
+    usage: Usage | None = None  # what the harness's monitors saw of processes and GPUs
     # split to the share of samples classified correctly; with several labels a sample: to those whose labels all are
     accuracy: dict[str, float] = {}
     accuracy_finetuned: dict[str, float] = {}  # after the second stage
@@ -79,10 +90,15 @@ class Record(BaseModel):
     settings: dict[str, Any] = {}  # what the worker really used (rank 0)
     log: str  # path of the cell's log, relative to the run directory
 
+    @property
+    def column(self) -> str:
+        """The side of a comparison that the record belongs to: a framework, or one of several versions of it."""
+        return self.variant or self.framework
+
 
 def write_atomically(path: Path, text: str) -> None:
     """Write a file under a temporary name beside it, flush it to disk, rename it: it is whole or absent."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=TEMPORARY)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)
@@ -92,6 +108,12 @@ def write_atomically(path: Path, text: str) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def remove_temporaries(folder: Path) -> None:
+    """Remove what `write_atomically` left in a folder when it was killed; only for who alone writes there."""
+    for path in folder.glob(f".*{TEMPORARY}"):
+        path.unlink(missing_ok=True)
 
 
 def write_record(directory: Path, record: Record) -> Path:

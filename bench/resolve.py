@@ -3,20 +3,116 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from bench import machine
-from bench.plan import Pages, Request
+from bench.environments import environments
+from bench.interpreters import MODULES, Column, check_has, column_of, environment_of, fits, versions_of
+from bench.plan import Pages, Plan, Request
 from shared import spec
 from shared.errors import UserError
 from shared.spec import FULL, ImageWorkload, TextWorkload, Workload
 
-MODULES = {"pt": ("torch", "PyTorch"), "tf": ("tensorflow", "TensorFlow")}
 QUICK = "quick"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The interpreter that a column's workers are started with, and why."""
+
+    column: Column
+    python: str | None  # None: this one
+    source: str  # for the user
+    version: str | None  # of the framework there; None: not known by its distribution
+
+    def text(self) -> str:
+        """In one line."""
+        return f"{self.column.name}: {MODULES[self.column.framework][0]} {self.version} of {self.source}"
 
 
 def is_installed(module: str) -> bool:
     """Whether a module can be imported, without importing it."""
     return importlib.util.find_spec(module) is not None
+
+
+def choose_interpreters(request: Request) -> tuple[Choice, ...]:
+    """The interpreter of every column: the one that was named, else its environment's, else this one.
+
+    Raises:
+        UserError: a column that nothing here can run, or two columns that would be the same.
+    """
+    columns = [column_of(name) for name in request.frameworks]
+    choices: list[Choice] = []
+    for column in columns:
+        named = {"pt": request.pt_python, "tf": request.tf_python}[column.framework]
+        alike = [other.name for other in columns if other.framework == column.framework]
+        option = f"--{column.framework}-python"
+        if named is not None and len(alike) > 1:
+            raise UserError(f"{option} is for one column, and {', '.join(alike)} are {len(alike)}: `bench env` has one")
+        choice = named_choice(column, option, named) if named is not None else found_choice(column)
+        for other in choices:
+            if (other.column.framework, other.python) == (column.framework, choice.python):
+                raise UserError(
+                    f"--framework {','.join(request.frameworks)}: {other.column.name} and {column.name} are the same, "
+                    f"{MODULES[column.framework][0]} {choice.version} of {choice.source}; leave one out"
+                )
+        choices.append(choice)
+    return tuple(choices)
+
+
+def named_choice(column: Column, option: str, named: str) -> Choice:
+    """The choice of an interpreter that the user named."""
+    try:
+        found = check_has(named, column)
+    except UserError as error:
+        raise UserError(f"{option} {error}") from None
+    return Choice(column, found.path, f"{option} {named}", found.versions[MODULES[column.framework][0]])
+
+
+def found_choice(column: Column) -> Choice:
+    """The choice where the user named no interpreter.
+
+    Raises:
+        UserError: neither an environment nor this interpreter can run the column.
+    """
+    module, name = MODULES[column.framework]
+    made = environment_of(column)
+    if made is not None:
+        check_has(made.python, column)
+        return Choice(column, made.python, f"the environment {made.name}", made.version)
+    here = versions_of(None)[module] if is_installed(module) else None
+    if column.version is None:
+        if not is_installed(module):
+            raise UserError(
+                f"{name} is not installed; pip install 'twinbench[{column.framework}]' or "
+                f"`bench env create {column.framework}`, or choose --framework"
+            )
+        return Choice(column, None, "this interpreter", here)
+    if here is None or not fits(column.version, here):
+        there = [each.version for each in environments(column.framework)]
+        have = f"this interpreter has {here or 'none'}, environments {', '.join(there) or 'none'}"
+        raise UserError(
+            f"{column.name}: no {module} {column.version} here ({have}); "
+            f"`bench env create {column.framework} --version {column.version}` makes it"
+        )
+    return Choice(column, None, "this interpreter", here)
+
+
+def pythons_of(choices: Iterable[Choice]) -> dict[str, str | None]:
+    """Column name to the interpreter that was chosen for it, as `make_plan` takes them."""
+    return {choice.column.name: choice.python for choice in choices}
+
+
+def check_interpreters(plan: Plan) -> None:
+    """Whether a run that is resumed still has its interpreters, with their versions.
+
+    Raises:
+        UserError: one is gone, or has another version than its column's.
+    """
+    for cell in plan.cells:
+        if cell.python is not None:
+            check_has(cell.python, column_of(cell.variant or cell.framework))
 
 
 def check_request(request: Request) -> None:
@@ -25,10 +121,7 @@ def check_request(request: Request) -> None:
     Raises:
         UserError: a framework that is not installed, options that exclude each other, weights that are not there.
     """
-    for framework in request.frameworks:
-        module, name = MODULES[framework]
-        if not is_installed(module):
-            raise UserError(f"{name} is not installed; pip install 'twinbench[{framework}]', or choose --framework")
+    choose_interpreters(request)
     if request.finetune and request.epochs == 0:
         raise UserError("--finetune follows a training: give --epochs 1 or more")
     if request.input_mode == "device" and (request.epochs or request.finetune):

@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from bench import certificates, machine, tables
+from bench.attribution.cells import attributed, check_attribution, one_width, ran_together
+from bench.attribution.run import run_and_record_in_turns
+from bench.attribution.show import write as write_attribution
 from bench.environment import recorded_environment, worker_environment
+from bench.interpreters import versions_of
 from bench.launch import Limits, run_cell
+from bench.monitors.exclusive import disturbance_text, refuse_if_busy
 from bench.plan import Plan, Request, make_plan
 from bench.processes import termination_as_interrupt
 from bench.progress import Reporter
 from bench.records import Record, write_atomically, write_record
-from bench.resolve import check_request, check_weights, fit_to_pages, resolve_device, resolve_workload
+from bench.resolve import (
+    check_interpreters,
+    check_request,
+    check_weights,
+    choose_interpreters,
+    fit_to_pages,
+    pythons_of,
+    resolve_device,
+    resolve_workload,
+)
 from bench.run_directory import ENVIRONMENT, PLAN, RUN_SCHEMA, RunDirectory
 from bench.stores import resolve_pages
 from bench.summary import make_record
 from shared.errors import UserError
 from shared.protocol import Cell
-from shared.spec import Workload
 
 
 def plan_request(request: Request, dry_run: bool, say: Callable[[str], None]) -> Plan:
@@ -31,18 +44,25 @@ def plan_request(request: Request, dry_run: bool, say: Callable[[str], None]) ->
         UserError: whatever the user got wrong.
     """
     check_request(request)
+    check_attribution(request)
     device, gpus = resolve_device(request)
     workload = resolve_workload(request, device)
     pages = resolve_pages(request.data, workload, dry_run, say, request.vocab)
     workload, epochs, notes = fit_to_pages(request, workload, pages)
+    if request.attribute:
+        workload, epochs = one_width(workload, notes), 0
     check_weights(request, workload)
-    return make_plan(request, workload, pages, epochs, gpus, notes)
+    choices = choose_interpreters(request)
+    notes += [choice.text() for choice in choices if choice.python is not None]
+    plan = make_plan(request, workload, pages, epochs, gpus, notes, pythons_of(choices))
+    return attributed(plan, request.in_turns) if request.attribute else plan
 
 
 def start_run(directory: RunDirectory, request: Request, say: Callable[[str], None]) -> Plan:
     """Plan a new run and write down what was asked for, before anything runs."""
     plan = plan_request(request, dry_run=False, say=say)
-    directory.write_json(ENVIRONMENT, {"schema": RUN_SCHEMA, **machine.describe()})
+    columns = {cell.variant or cell.framework: versions_of(cell.python) for cell in plan.cells}
+    directory.write_json(ENVIRONMENT, {"schema": RUN_SCHEMA, **machine.describe(), "columns": columns})
     content = {"schema": RUN_SCHEMA, "run_id": directory.path.name, "request": asdict(request)}
     directory.write_json(PLAN, content | {"plan": plan.to_json()})
     return in_directory(plan, directory.path)
@@ -58,7 +78,9 @@ def resume_run(directory: RunDirectory) -> Plan:
         raise UserError(f"{directory.path}: started on other hardware; start a new run, records of two do not mix")
     content = directory.read_json(PLAN)
     try:
-        return Plan.from_json(content["plan"], directory.path)
+        plan = Plan.from_json(content["plan"], directory.path)
+        check_interpreters(plan)
+        return plan
     except (KeyError, TypeError) as error:
         raise UserError(f"{directory.path / PLAN}: damaged ({error}); start a new run") from None
 
@@ -73,12 +95,15 @@ def limits_for(plan: Plan, timeout: float | None) -> Limits:
     """When to give a cell up; `timeout` (seconds without an event) is the user's."""
     chosen = timeout or plan.timeout
     limits = Limits(evaluation_samples=max(plan.pages.split_sizes.values()))
-    return limits if chosen is None else replace(limits, start=chosen, first_step=chosen, steady=chosen)
+    if chosen is None:
+        return limits
+    return replace(limits, start=chosen, first_step=chosen, steady=chosen, teardown=min(limits.teardown, chosen))
 
 
-def run_context(plan: Plan, directory: RunDirectory) -> dict[str, Any]:
-    """The fields of a record that are the same for every cell of a run."""
-    certificate = certificates.find(plan.workload) if plan.cells[0].arm == "matched" else None
+def run_context(plan: Plan, directory: RunDirectory, cell: Cell) -> dict[str, Any]:
+    """The fields of a cell's record that the run knows; its column's versions may have no certificate."""
+    pairs = certificates.pairs_of(plan.cells)
+    certificate = certificates.find_of_cell(cell, pairs) if cell.arm == "matched" else None
     return {
         "run_id": directory.path.name,
         "device_name": plan.device_name,
@@ -89,32 +114,71 @@ def run_context(plan: Plan, directory: RunDirectory) -> dict[str, Any]:
     }
 
 
-def execute(plan: Plan, directory: RunDirectory, reporter: Reporter, timeout: float | None = None) -> list[Record]:
+def execute(
+    plan: Plan, directory: RunDirectory, reporter: Reporter, timeout: float | None = None, exclusive: bool = False
+) -> list[Record]:
     """Run the cells that have no `ok` record yet; every record is on disk before the next cell starts.
+
+    Cells that take turns are run, and run again, as a whole.
+
+    Args:
+        exclusive: stop before a cell that would share its cores or GPUs.
 
     Returns:
         the records of all cells of the plan that have one, in its order.
 
     Raises:
+        UserError: `exclusive`, and others are at work.
         KeyboardInterrupt: with the line that says how to resume; no process is left.
     """
     found = {record.cell_id: record for record in directory.records()}
-    finished = {cell_id for cell_id, record in found.items() if record.status == "ok"}
-    waiting = [cell for cell in plan.cells if cell.cell_id not in finished]
-    context, limits = run_context(plan, directory), limits_for(plan, timeout)
-    resume = f"`bench run --resume {directory.path}`"
+    finished = finished_cells(plan, found.values())
+    waiting = [cells for cells in plan.sets if cells[0].cell_id not in finished]
+    limits = limits_for(plan, timeout)
+    resume, warned = f"`bench run --resume {directory.path}`", False
     try:
         with termination_as_interrupt(), reporter:
-            for position, cell in enumerate(waiting, start=1):
-                reporter.begin(position, len(waiting), cell, plan.total_steps(cell))
-                record = run_and_record(plan, cell, context, limits, reporter)
-                write_record(directory.path, record)
-                found[cell.cell_id] = record
-                reporter.end(record)
+            for position, cells in enumerate(waiting, start=1):
+                first = cells[0]
+                reporter.begin(position, len(waiting), first, sum(map(plan.total_steps, cells)), len(cells) - 1)
+                if exclusive:
+                    selectors = plan.gpu_selectors[: first.replicas] if first.device == "cuda" else ()
+                    refuse_if_busy(first.cell_id, selectors, resume)
+                for record in run_set(plan, directory, cells, limits, reporter):
+                    write_record(directory.path, record)
+                    found[record.cell_id] = record
+                    reporter.end(record)
+                    if not warned and (disturbance := disturbance_text(record.usage)):
+                        reporter.message(f"note: {disturbance} while {record.cell_id} ran; --exclusive refuses that")
+                        warned = True
     except KeyboardInterrupt:
         kept = sum(record.status == "ok" for record in found.values())
         raise KeyboardInterrupt(f"{kept} of {len(plan.cells)} cells are finished; continue with {resume}") from None
     return [found[cell.cell_id] for cell in plan.cells if cell.cell_id in found]
+
+
+def finished_cells(plan: Plan, records: Iterable[Record]) -> set[str]:
+    """The ids of the cells that need not be run again: those with an `ok` record, of cells that take turns all or none.
+
+    Their records must be of one attempt: turns are compared side by side.
+    """
+    ok = {record.cell_id: record for record in records if record.status == "ok"}
+    finished: set[str] = set()
+    for cells in plan.sets:
+        own = [ok[cell.cell_id] for cell in cells if cell.cell_id in ok]
+        if len(own) == len(cells) and (len(own) == 1 or ran_together(own)):
+            finished |= {cell.cell_id for cell in cells}
+    return finished
+
+
+def run_set(
+    plan: Plan, directory: RunDirectory, cells: Sequence[Cell], limits: Limits, reporter: Reporter
+) -> list[Record]:
+    """Run one cell, or the cells that take turns, to their ends."""
+    contexts = [run_context(plan, directory, cell) for cell in cells]
+    if len(cells) > 1:
+        return run_and_record_in_turns(plan, cells, contexts, limits, reporter)
+    return [run_and_record(plan, cells[0], contexts[0], limits, reporter)]
 
 
 def run_and_record(plan: Plan, cell: Cell, context: dict[str, Any], limits: Limits, reporter: Reporter) -> Record:
@@ -124,14 +188,17 @@ def run_and_record(plan: Plan, cell: Cell, context: dict[str, Any], limits: Limi
     return make_record(cell, outcome, recorded_environment(variables), **context)
 
 
-def ensure_certificate(workload: Workload, say: Callable[[str], None]) -> bool:
-    """Run the ladder where no certificate holds; False where the ladder broke."""
-    if certificates.find(workload) is not None:
-        return True
-    from bench.verify.ladder import certify
+def ensure_certificate(plan: Plan, say: Callable[[str], None]) -> bool:
+    """Run the ladder for each pair of interpreters for which no certificate holds; False where it broke for one."""
+    for pair in certificates.pairs_of(plan.cells):
+        if certificates.find(plan.workload, pair) is None:
+            from bench.verify.ladder import certify
 
-    say("no certificate holds for this workload, code and versions: running the equality ladder first")
-    return bool(certify(workload, say).passed)
+            versions = ", ".join(f"{name} {version}" for name, version in certificates.framework_versions(pair).items())
+            say(f"no certificate holds for this workload, code and {versions}: running the equality ladder first")
+            if not certify(plan.workload, say, pythons=pair).passed:
+                return False
+    return True
 
 
 def finish(directory: RunDirectory, records: list[Record], say: Callable[[str], None]) -> list[Path]:
@@ -142,6 +209,7 @@ def finish(directory: RunDirectory, records: list[Record], say: Callable[[str], 
     """
     write_atomically(directory.path / "summary.md", tables.markdown(records))
     write_atomically(directory.path / "records.csv", tables.csv(records))
+    write_attribution(directory.path, records)
     latest = directory.path.parent / "latest"
     if directory.path.parent.name == "runs" and (latest.is_symlink() or not latest.exists()):
         with suppress(OSError):

@@ -15,12 +15,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from bench.records import Record, read_record, write_atomically
+from bench.records import TEMPORARY, Record, read_record, remove_temporaries, write_atomically
 from shared.errors import UserError
 
 RUN_SCHEMA = 1
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 PLAN, ENVIRONMENT, LOCK = "run.json", "environment.json", ".lock"
+RECORDS = "records"
 
 
 class RunDirectory:
@@ -30,7 +31,8 @@ class RunDirectory:
         """
         Args:
             path: the directory; made where it does not exist.
-            resume: whether it must hold a run already; otherwise it must be empty.
+            resume: whether it must hold a run already; otherwise it must be empty, but for what a run leaves that
+                was killed before its plan was written.
         """
         self.path = path.absolute()
         self.resume = resume
@@ -52,7 +54,7 @@ class RunDirectory:
             raise UserError(f"{self.path}: cannot be written ({error.strerror}); name another with --out") from None
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if not self.resume and (others := sorted(p.name for p in self.path.iterdir() if p.name != LOCK)):
+            if not self.resume and (others := sorted(p.name for p in self.path.iterdir() if not is_remnant(p.name))):
                 raise UserError(
                     f"{self.path}: not empty ({others[0]}); name another with --out, or continue with --resume"
                 )
@@ -62,6 +64,8 @@ class RunDirectory:
         except UserError:
             os.close(self._lock)
             raise
+        for folder in (self.path, self.path / RECORDS):
+            remove_temporaries(folder)  # of a run that was killed while it wrote
         return self
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
@@ -70,13 +74,19 @@ class RunDirectory:
         Raises:
             UserError: the disk is full; finished records are kept.
         """
-        if not (self.path / PLAN).exists():
+        planned = (self.path / PLAN).exists()
+        if not planned:
             with suppress(OSError):
-                (self.path / LOCK).unlink()
+                for name in (ENVIRONMENT, LOCK):
+                    (self.path / name).unlink(missing_ok=True)
                 for made in self._made:
                     made.rmdir()
         os.close(self._lock)
         if isinstance(value, OSError) and value.errno in NO_SPACE:
+            if not planned:
+                raise UserError(
+                    f"{self.path}: {value.strerror}; nothing was started: make room and try again"
+                ) from None
             raise UserError(
                 f"{self.path}: {value.strerror}; {len(self.records())} records are kept: "
                 f"make room and use `bench run --resume {self.path}`"
@@ -112,7 +122,12 @@ class RunDirectory:
     def records(self) -> list[Record]:
         """Records so far, by cell id; one that cannot be read is passed over: its cell runs again."""
         found = []
-        for path in sorted((self.path / "records").glob("*.json")):
+        for path in sorted((self.path / RECORDS).glob("*.json")):
             with suppress(UserError):
                 found.append(read_record(path))
         return found
+
+
+def is_remnant(name: str) -> bool:
+    """Whether a file of a run's directory tells nothing without its plan: what a run writes before that."""
+    return name in (LOCK, ENVIRONMENT) or (name.startswith(".") and name.endswith(TEMPORARY))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 
 from bench.events import Event
 from bench.launch import LOG, Outcome
+from bench.monitors.usage import Usage
 from bench.records import Record
 from shared.metrics import micro_f1
 from shared.protocol import Cell
@@ -27,11 +27,6 @@ def throughput(windows: Sequence[Event]) -> float:
     """
     assert windows, "no window"
     return float(sum(window["samples"] for window in windows) / max(window["seconds"] for window in windows))
-
-
-def speedup(value: float, baseline: float) -> float:
-    """Throughput at R replicas over that at one, of the same framework, workload and precision."""
-    return value / baseline
 
 
 def efficiency(speedup_value: float, replicas: int) -> float:
@@ -88,6 +83,10 @@ def measured_figures(events: Sequence[Sequence[Event]]) -> dict[str, Any]:
     figures: dict[str, Any] = {
         "window_seconds": [window["seconds"] for window in whole],
         "step_seconds": [event["seconds"] for event in of_kind(events[0], "step")],
+        "wait_seconds": [event["wait"] for event in of_kind(events[0], "step")],
+        "part_seconds": {
+            part: seconds for event in of_kind(events[0], "parts") for part, seconds in event["seconds"].items()
+        },
         "accuracy": accuracy(events, "train"),
         "accuracy_finetuned": accuracy(events, "finetune"),
         "loss_per_epoch": [event["loss"] for event in of_kind(events[0], "epoch")],
@@ -96,6 +95,8 @@ def measured_figures(events: Sequence[Sequence[Event]]) -> dict[str, Any]:
     if whole and len(whole) == len(events):
         figures |= {"throughput": throughput(whole), "measured_steps": whole[0]["steps"]}
         figures |= {"retraces": sum(window["retraces"] for window in whole)}
+        figures |= {"warmup_steps": whole[0]["warmup"], "warmup_stationary": whole[0]["stationary"]}
+        figures |= {"turn_seconds": whole[0]["turns"]}
         if all(window["tokens"] is not None for window in whole):
             seconds = max(window["seconds"] for window in whole)
             figures["tokens_per_second"] = sum(window["tokens"] for window in whole) / seconds
@@ -107,6 +108,13 @@ def measured_figures(events: Sequence[Sequence[Event]]) -> dict[str, Any]:
         figures["memory_allocator_peak"] = int(max(allocator_peaks))
     num_parameters = settings.get("num_parameters")
     return figures | {"num_parameters": num_parameters if isinstance(num_parameters, int) else None}
+
+
+def usage_of(outcome: Outcome, figures: dict[str, Any]) -> Usage | None:
+    """What the monitors saw, with what only the worker knows."""
+    if outcome.usage is None or figures.get("turn_seconds"):
+        return outcome.usage and outcome.usage.of_turns()
+    return outcome.usage.with_samples(figures.get("throughput"))
 
 
 def make_record(cell: Cell, outcome: Outcome, environment: dict[str, str], **context: Any) -> Record:
@@ -128,6 +136,8 @@ def make_record(cell: Cell, outcome: Outcome, environment: dict[str, str], **con
         spec_hash=workload.spec_hash,
         computation_hash=workload.computation_hash,
         framework=cell.framework,  # type: ignore[arg-type]  # checked by pydantic
+        variant=cell.variant,
+        exchange=cell.exchange,
         arm=cell.arm,  # type: ignore[arg-type]
         replicas=cell.replicas,
         device=cell.device,  # type: ignore[arg-type]
@@ -147,6 +157,7 @@ def make_record(cell: Cell, outcome: Outcome, environment: dict[str, str], **con
         started=outcome.started,
         wall_seconds=outcome.wall_seconds,
         harness_cpu_seconds=outcome.harness_cpu_seconds,
+        usage=usage_of(outcome, figures),
         log=str(Path("cells") / cell.cell_id / LOG),
         **figures,
         **context,
@@ -157,9 +168,3 @@ def is_oversubscribed(cell: Cell) -> bool:
     """Whether two replicas of a cell share a core."""
     cores = [core for group in cell.cores for core in group]
     return len(set(cores)) < len(cores)
-
-
-def median_throughput(records: Iterable[Record]) -> float | None:
-    """Median over the repeats that ended well; None where none did."""
-    values = [record.throughput for record in records if record.status == "ok" and record.throughput is not None]
-    return statistics.median(values) if values else None

@@ -4,58 +4,33 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from bench import fairness
+from bench.columns import column_name
+from bench.monitors.exclusive import disturbance_text
 from bench.plots.caption import device, input_shape, versions
 from bench.records import Record
-from bench.summary import IMPLAUSIBLE_EFFICIENCY, efficiency, median_throughput, percentile, speedup
+from bench.repeats import Row, cell_name, rows
+from bench.stats import Estimate, text
+from bench.summary import IMPLAUSIBLE_EFFICIENCY, percentile
+from bench.table_notes import interval_notes, outlier_notes, ratio_lines
 
 COLUMNS = (
     "framework", "arm", "replicas", "samples/s", "tokens/s", "speedup", "efficiency", "step p50 ms", "step p95 ms",
     "first step s", "peak memory GiB", "accuracy train/val/test", "status", "certificate",
 )  # fmt: skip
 TEXT_COLUMNS = ("framework", "arm", "status", "certificate")
-FRAMEWORK_NAMES = {"pt": "PyTorch", "tf": "TensorFlow"}
 NOTHING = "-"
-
-
-@dataclass(frozen=True)
-class Row:
-    """The repeats of one cell, summed up: medians over those that ended well."""
-
-    records: tuple[Record, ...]
-    throughput: float | None
-    speedup: float | None  # None: no cell at one replica, or oversubscribed
-
-    @property
-    def efficiency(self) -> float | None:
-        """Speedup a replica."""
-        return None if self.speedup is None else efficiency(self.speedup, self.records[0].replicas)
-
-
-def line_key(record: Record) -> tuple[object, ...]:
-    """What must be equal for two records to be compared over replicas."""
-    return (record.spec_hash, record.data_digest, record.framework, record.arm, record.device_name,
-            record.cores_per_replica, record.precision, record.input_mode)  # fmt: skip
-
-
-def rows(records: Sequence[Record]) -> list[Row]:
-    """One row a (line, replicas), in the order of the records' frameworks and replicas."""
-    groups: dict[tuple[object, ...], list[Record]] = {}
-    for record in sorted(records, key=lambda record: (record.framework, record.arm, record.replicas, record.repeat)):
-        groups.setdefault((*line_key(record), record.replicas), []).append(record)
-    result = []
-    for (*line, _), group in groups.items():
-        value, baseline = median_throughput(group), median_throughput(groups.get((*line, 1), []))
-        claimed = value is not None and baseline is not None and not group[0].oversubscribed
-        ratio = speedup(value, baseline) if claimed and value and baseline else None
-        result.append(Row(tuple(group), value, ratio))
-    return result
 
 
 def number(value: float | None, digits: int) -> str:
     """A number with fixed digits, or the mark for nothing."""
     return NOTHING if value is None else f"{value:.{digits}f}"
+
+
+def estimated(estimate: Estimate | None, digits: int) -> str:
+    """An estimate with its interval, or the mark for nothing."""
+    return NOTHING if estimate is None else text(estimate, digits)
 
 
 def median_of(values: Sequence[float | None]) -> float | None:
@@ -98,20 +73,24 @@ def status_text(records: Sequence[Record]) -> str:
     return ", ".join(f"{statuses.count(status)} {status}" for status in dict.fromkeys(statuses))
 
 
+def is_implausible(row: Row) -> bool:
+    """Whether an efficiency is above what linear scaling and noise explain."""
+    return row.efficiency is not None and row.efficiency.value > IMPLAUSIBLE_EFFICIENCY
+
+
 def cells_of(row: Row) -> list[str]:
     """A row as text, by COLUMNS."""
     first = row.records[0]
     good = [record for record in row.records if record.status == "ok"]
     steps = [second for record in good for second in record.step_seconds]
-    flag = " (!)" if row.efficiency is not None and row.efficiency > IMPLAUSIBLE_EFFICIENCY else ""
     return [
-        FRAMEWORK_NAMES[first.framework],
+        column_name(first),
         first.arm,
         f"{first.replicas}{' (oversubscribed)' if first.oversubscribed else ''}",
-        number(row.throughput, 2),
+        estimated(row.throughput, 2),
         number(median_of([record.tokens_per_second for record in good]), 0),
-        number(row.speedup, 2),
-        number(row.efficiency, 2) + flag,
+        estimated(row.speedup, 2),
+        estimated(row.efficiency, 2) + (" (!)" if is_implausible(row) else ""),
         number(percentile(steps, 50) * 1e3 if steps else None, 1),
         number(percentile(steps, 95) * 1e3 if steps else None, 1),
         number(median_of([record.time_to_first_step for record in good]), 1),
@@ -143,23 +122,29 @@ def caption(records: Sequence[Record]) -> str:
 def notes(records: Sequence[Record]) -> list[str]:
     """What a reader of the table must be told: failures with their logs, implausible figures, shared cores."""
     lines = [f"{r.cell_id}: {r.status}: {r.reason or ''} (log: {r.log})" for r in records if r.status != "ok"]
-    for row in rows(records):
-        if row.efficiency is not None and row.efficiency > IMPLAUSIBLE_EFFICIENCY:
-            first = row.records[0]
-            lines.append(
-                f"(!) {FRAMEWORK_NAMES[first.framework]} at {first.replicas} replicas: an efficiency above "
-                f"{IMPLAUSIBLE_EFFICIENCY} is implausible; something else than the replicas differs from one to many"
-            )
+    found = rows(records)
+    lines += [
+        f"(!) {cell_name(row, found)}: an efficiency above {IMPLAUSIBLE_EFFICIENCY} is implausible; something else "
+        "than the replicas differs from one to many"
+        for row in found
+        if is_implausible(row)
+    ]
+    lines += [*interval_notes(found), *outlier_notes(found)]
+    for record in records:
+        if disturbance := disturbance_text(record.usage):
+            lines.append(f"{disturbance} while {record.cell_id} ran")
     if any(record.oversubscribed for record in records):
         lines.append("oversubscribed: more replicas than cores; no speedup is claimed")
     return lines
 
 
 def markdown(records: Sequence[Record]) -> str:
-    """The table, its caption and its notes as Markdown."""
+    """The table, column against column, its caption and its notes as Markdown."""
+    found, records = attribution.markdown(records), tabled(records)
     body = [list(COLUMNS), ["---"] * len(COLUMNS), *(cells_of(row) for row in rows(records))]
     table = "\n".join("| " + " | ".join(cell.replace("|", "/") for cell in line) + " |" for line in body)
-    return "\n\n".join([table, caption(records), *(f"- {note}" for note in notes(records))]) + "\n"
+    parts = [table, *ratio_lines(rows(records)), caption(records), *(f"- {note}" for note in notes(records))]
+    return "\n\n".join([*parts, fairness.markdown(fairness.diff(records))])
 
 
 def csv(records: Sequence[Record]) -> str:
@@ -178,10 +163,11 @@ def csv(records: Sequence[Record]) -> str:
 
 
 def print_table(records: Sequence[Record]) -> None:
-    """The table on standard output, with its caption and notes."""
+    """The table on standard output, with column against column, its caption and its notes."""
     from rich.console import Console
     from rich.table import Table
 
+    records = tabled(records)
     console = Console(soft_wrap=False)
     table = Table(pad_edge=False)
     for column in COLUMNS:
@@ -191,5 +177,5 @@ def print_table(records: Sequence[Record]) -> None:
     if not console.is_terminal:
         console = Console(width=200)
     console.print(table)
-    for line in [caption(records), *notes(records)]:
+    for line in [*ratio_lines(rows(records)), caption(records), *notes(records)]:
         console.print(line, markup=False, highlight=False, soft_wrap=True)

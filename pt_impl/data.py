@@ -15,6 +15,8 @@ from shared import batches
 Load = Callable[[int, int], batches.Batch]
 Finish = Callable[[batches.Batch], batches.Batch]
 
+PREFETCH = 2  # batches that each loader process has ready
+
 
 class _Steps(Dataset):
     """Batch k of a replica as item k."""
@@ -52,18 +54,26 @@ def stream(load: Load, count: int, workers: int, replicas: Replicas, finish: Fin
         batch_size=None,
         num_workers=workers,
         pin_memory=replicas.placement.type == "cuda",
-        prefetch_factor=2 if workers else None,
+        prefetch_factor=PREFETCH if workers else None,
         multiprocessing_context="forkserver" if workers else None,
     )
     for batch in loader:
-        yield _to_device(batch, replicas)
+        yield to_device(batch, replicas)
 
 
 def resident(load: Load, replicas: Replicas, finish: Finish | None = None) -> Batch:
     """Batch 0 on the device, to stay there."""
-    return _to_device(_Steps(load, 1, replicas.rank, finish)[0], replicas)
+    return to_device(on_host(load, replicas, finish), replicas)
 
 
-def _to_device(batch: Batch, replicas: Replicas) -> Batch:
+def on_host(load: Load, replicas: Replicas, finish: Finish | None = None) -> Batch:
+    """Batch 0 as the loader leaves it: in the host's memory, pinned where there is a GPU."""
+    batch = _Steps(load, 1, replicas.rank, finish)[0]
+    if replicas.placement.type == "cuda":
+        batch = type(batch)(*(tensor.pin_memory() for tensor in batch))
+    return batch
+
+
+def to_device(host: Batch, replicas: Replicas) -> Batch:
     """A batch on the device; the copy from pinned memory runs beside the device's work."""
-    return type(batch)(*(tensor.to(replicas.placement, non_blocking=True) for tensor in batch))
+    return type(host)(*(tensor.to(replicas.placement, non_blocking=True) for tensor in host))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -30,11 +31,17 @@ class Step:
     DistributedDataParallel averages over replicas, overlapped with the backward pass.
     """
 
-    def __init__(self, network: Network, workload: Workload, precision: str, replicas: int) -> None:
+    def __init__(
+        self, network: Network, workload: Workload, precision: str, replicas: int, exchange: bool = True
+    ) -> None:
+        """
+        Args:
+            exchange: whether gradients are averaged over replicas; without, each goes its own way.
+        """
         self.network = network
         self.workload = workload
         self.dtype = COMPUTE_DTYPES[precision]
-        self.replicas = replicas
+        self.exchange = exchange and replicas > 1
         self.frozen = False
         model = workload.model
         self.training_norm = not isinstance(model, EfficientNetModel) or model.norm_statistics == "batch"
@@ -56,7 +63,7 @@ class Step:
         # no need to broadcast them every step.
         self.forward: nn.Module = (
             DistributedDataParallel(trained, gradient_as_bucket_view=True, **{SYNC_BUFFERS: False})
-            if self.replicas > 1
+            if self.exchange
             else trained
         )
 
@@ -95,6 +102,16 @@ class Step:
         loss, gradients = self.loss_and_gradients(batch)
         self.optimizer.apply(gradients, rate, self.scaler)
         return loss
+
+    def gradients(self, batch: Batch) -> list[Tensor]:
+        """The gradients alone; the next ones are not added to them."""
+        _, gradients = self.loss_and_gradients(batch)
+        self.network.zero_grad(set_to_none=True)
+        return gradients
+
+    def update(self, gradients: Sequence[Tensor]) -> None:
+        """The optimizer's work alone, at a rate of 0."""
+        self.optimizer.apply(gradients, 0.0, self.scaler)
 
     @torch.no_grad()
     def predict(self, batch: Batch) -> Tensor:

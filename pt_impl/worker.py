@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import platform
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from shared.session import open_cell_store, process_start_time, run_cell, starti
 from shared.spec import TextWorkload
 from shared.weights import save_weights
 
+DENORMAL = 1e-39  # float32: below the smallest normal number
+
 
 class Wing:
     """PyTorch's side of shared.session.Wing."""
@@ -32,7 +35,7 @@ class Wing:
         self.local_replicas = group.local
         make = native.network(cell) if cell.arm == "native" else networks.build(cell.workload, starting_weights(cell))
         self.network = make.to(group.placement)
-        self.step = Step(self.network, cell.workload, cell.precision, group.count)
+        self.step = Step(self.network, cell.workload, cell.precision, group.count, cell.exchange)
 
     def train_batches(self, batches: TrainBatches, num_steps: int) -> Iterator[Batch]:
         """Batches of this rank."""
@@ -78,6 +81,28 @@ class Wing:
         for batch in self._stream(batches, batches.num_batches):
             yield [self.step.predict(batch).cpu().numpy()]
 
+    def largest(self, value: float) -> float:
+        """The largest of all ranks' values, on every rank."""
+        if self.group.count == 1:
+            return value
+        everywhere = torch.tensor(value, dtype=torch.float64, device=self.group.placement)
+        dist.all_reduce(everywhere, dist.ReduceOp.MAX)
+        return float(everywhere)
+
+    def parts(self, batches: TrainBatches) -> dict[str, Callable[[], object]]:
+        """The parts of a step, each by itself."""
+        load, finish = self._load(batches)
+        waiting = data.on_host(load, self.group, finish)
+        batch = data.to_device(waiting, self.group)
+        smallest = data.resident(lambda _, __: batches.smallest(), self.group)
+        gradients = self.step.gradients(batch)
+        return {
+            "forward_backward": lambda: self.step.gradients(batch),
+            "overhead": lambda: self.step.gradients(smallest),
+            "optimizer": lambda: self.step.update(gradients),
+            "copy": lambda: data.to_device(waiting, self.group),
+        }
+
     def num_traces(self) -> int:
         """Nothing is compiled."""
         return 0
@@ -90,6 +115,7 @@ class Wing:
         """What this process really uses."""
         cuda = self.group.placement.type == "cuda"
         return {
+            "version.python": platform.python_version(),
             "version.torch": torch.__version__,
             "num_parameters": networks.num_trained(self.network),
             "num_classes": self.cell.workload.model.num_classes,
@@ -101,9 +127,15 @@ class Wing:
             "precision": self.cell.precision,
             "tf32": torch.backends.cuda.matmul.allow_tf32 if cuda else False,
             "onednn": torch.backends.mkldnn.is_available(),
+            "deterministic": torch.are_deterministic_algorithms_enabled(),
+            "denormals": "computed with" if float((torch.full((64,), DENORMAL) * 1.0).max()) else "flushed to zero",
+            "cudnn.benchmark": torch.backends.cudnn.benchmark if cuda else False,
+            "processes": "one a replica",
             "reduction": ("nccl" if cuda else "gloo") + " mean (DDP)" if self.group.count > 1 else "none",
             **self.family_settings(),
             "loader_workers": self.cell.loader_workers,
+            "loader": "processes of a fork server, batches pinned" if cuda else "processes of a fork server",
+            "prefetch": data.PREFETCH,
             "weights": self.cell.weights or f"seeded start {self.cell.seed}",
         }
 

@@ -14,6 +14,7 @@ from shared.store import Store
 from shared.texts import TextBatch, bucket, text_batch
 
 Batch = PageBatch | TextBatch
+SMALLEST_PAGE = 32  # pixels: the networks halve a page five times
 
 
 def assemble(
@@ -100,6 +101,17 @@ class TrainBatches:
             return text_batch(self.store, self.workload, none, size, drawn, width)
         assert isinstance(self.workload, ImageWorkload)
         return page_batch(self.store, self.workload, none, size, drawn)
+
+    def smallest(self) -> Batch:
+        """The smallest batch that the network trains on: what costs little but its operations.
+
+        Two pages of 32 x 32 pixels (batch-norm needs more than one value a channel), or one text of one token.
+        """
+        batch = self.filler(1)
+        if isinstance(batch, TextBatch):
+            return TextBatch(*(array[:1] for array in batch))
+        cut = PageBatch(*(array[:2] for array in batch))
+        return cut._replace(pages=cut.pages[:, :SMALLEST_PAGE, :SMALLEST_PAGE])
 
     def num_tokens(self, step: int, replica: int) -> int | None:
         """Tokens in a replica's share of a step, padding not counted; None for pages."""

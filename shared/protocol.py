@@ -17,7 +17,7 @@ from typing import Any, NoReturn, TextIO
 
 from shared.spec import Workload, check
 
-CELL_SCHEMA = 2
+CELL_SCHEMA = 3
 
 FRAMEWORKS = ("pt", "tf")
 ARMS = ("matched", "native")
@@ -33,9 +33,13 @@ EVENTS = {
     "phase": "name: build | warmup | measure | train | evaluate | finetune | done",
     "settings": "what the worker really uses: a flat mapping (versions, threads, affinity, layout, allocator, ...)",
     "first_step": "seconds: from the start of the process to the end of the first step (compilation included)",
-    "step": "index: from 0 over the whole training; seconds: wall time of the step; measured: whether in the window",
+    "step": "index: from 0 over the whole training; seconds: wall time of the step; wait: seconds of it that it waited "
+    "for its batch; measured: whether in the window",
     "window": "seconds: between two device-synchronised barriers; steps; samples: of this rank; tokens: of this rank's "
-    "texts, padding not counted, or null; retraces: how often the step was compiled anew since the first step",
+    "texts, padding not counted, or null; retraces: how often the step was compiled anew since the first step; warmup: "
+    "steps before the window; stationary: whether the step time stood still by then, or null; turns: where trainings "
+    "take turns, seconds a step in each (`seconds` is their sum)",
+    "parts": "seconds: part of a step to a list of seconds, one a round (see shared.parts)",
     "epoch": "index; steps: of how many; loss: mean training loss of this rank; rate: the last learning rate",
     "eval": "split; stage: train | finetune; over this rank's samples: correct; total; loss: summed; of the labels: "
     "hits: given and right; predicted: given; relevant: right",
@@ -69,7 +73,11 @@ class Cell:
     weights: str | None = None  # safetensors file with canonical names to start from; None: seeded initial weights
     checkpoint: str | None = None  # where rank 0 leaves the final weights; None: nowhere
     splits: str | None = None  # .npy of split codes (int8, N) in place of the store's own
+    exchange: bool = True  # whether gradients are averaged over replicas; without, replicas drift apart: to time only
+    parts: bool = False  # time the parts of a step after the window (see shared.parts)
     predictions: bool = False  # leave every evaluated sample's class probabilities (see `predictions_path`)
+    variant: str | None = None  # the framework in a version, "pt@2.13"; None: the one there is
+    python: str | None = None  # the interpreter of the worker; None: the harness's own
     schema: int = CELL_SCHEMA
 
     @property

@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import numpy as np
-import psutil
 
+from shared import parts
 from shared.batches import EvalBatches, TrainBatches
+from shared.clock import process_age
 from shared.metrics import Counts, probabilities
 from shared.networks import architecture_of
 from shared.protocol import Cell, EventWriter
 from shared.schedule import rates
 from shared.spec import ImageWorkload, TextWorkload
 from shared.store import SPLITS, Store, open_store
+from shared.warmup import most_steps
 from shared.weights import Weights, initial_weights, load_weights
+from shared.window import Window
 
 
 class Wing(Protocol):
@@ -51,6 +54,12 @@ class Wing(Protocol):
     def predict(self, batches: EvalBatches) -> Iterator[list[np.ndarray]]:
         """Logits (float32, rows of the batch x K) of every evaluation batch, one array a replica of this process, with
         replica 0's batch-norm statistics."""
+
+    def largest(self, value: float) -> float:
+        """The largest of all ranks' values, on every rank."""
+
+    def parts(self, batches: TrainBatches) -> dict[str, Callable[[], object]]:
+        """What takes each of shared.parts.PARTS once, without waiting for the device."""
 
     def num_traces(self) -> int:
         """How often the training step was compiled so far; 0 where nothing is."""
@@ -85,7 +94,7 @@ def run_cell(cell: Cell, wing: Wing, store: Store, emit: EventWriter, process_st
     """Warm up, measure, train on, evaluate; report all of it.
 
     Args:
-        process_started: time.time() when this process began; the time to the first step counts from there.
+        process_started: time.perf_counter() when this process began; the time to the first step counts from there.
     """
     emit("settings", **wing.settings())
     batches = train_batches(cell, store)
@@ -112,9 +121,16 @@ def stages_of(cell: Cell) -> tuple[str, ...]:
 
 
 def training_rates(cell: Cell, batches: TrainBatches) -> np.ndarray:
-    """The learning rate (float64) of every step of the first stage."""
+    """The learning rate (float64) of every step of the first stage; without epochs, of as many as it may have.
+
+    One resident batch is looked at, not learnt: trained on again and again it is soon known by heart, its gradients
+    sink below the smallest normal number, and what is timed is how a framework treats those (PyTorch computes with
+    them, slowly; TensorFlow flushes them to zero).
+    """
     measure, schedule = cell.workload.measure, cell.workload.schedule
-    num_steps = cell.epochs * batches.steps_per_epoch or measure.warmup_steps + measure.measured_steps
+    num_steps = cell.epochs * batches.steps_per_epoch or most_steps(measure.warmup_steps) + measure.measured_steps
+    if cell.input_mode == "device":
+        return np.zeros(num_steps)
     return rates(schedule, schedule.peak_rate, num_steps, cell.global_batch)
 
 
@@ -129,64 +145,46 @@ def steps_of(cell: Cell, wing: Wing, batches: TrainBatches, num_steps: int) -> I
 def train(
     cell: Cell, wing: Wing, batches: TrainBatches, schedule: np.ndarray, emit: EventWriter, process_started: float
 ) -> None:
-    """The first stage, with the measured window inside it.
-
-    A step's seconds are the host's, from the end of the step before: on a GPU, where the host runs ahead of the device,
-    single ones jitter and only the window, between two synchronised barriers, is exact.
-    """
-    warmup, measured = cell.workload.measure.warmup_steps, cell.workload.measure.measured_steps
+    """The first stage, with the measured window inside it; without epochs it ends with the window."""
     source = steps_of(cell, wing, batches, len(schedule))
+    window = Window(cell, wing, batches, emit, len(schedule))
     losses: list[Any] = []
     finished: list[tuple[int, list[Any], float]] = []  # epochs whose loss is still to be read
     emit("phase", name="warmup")
-    first_traces = 0
-    window_started = step_ended = time.perf_counter()
+    window.begin()
+    step_ended = time.perf_counter()
     for step, rate in enumerate(schedule):
-        if step == warmup:
-            wing.synchronize()
-            emit("phase", name="measure")
-            window_started = step_ended = time.perf_counter()
-        losses.append(wing.train_step(next(source), float(rate)))
+        if window.before(step):
+            step_ended = time.perf_counter()
+        asked = time.perf_counter()
+        batch = next(source)
+        waited = time.perf_counter() - asked
+        losses.append(wing.train_step(batch, float(rate)))
         if step == 0:
             wing.synchronize()
-            first_traces = wing.num_traces()
-            emit("first_step", seconds=time.time() - process_started)
+            window.first_traces = wing.num_traces()
+            emit("first_step", seconds=time.perf_counter() - process_started)
         now = time.perf_counter()
-        emit("step", index=step, seconds=now - step_ended, measured=warmup <= step < warmup + measured)
+        emit("step", index=step, seconds=now - step_ended, wait=waited, measured=window.is_open)
         step_ended = now
-        if step + 1 == warmup + measured:
-            wing.synchronize()
-            seconds = time.perf_counter() - window_started
-            emit(
-                "window",
-                seconds=seconds,
-                steps=measured,
-                **window_content(cell, wing, batches),
-                retraces=wing.num_traces() - first_traces,
-            )
-            emit("phase", name="train")
+        if window.after(step):
             step_ended = time.perf_counter()
         if cell.epochs and (step + 1) % batches.steps_per_epoch == 0:
             finished.append((step // batches.steps_per_epoch, losses, float(rate)))
             losses = []
-        if not warmup <= step < warmup + measured - 1:  # reading a loss inside the window would drain a GPU's queue
+        if not window.is_open:  # reading a loss inside the window would drain a GPU's queue
             for epoch in finished:
                 report_epoch(wing, *epoch, emit)
             finished.clear()
+        if window.is_over and not cell.epochs:
+            break
+    if cell.parts:
+        parts.measure(wing, batches, window.turns, emit)
 
 
 def replicas_of(wing: Wing) -> range:
     """The replicas that a process drives."""
     return range(wing.rank * wing.local_replicas, (wing.rank + 1) * wing.local_replicas)
-
-
-def window_content(cell: Cell, wing: Wing, batches: TrainBatches) -> dict[str, int | None]:
-    """What went through this process in the measured window: samples, and tokens of texts (padding not counted)."""
-    warmup, measured = cell.workload.measure.warmup_steps, cell.workload.measure.measured_steps
-    steps = [0] * measured if cell.input_mode == "device" else range(warmup, warmup + measured)
-    tokens = [batches.num_tokens(step, replica) for step in steps for replica in replicas_of(wing)]
-    samples = measured * cell.workload.train.batch_per_replica * wing.local_replicas
-    return {"samples": samples, "tokens": None if None in tokens else sum(filter(None, tokens))}
 
 
 def report_epoch(wing: Wing, index: int, losses: list[Any], rate: float, emit: EventWriter) -> None:
@@ -209,7 +207,7 @@ def finetune(cell: Cell, wing: Wing, batches: TrainBatches, emit: EventWriter) -
     for step, rate in enumerate(rates(workload.schedule, stage.peak_rate, num_steps, cell.global_batch)):
         losses.append(wing.train_step(next(source), float(rate)))
         now = time.perf_counter()
-        emit("step", index=step, seconds=now - step_ended, measured=False)
+        emit("step", index=step, seconds=now - step_ended, wait=0.0, measured=False)
         step_ended = now
         if (step + 1) % batches.steps_per_epoch == 0:
             report_epoch(wing, cell.epochs + step // batches.steps_per_epoch, losses, float(rate), emit)
@@ -246,8 +244,8 @@ def evaluate(cell: Cell, wing: Wing, store: Store, emit: EventWriter, stage: str
 
 
 def process_start_time() -> float:
-    """time.time() at which this process was started, imports included."""
-    return psutil.Process().create_time()
+    """time.perf_counter() at which this process was started, imports included; negative as a rule, and no matter."""
+    return time.perf_counter() - process_age()
 
 
 def starting_weights(cell: Cell) -> Weights:

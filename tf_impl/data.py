@@ -13,6 +13,7 @@ from tf_impl.replicas import Replicas
 
 Load = Callable[[int, int], batches.Batch]
 Finish = Callable[[Batch], Batch]
+PREFETCH = 2  # batches that are ready, a replica
 
 
 def stream(load: Load, count: int, workers: int, replicas: Replicas, finish: Finish | None = None) -> Iterator[Batch]:
@@ -42,7 +43,7 @@ def stream(load: Load, count: int, workers: int, replicas: Replicas, finish: Fin
     def pipeline(_: tf.distribute.InputContext) -> tf.data.Dataset:
         # consecutive elements go to consecutive replicas
         items = tf.data.Dataset.range(count * total)
-        dataset = items.map(element, num_parallel_calls=workers * total or None).prefetch(2 * total)
+        dataset = items.map(element, num_parallel_calls=workers * total or None).prefetch(PREFETCH * total)
         # Everything is set here, so there is nothing to tune, and the tuner's thread can hold up the iterator's end for
         # up to a minute.
         options = tf.data.Options()
@@ -63,15 +64,25 @@ def _tensor_dtype(array: np.ndarray) -> tf.DType:
 
 def resident(load: Load, replicas: Replicas, finish: Finish | None = None) -> Batch:
     """Batch 0 on the devices, to stay there."""
+    return to_device(on_host(load, replicas, finish), replicas)
+
+
+def on_host(load: Load, replicas: Replicas, finish: Finish | None = None) -> list[Batch]:
+    """Batch 0 in the host's memory, a share a replica."""
     shares = [load(0, replica) for replica in range(replicas.count)]
     if finish:
         shares = [finish(type(share)(*(tf.constant(array) for array in share))) for share in shares]
+    return shares
+
+
+def to_device(host: list[Batch], replicas: Replicas) -> Batch:
+    """A batch on the devices."""
 
     def field(index: int) -> tf.Tensor:
         values = replicas.placement.experimental_distribute_values_from_function(
-            lambda context: tf.constant(shares[context.replica_id_in_sync_group][index])
+            lambda context: tf.constant(host[context.replica_id_in_sync_group][index])
         )
         # one replica's is bare in a stream: wrapped up it would be another type, and the step be traced anew
         return values if replicas.count > 1 else replicas.placement.experimental_local_results(values)[0]
 
-    return type(shares[0])(*(field(index) for index in range(len(shares[0]))))
+    return type(host[0])(*(field(index) for index in range(len(host[0]))))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import tensorflow as tf
 
@@ -23,11 +23,18 @@ class Step:
     global batch, and the gradients are summed over replicas. (`fit` and `Optimizer.apply` would sum means.)
     """
 
-    def __init__(self, network: Network, workload: Workload, precision: str, replicas: int) -> None:
+    def __init__(
+        self, network: Network, workload: Workload, precision: str, replicas: int, exchange: bool = True
+    ) -> None:
+        """
+        Args:
+            exchange: whether gradients are summed over replicas; without, each goes its own way.
+        """
         self.network = network
         self.workload = workload
         self.dtype = COMPUTE_DTYPES[precision]
         self.replicas = replicas
+        self.exchange = exchange and replicas > 1
         self.frozen = False
         model = workload.model
         self.training_norm = not isinstance(model, EfficientNetModel) or model.norm_statistics == "batch"
@@ -42,6 +49,8 @@ class Step:
         self.optimizer = make_optimizer(self.network, trained, self.workload)
         self._train = tf.function(self._train_all, autograph=False)
         self._predict = tf.function(self._predict_all, autograph=False)
+        self._gradients = tf.function(self._gradients_all, autograph=False)
+        self._update = tf.function(self._update_all, autograph=False)
 
     def freeze(self) -> None:
         """Train nothing but the classifier from now on; the rest runs in inference mode."""
@@ -77,7 +86,7 @@ class Step:
         # an embedding's gradient comes as rows: summed up and made dense, as the optimizer squares the sum
         gradients = [tf.convert_to_tensor(each) for each in tape.gradient(share, self.optimizer.parameters)]
         context = tf.distribute.get_replica_context()
-        if self.replicas > 1:
+        if self.exchange:
             gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
             loss = context.all_reduce(tf.distribute.ReduceOp.MEAN, loss)
         return loss, gradients
@@ -85,6 +94,14 @@ class Step:
     def train(self, batch: Batch, rate: float) -> tf.Tensor:
         """One optimizer step; the loss before it (a scalar tensor that nobody has waited for)."""
         return self._train(batch, tf.constant(rate, tf.float64))
+
+    def gradients(self, batch: Batch) -> list[tf.Tensor]:
+        """The gradients alone."""
+        return self._gradients(batch)
+
+    def update(self, gradients: Sequence[tf.Tensor]) -> None:
+        """The optimizer's work alone, at a rate of 0."""
+        self._update(gradients)
 
     def predict(self, batch: Batch) -> list[tf.Tensor]:
         """Logits (N, K) of each replica's batch, evaluation mode."""
@@ -105,6 +122,11 @@ class Step:
 
     def _train_replica(self, batch: Batch, rate: tf.Tensor) -> tf.Tensor:
         loss, gradients = self.loss_and_gradients(batch)
+        self._apply(gradients, rate)
+        return loss
+
+    def _apply(self, gradients: list[tf.Tensor], rate: tf.Tensor) -> None:
+        """The optimizer's step with scaled gradients, within a replica."""
         finite = None
         if self.scaled:
             gradients = [gradient / self.scale for gradient in gradients]
@@ -112,7 +134,12 @@ class Step:
         self.optimizer.apply(gradients, rate, finite)
         if self.scaled:
             self._rescale(finite)
-        return loss
+
+    def _gradients_all(self, batch: Batch) -> list[tf.Tensor]:
+        return self.strategy.run(lambda batch: self.loss_and_gradients(batch)[1], args=(batch,))
+
+    def _update_all(self, gradients: Sequence[tf.Tensor]) -> None:
+        self.strategy.run(self._apply, args=(gradients, tf.constant(0.0, tf.float64)))
 
     def _rescale(self, finite: tf.Tensor) -> None:
         """Move the loss scale by the rule of shared.loss_scale."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import platform
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from tf_impl import data, native, native_text, networks, replicas
 from tf_impl.inputs import Batch
 from tf_impl.step import Step
 
+DENORMAL = 1e-39  # float32: below the smallest normal number
+
 
 class Wing:
     """TensorFlow's side of shared.session.Wing."""
@@ -34,7 +37,7 @@ class Wing:
                 self.network = native.network(cell)
             else:
                 self.network = networks.build(cell.workload, starting_weights(cell))
-            self.step = Step(self.network, cell.workload, cell.precision, group.count)
+            self.step = Step(self.network, cell.workload, cell.precision, group.count, cell.exchange)
 
     def train_batches(self, batches: TrainBatches, num_steps: int) -> Iterator[Batch]:
         """Batches of all replicas; the step is compiled for every shape that may come before the first of them."""
@@ -84,6 +87,24 @@ class Wing:
         for batch in self._stream(batches, batches.num_batches):
             yield [logits.numpy() for logits in self.step.predict(batch)]
 
+    def largest(self, value: float) -> float:
+        """The value: there is one rank."""
+        return value
+
+    def parts(self, batches: TrainBatches) -> dict[str, Callable[[], object]]:
+        """The parts of a step, each by itself."""
+        load, finish = self._load(batches)
+        waiting = data.on_host(load, self.group, finish)
+        batch = data.to_device(waiting, self.group)
+        smallest = data.resident(lambda _, __: batches.smallest(), self.group)
+        gradients = self.step.gradients(batch)
+        return {
+            "forward_backward": lambda: self.step.gradients(batch),
+            "overhead": lambda: self.step.gradients(smallest),
+            "optimizer": lambda: self.step.update(gradients),
+            "copy": lambda: data.to_device(waiting, self.group),
+        }
+
     def num_traces(self) -> int:
         """How often the training step was compiled."""
         return self.step.num_traces()
@@ -98,6 +119,7 @@ class Wing:
         """What this process really uses."""
         cuda = self.cell.device == "cuda"
         return {
+            "version.python": platform.python_version(),
             "version.tensorflow": tf.__version__,
             "version.keras": tf.keras.__version__,
             "num_parameters": networks.num_trained(self.network),
@@ -110,9 +132,15 @@ class Wing:
             "precision": self.cell.precision,
             "tf32": tf.config.experimental.tensor_float_32_execution_enabled() if cuda else False,
             "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1") == "1",
+            "deterministic": os.environ.get("TF_DETERMINISTIC_OPS", "0") == "1",
+            "denormals": "computed with" if float(tf.reduce_max(tf.fill([64], DENORMAL) * 1.0)) else "flushed to zero",
+            "cudnn.benchmark": os.environ.get("TF_CUDNN_USE_AUTOTUNE", "1") == "1" if cuda else False,
+            "processes": "one for all replicas",
             "reduction": ("nccl" if cuda else "one device") + " sum of shares" if self.group.count > 1 else "none",
             **self.family_settings(),
             "loader_workers": self.cell.loader_workers,
+            "loader": "threads of tf.data",
+            "prefetch": data.PREFETCH,
             "weights": self.cell.weights or f"seeded start {self.cell.seed}",
         }
 

@@ -12,6 +12,7 @@ from bench import certificates, machine
 from bench.accuracy.overlap import shared_documents
 from bench.accuracy.request import AccuracyRequest, Training, training_of
 from bench.plan import Pages, Request, make_plan
+from bench.resolve import choose_interpreters, pythons_of
 from bench.stores import resolve_pages
 from shared.errors import UserError
 from shared.protocol import Cell
@@ -86,7 +87,7 @@ def make_stage(
     if member == "image" and request.pretrain:
         origin = f"stage 1 on {Path(request.pretrain).name}, from {origin}"
     epochs = workload.train.epochs if training == "full" else 0
-    planned = make_plan(asked, workload, pages, epochs, gpus)
+    planned = make_plan(asked, workload, pages, epochs, gpus, pythons=pythons_of(choose_interpreters(asked)))
     cells = {
         cell.framework: replace(cell, finetune=training == "classifier", predictions=True) for cell in planned.cells
     }
@@ -129,7 +130,10 @@ def make_stage1(
         )
     workload = workload.overridden({"model.num_classes": pages.num_classes}, pages.path)
     sizes = {split: int((codes == code).sum()) for code, split in enumerate(SPLITS)}
-    planned = make_plan(asked, workload, replace(pages, split_sizes=sizes), workload.train.epochs, gpus)
+    pythons = pythons_of(choose_interpreters(asked))
+    planned = make_plan(
+        asked, workload, replace(pages, split_sizes=sizes), workload.train.epochs, gpus, pythons=pythons
+    )
     certificate = certificates.find(workload)
     return Stage(
         member="image",

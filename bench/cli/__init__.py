@@ -22,9 +22,12 @@ COMMANDS = {
     "run": "Train and time the workload in each framework at each number of replicas.",
     "accuracy": "Score image model, text model and their ensemble over random splits.",
     "verify": "Prove that both frameworks run the same computation.",
+    "compare": "Hold two runs against each other: figures, settings, environments.",
     "plot": "Draw the figures of one or more runs from their records.",
     "data": "Prepare, describe and check stores of pages.",
     "baseline": "Score a store's text with linear models, what a network has to beat.",
+    "env": "Make, list and remove environments of one framework each.",
+    "doctor": "Say what this machine can run, and for each problem the fix.",
     "list": "Show the workloads, their presets and certificates.",
 }
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it

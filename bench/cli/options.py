@@ -25,6 +25,30 @@ class PositiveList(click.ParamType):
         return tuple(sorted(numbers))
 
 
+class ColumnList(click.ParamType):
+    """`pt`, `tf`, `both`, or a list as `pt@2.12,pt@2.13,tf`: columns of a run, each once, in the order typed."""
+
+    name = "pt|tf|both|pt@2.13,..."
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        """Parse; a click usage error names the first that is unknown or there twice."""
+        from bench.interpreters import column_of
+
+        if isinstance(value, tuple):
+            return value
+        names: list[str] = []
+        for part in str(value).split(","):
+            name = part.strip()
+            try:
+                asked = list(FRAMEWORKS) if name == "both" else [column_of(name).name]
+            except ValueError as error:
+                self.fail(str(error), param, ctx)
+            if twice := [each for each in asked if each in names]:
+                self.fail(f"{twice[0]!r} is there twice", param, ctx)
+            names += asked
+        return tuple(names)
+
+
 POSITIVE = click.IntRange(min=1)
 
 workload = click.option(
@@ -38,6 +62,15 @@ framework = click.option(
     show_default=True,
     help="PyTorch, TensorFlow or both.",
 )
+columns = click.option(
+    "--framework",
+    type=ColumnList(),
+    default="both",
+    show_default=True,
+    help="PyTorch, TensorFlow or both; or a list with versions, each in an environment that `bench env` made.",
+)
+pt_python = click.option("--pt-python", metavar="PYTHON", help="Interpreter of PyTorch's workers.")
+tf_python = click.option("--tf-python", metavar="PYTHON", help="Interpreter of TensorFlow's workers.")
 gpus = click.option(
     "--gpus",
     type=PositiveList(),

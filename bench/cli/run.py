@@ -12,19 +12,21 @@ from click.core import ParameterSource
 from bench.cli import options
 from bench.locations import results_directory
 from shared.errors import UserError
-from shared.protocol import FRAMEWORKS
 
 # what may be said anew when a run is resumed; everything else is in its run.json
-RESUME_OPTIONS = {"resume", "timeout", "dry_run"}
+RESUME_OPTIONS = {"resume", "timeout", "exclusive", "dry_run"}
+ATTRIBUTION_REPEATS = 7  # each in fresh processes; from five on there are intervals
 
 
 @click.command(context_settings={"show_default": True})
-@options.framework
+@options.columns
 @options.gpus
 @options.workload
 @options.preset
 @options.data
 @options.vocab
+@options.pt_python
+@options.tf_python
 @options.device
 @click.option(
     "--cores-per-replica", type=options.POSITIVE, help="CPU cores a replica. Default: cores // most replicas."
@@ -37,10 +39,13 @@ RESUME_OPTIONS = {"resume", "timeout", "dry_run"}
 @click.option("--batch", type=options.POSITIVE, help="Samples a replica. Default: the workload's.")
 @click.option("--finetune", is_flag=True, help="Then train the classifier alone: the paper's second stage.")
 @click.option("--repeats", type=options.POSITIVE, default=1, help="Of every cell, interleaved; seeds count up.")
+@click.option("--attribute", is_flag=True, help="Split a step into its parts: where a gap comes from. 7 repeats.")
+@click.option("--turns/--apart", "in_turns", default=None, help="With --attribute. Default: --turns on CPU.")
 @options.seed
 @click.option("--loader-workers", type=options.POSITIVE, help="That assemble batches, a replica.")
 @click.option("--weights", type=click.Path(), help="safetensors file to start from. Default: seeded weights.")
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds without a sign of life.")
+@click.option("--exclusive", is_flag=True, help="Stop before a cell that would share its cores or GPUs with others.")
 @click.option("--tune/--no-tune", default=True, help="Tell the C allocator to keep its memory, in both frameworks.")
 @click.option("--out", type=click.Path(path_type=Path), help="Default: a new folder under results/runs.")
 @click.option("--resume", type=click.Path(path_type=Path), metavar="DIR", help="Finish a run; its settings hold.")
@@ -55,16 +60,18 @@ def command(ctx: click.Context, **settings: Any) -> int:
     """
     resume: Path | None = settings.pop("resume")
     if resume is None:
+        if settings["attribute"] and ctx.get_parameter_source("repeats") is ParameterSource.DEFAULT:
+            settings["repeats"] = ATTRIBUTION_REPEATS
         return run_new(settings)
     typed = {name for name in ctx.params if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT}
     if extra := sorted(typed - RESUME_OPTIONS):
         raise UserError(f"--resume takes the run's own settings: leave out {', '.join(map(option_name, extra))}")
-    return run_again(resume, settings["timeout"], settings["dry_run"])
+    return run_again(resume, settings["timeout"], settings["dry_run"], settings["exclusive"])
 
 
 def option_name(parameter: str) -> str:
     """A parameter as it is typed."""
-    return {"input_mode": "--input"}.get(parameter, f"--{parameter.replace('_', '-')}")
+    return {"input_mode": "--input", "in_turns": "--turns/--apart"}.get(parameter, f"--{parameter.replace('_', '-')}")
 
 
 def run_new(settings: dict[str, Any]) -> int:
@@ -75,8 +82,9 @@ def run_new(settings: dict[str, Any]) -> int:
     from bench.run_directory import RunDirectory
 
     out: Path | None = settings.pop("out")
+    exclusive: bool = settings.pop("exclusive")
     verify, dry_run, framework = settings.pop("verify"), settings.pop("dry_run"), settings.pop("framework")
-    request = Request(frameworks=FRAMEWORKS if framework == "both" else (framework,), **settings)
+    request = Request(frameworks=framework, **settings)
     reporter = ConsoleReporter()
     if dry_run:
         print_plan(plan_request(request, dry_run=True, say=reporter.message), set())
@@ -86,32 +94,36 @@ def run_new(settings: dict[str, Any]) -> int:
         out = results_directory() / "runs" / f"{stamp}-{Path(request.workload).stem}"
     with RunDirectory(out, resume=False) as directory:
         plan = start_run(directory, request, reporter.message)
-        if verify and request.arm == "matched" and not ensure_certificate(plan.workload, reporter.message):
+        if verify and request.arm == "matched" and not ensure_certificate(plan, reporter.message):
             reporter.message("the equality ladder broke: nothing was timed; `bench verify` shows which rung")
             return 1
-        return run_plan(plan, directory, reporter, None)
+        return run_plan(plan, directory, reporter, None, exclusive)
 
 
-def run_again(path: Path, timeout: float | None, dry_run: bool) -> int:
+def run_again(path: Path, timeout: float | None, dry_run: bool, exclusive: bool) -> int:
     """Run what is left of a run; the exit code."""
     from bench.progress import ConsoleReporter
-    from bench.run import resume_run
+    from bench.run import finished_cells, resume_run
     from bench.run_directory import RunDirectory
     from shared.store import open_store
 
     with RunDirectory(path, resume=True) as directory:
         plan = resume_run(directory)
-        finished = {record.cell_id for record in directory.records() if record.status == "ok"}
+        finished = finished_cells(plan, directory.records())
         if dry_run:
-            print_plan(plan, finished)
+            print_plan(plan, finished, directory.path)
             return 0
         if open_store(plan.pages.path, checksums=None).digest != plan.pages.digest:
             raise UserError(f"{plan.pages.path}: not the pages this run began with; start a new run")
-        return run_plan(plan, directory, ConsoleReporter(), timeout)
+        return run_plan(plan, directory, ConsoleReporter(), timeout, exclusive)
 
 
-def run_plan(plan: Any, directory: Any, reporter: Any, timeout: float | None) -> int:
+def run_plan(plan: Any, directory: Any, reporter: Any, timeout: float | None, exclusive: bool) -> int:
     """Run the cells, print the table, draw the plots; 0 where all cells are ok, else 1."""
+    from bench.expected import earlier_records, expected
+    from bench.fairness import diff, verdict_line
+    from bench.attribution.cells import tabled
+    from bench.attribution.show import print_attribution
     from bench.run import execute, finish
     from bench.tables import print_table
 
@@ -122,31 +134,44 @@ def run_plan(plan: Any, directory: Any, reporter: Any, timeout: float | None) ->
     )
     for note in plan.notes:
         reporter.message(f"note: {note}")
-    records = execute(plan, directory, reporter, timeout)
+    reporter.expect(expected(plan, earlier_records(results_directory() / "runs", [directory.path])))
+    records = execute(plan, directory, reporter, timeout, exclusive)
     print_table(records)
+    print_attribution(records)
     figures = finish(directory, records, reporter.message)
+    click.echo(f"{verdict_line(diff(tabled(records)))}; see {directory.path / 'summary.md'}")
     for path in figures:
         click.echo(path)
     click.echo(f"records: {directory.path / 'records'}")
     return 0 if all(record.status == "ok" for record in records) else 1
 
 
-def print_plan(plan: Any, finished: set[str]) -> None:
-    """The plan as a table on standard output."""
+def print_plan(plan: Any, finished: set[str], directory: Path | None = None) -> None:
+    """The plan as a table on standard output, with the time that it should take.
+
+    Args:
+        finished: the ids of the cells that need not run again.
+        directory: of the run, where it is resumed: its records tell too.
+    """
     from rich.console import Console
     from rich.table import Table
 
+    from bench.expected import earlier_records, expected, summed
     from bench.plots.caption import input_shape
+    from bench.progress import clock
 
+    times = expected(plan, earlier_records(results_directory() / "runs", [directory] if directory else []))
     workload, first = plan.workload, plan.cells[0]
     table = Table()
-    for column in ("cell", "replicas", "cores", "threads", "global batch", "epochs", "steps", "measured"):
+    for column in ("cell", "replicas", "cores", "threads", "global batch", "epochs", "steps", "measured", "expected"):
         table.add_column(column, justify="left" if column in ("cell", "cores") else "right")
     for cell in plan.cells:
         groups = " ".join(",".join(map(str, group)) for group in cell.cores) or "-"
         measured = "finished" if cell.cell_id in finished else str(workload.measure.measured_steps)
         numbers = (cell.threads_per_replica, cell.global_batch, cell.epochs, plan.total_steps(cell))
-        table.add_row(cell.cell_id, str(cell.replicas), groups, *map(str, numbers), measured)
+        seconds = times[cell.cell_id].seconds
+        shown = "-" if cell.cell_id in finished else "?" if seconds is None else clock(seconds)
+        table.add_row(cell.cell_id, str(cell.replicas), groups, *map(str, numbers), measured, shown)
     console = Console()
     if not console.is_terminal:
         console = Console(width=160)
@@ -156,6 +181,7 @@ def print_plan(plan: Any, finished: set[str]) -> None:
         f"device: {first.device} ({plan.device_name}); tuned environment: {'yes' if plan.tune else 'no'}",
         f"data: {plan.pages.name} ({plan.pages.digest}), {input_shape(plan.pages.image_size, plan.pages.max_tokens)}, "
         f"{'/'.join(str(count) for count in plan.pages.split_sizes.values())} train/val/test: {plan.pages.path}",
+        "expected time: " + summed((times[cell.cell_id] for cell in plan.cells if cell.cell_id not in finished), clock),
         *(f"note: {note}" for note in plan.notes),
     ]
     for line in lines:

@@ -16,13 +16,25 @@ from bench.cli import options
 @click.option("--mutations", is_flag=True, help="Plant a known difference a rung and see each one caught.")
 @click.option("--data", help="Of texts: a store whose texts both wings tokenise, besides odd ones.")
 @options.vocab
-def command(workload: str, preset: str | None, mutations: bool, data: str | None, vocab: str | None) -> None:
+@options.pt_python
+@options.tf_python
+def command(
+    workload: str,
+    preset: str | None,
+    mutations: bool,
+    data: str | None,
+    vocab: str | None,
+    pt_python: str | None,
+    tf_python: str | None,
+) -> None:
     """Prove that both wings compute the same, rung by rung, on this machine's CPU.
 
     Runs in minutes and leaves a certificate under results/certificates/ for this computation, the present code and the
-    installed versions; `bench run` stamps its records with it. It says nothing about speed, and nothing about GPU
-    kernels beyond what the frameworks promise for them. Exit status 1: a rung broke, or a mutation got through.
+    versions that were run; `bench run` stamps its records with it. Each wing runs in the interpreter named for it, else
+    in the one that `bench run` takes. It says nothing about speed, and nothing about GPU kernels beyond what the
+    frameworks promise for them. Exit status 1: a rung broke, or a mutation got through.
     """
+    from bench.interpreters import named_wings
     from bench.stores import tokenised_texts
     from bench.verify.ladder import certify
     from bench.verify.mutations import run_mutations
@@ -30,6 +42,7 @@ def command(workload: str, preset: str | None, mutations: bool, data: str | None
     from shared.errors import UserError
     from shared.spec import TextWorkload
 
+    pythons = named_wings({"pt": pt_python, "tf": tf_python})
     chosen = spec.load(workload, preset or spec.FULL)
     begin = time.monotonic()
 
@@ -37,7 +50,7 @@ def command(workload: str, preset: str | None, mutations: bool, data: str | None
         click.echo(f"{time.monotonic() - begin:6.1f} s  {text}")
 
     if mutations:
-        missed = [outcome for outcome in run_mutations(chosen, say) if not outcome.caught]
+        missed = [outcome for outcome in run_mutations(chosen, say, pythons=pythons) if not outcome.caught]
         click.echo(f"{len(missed)} mutations got through" if missed else "every mutation was caught")
         sys.exit(1 if missed else 0)
     corpus = None
@@ -45,7 +58,8 @@ def command(workload: str, preset: str | None, mutations: bool, data: str | None
         if not isinstance(chosen, TextWorkload):
             raise UserError(f"--data: {chosen.name} reads pages, there is nothing to tokenise; leave it out")
         corpus = tokenised_texts(data, chosen, vocab, dry_run=False, say=say).path
-    certificate = certify(chosen, say, corpus)
+    certificate = certify(chosen, say, corpus, pythons)
+    versions = ", ".join(f"{name} {version}" for name, version in certificate.versions.items())
     verdict = "verified" if certificate.passed else "BROKEN"
-    click.echo(f"{chosen.name} ({chosen.preset}): {verdict}, certificate {certificate.id}")
+    click.echo(f"{chosen.name} ({chosen.preset}): {verdict}, certificate {certificate.id} ({versions})")
     sys.exit(0 if certificate.passed else 1)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bench.environment import worker_environment
 from bench.events import EventTail
+from bench.guardian import Guardian
 from bench.launch import LOG, Limits, run_cell
 from bench.locations import PROJECT_ROOT
 from bench.plan import Request, make_plan
@@ -180,7 +181,8 @@ def run_loop(contestant: Contestant, cell: Cell) -> str | None:
     cell.write(directory / "cell.json")
     command = [sys.executable, "-m", f"{cell.framework}_impl.peers", contestant.kind, str(directory / "cell.json")]
     search_path = os.pathsep.join(filter(None, [str(PROJECT_ROOT), os.environ.get("PYTHONPATH")]))
-    environment = {**os.environ, **variables_of(contestant, cell), "PYTHONPATH": search_path}
+    guardian = Guardian()
+    environment = {**os.environ, **variables_of(contestant, cell), **guardian.variable, "PYTHONPATH": search_path}
     process = None
     try:
         process = start(command, directory, directory / LOG, environment)
@@ -189,4 +191,5 @@ def run_loop(contestant: Contestant, cell: Cell) -> str | None:
         return f"not over after {LIMIT_SECONDS:.0f} s"
     finally:
         stop(str(directory), process)
+        guardian.dismiss()
     return None if status == 0 else ": ".join([exit_text(status), *log_tail(directory / LOG)[-1:]])

@@ -10,7 +10,7 @@ from matplotlib.patheffects import withStroke
 
 from bench.plots import caption as words
 from bench.plots.frame import Group, Series, throughput_of
-from bench.plots.style import STYLES, bar_handle, draw_failures, draw_legend, new_figure, styled
+from bench.plots.style import bar_handle, draw_failures, draw_legend, new_figure, style_of, styled
 from bench.records import Record
 
 GROUP_WIDTH = 0.8  # of the distance between two groups of bars
@@ -20,9 +20,10 @@ Metric = Callable[[Record], float | None]
 
 @styled
 def throughput_figure(group: Group) -> Figure:
-    """Samples a second by replicas: a bar for the median, a dot a repeat."""
+    """Samples a second by replicas: a bar for the median, its whisker, a dot a repeat."""
     series = group.series(throughput_of)
     notes = words.oversubscription_notes(series, "replicas share cores")
+    notes += words.spread_notes("whisker", [point for line in series for point in line.measured])
     figure, (axes,) = new_figure(words.caption(group), notes + words.failure_notes(series))
     draw_bars(axes, series, group.replicas)
     axes.set_title("Training throughput")
@@ -42,6 +43,7 @@ def accuracy_figure(group: Group) -> Figure:
     classes = None if several else class_count(group)
     measure = "micro-averaged F1" if several else "accuracy"
     notes = [f"dashed line: chance, 1 of {classes} classes"] if classes else []
+    notes += words.spread_notes("whisker", [p for lines in by_split.values() for line in lines for p in line.measured])
     figure, panels = new_figure(words.caption(group), notes + words.failure_notes(series), len(by_split))
     for axes, (split, lines) in zip(panels, by_split.items(), strict=True):
         draw_bars(axes, lines, group.replicas)
@@ -67,16 +69,16 @@ def class_count(group: Group) -> int | None:
 
 
 def draw_bars(axes: Axes, series: Sequence[Series], replicas: Sequence[int]) -> None:
-    """Bars grouped by replicas, a dot a repeat, a cross a failed cell; hollow where unverified."""
+    """Bars grouped by replicas, a whisker and a dot a repeat, a cross a failed cell; hollow where unverified."""
     width = GROUP_WIDTH / len(series)
     for index, line in enumerate(series):
-        style, shift = STYLES[line.key], (index - (len(series) - 1) / 2) * width
+        style, shift = style_of(line), (index - (len(series) - 1) / 2) * width
         slots = {count: place + shift for place, count in enumerate(replicas)}
         for point in line.measured:
             x = slots[point.replicas]
             axes.bar(
                 x,
-                point.median,
+                point.centre,
                 width,
                 color=style.color if point.verified else "white",
                 edgecolor="black" if point.verified else style.color,
@@ -84,6 +86,9 @@ def draw_bars(axes: Axes, series: Sequence[Series], replicas: Sequence[int]) -> 
                 linewidth=0.5,
                 gid=f"bar-{line.key}-{point.replicas}",
             )
+            if len(point.values) > 1:
+                axes.plot([x, x], point.low_high, "_-", color="black", linewidth=0.8, markersize=4,
+                          gid=f"whisker-{line.key}-{point.replicas}")  # fmt: skip
             spread = [x + width * 0.25 * offset for offset in spread_out(len(point.values))]
             axes.plot(
                 spread, point.values, ".", color="black", markersize=2.5, gid=f"repeats-{line.key}-{point.replicas}"

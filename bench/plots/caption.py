@@ -98,10 +98,26 @@ def oversubscription_notes(series: Iterable[Series], withheld: str) -> list[str]
     return [f"{listed(counts)}: oversubscribed, {withheld}"] if counts else []
 
 
+def spread_notes(mark: str, points: Iterable[Point]) -> list[str]:
+    """What the bands or whiskers of a figure show; nothing where no point has two repeats.
+
+    Args:
+        mark: "band", "whisker".
+    """
+    several = [point for point in points if len(point.values) > 1]
+    with_interval = [point for point in several if point.estimate.interval is not None]
+    if not with_interval:
+        return [f"{mark}: from the lowest to the highest repeat"] if several else []
+    counts = sorted({point.estimate.count for point in with_interval})
+    over = f"{counts[0]} to {counts[-1]} repeats" if len(counts) > 1 else counted(counts[0], "repeat")
+    others = "; where they are fewer, from the lowest to the highest" if len(with_interval) < len(several) else ""
+    return [f"{mark}: 95 % interval over {over}{others}"]
+
+
 def implausible_notes(label: str, speedups: Iterable[Point]) -> list[str]:
     """One note a speedup that is too good to be printed as a fact."""
     return [
-        f"{RING} {label}, {counted(point.replicas)}: efficiency {efficiency(point.median, point.replicas):.2f}, "
+        f"{RING} {label}, {counted(point.replicas)}: efficiency {efficiency(point.centre, point.replicas):.2f}, "
         "above linear: not a fact"
         for point in speedups
         if is_implausible(point)

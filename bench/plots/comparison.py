@@ -16,7 +16,7 @@ from bench.papers import Published, find
 from bench.plots import caption as words
 from bench.plots.bars import SPLITS, accuracy_on
 from bench.plots.frame import Group, Series
-from bench.plots.style import STYLES, new_figure, styled
+from bench.plots.style import new_figure, style_of, styled
 from bench.records import Record
 
 MILLION = 1e6
@@ -102,9 +102,7 @@ def comparison_figure(records: Sequence[Record], published_rows: Sequence[Publis
     split = next(split for split in reversed(SPLITS) if any(split in record.accuracy for record in records))
     series = group.series(accuracy_on(split))
     sizes = {
-        f"{record.framework}-{record.arm}": record.num_parameters / MILLION
-        for record in records
-        if record.num_parameters
+        f"{record.column}-{record.arm}": record.num_parameters / MILLION for record in records if record.num_parameters
     }
     ours = [line for line in series if line.key in sizes and line.measured]
     placed = [place(reference, published_rows) for reference in REFERENCES]
@@ -177,27 +175,26 @@ def limit_sizes(axes: Axes, sizes: Sequence[float]) -> None:
 
 
 def draw_cells(axes: Axes, series: Series, size: float, shift: float) -> None:
-    """A marker a cell at the median of its repeats, a line from the lowest to the highest; hollow where unverified.
+    """A marker a cell at the median of its repeats, a line over its interval or its repeats; hollow where unverified.
 
     Args:
         size: of the network, millions of parameters.
         shift: inches to the right, so that equally large networks do not hide each other.
     """
-    style = STYLES[series.key]
+    style = style_of(series)
     moved = axes.transData + ScaledTranslation(shift, 0, axes.figure.dpi_scale_trans)
     for point in series.measured:
-        low_high = [min(point.values), max(point.values)]
-        axes.plot([size, size], low_high, "-", color=style.color, linewidth=0.8, transform=moved)
+        axes.plot([size, size], point.low_high, "-", color=style.color, linewidth=0.8, transform=moved)
         axes.plot(
             [size],
-            [point.median],
+            [point.centre],
             style.marker,
             color=style.color,
             markerfacecolor=style.color if point.verified else "white",
             transform=moved,
             gid=f"cell-{series.key}-{point.replicas}",
         )
-        axes.update_datalim([(size, value) for value in low_high])  # a shifted artist does not count by itself
+        axes.update_datalim([(size, value) for value in point.low_high])  # a shifted artist does not count by itself
 
 
 def draw_published(axes: Axes, systems: Sequence[Placed]) -> None:
@@ -236,5 +233,5 @@ def published_handle(system: Placed) -> Line2D:
 
 def cell_handle(series: Series) -> Line2D:
     """The legend's entry of a measured series; its points are not joined, so it has no line."""
-    style = STYLES[series.key]
+    style = style_of(series)
     return Line2D([], [], color=style.color, linestyle="none", marker=style.marker, label=f"{series.label}, measured")

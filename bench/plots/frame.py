@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from statistics import median
+from dataclasses import dataclass, replace
 
+from bench import stats
+from bench.columns import column_name, column_order
 from bench.records import Record
-from bench.summary import IMPLAUSIBLE_EFFICIENCY, efficiency, speedup
+from bench.repeats import values_ratio
+from bench.stats import Estimate
+from bench.summary import IMPLAUSIBLE_EFFICIENCY, efficiency
 from shared.spec import digest
 
 # the published job: 20 epochs (efficientnet-bert-parallel, ICCS 2020, section 4.1) of the 320,000 training pages of
@@ -29,7 +32,6 @@ GROUP_FIELDS = (
     "epochs",
     "data_digest",
 )
-FRAMEWORK_NAMES = {"pt": "PyTorch", "tf": "TensorFlow"}
 
 
 @dataclass(frozen=True)
@@ -38,32 +40,46 @@ class Point:
 
     replicas: int
     values: tuple[float, ...]
+    repeats: tuple[tuple[str, int], ...]  # run and number of each value's repeat
     failures: tuple[str, ...]
     verified: bool  # every repeat with a value is
     oversubscribed: bool
+    ratio: Estimate | None = None  # of a speedup: from the pairs, not from `values`
 
     @property
-    def median(self) -> float:
-        return median(self.values)
+    def estimate(self) -> Estimate:
+        """What the point is drawn at, with its interval."""
+        return self.ratio or stats.median(self.values)
+
+    @property
+    def centre(self) -> float:
+        return self.estimate.value
+
+    @property
+    def low_high(self) -> tuple[float, float]:
+        """The interval where there are repeats enough, else the lowest and the highest value."""
+        return self.estimate.interval or (min(self.values), max(self.values))
 
     def scaled(self, scale: Callable[[float], float]) -> Point:
         """The same point in another unit."""
-        values = tuple(scale(value) for value in self.values)
-        return Point(self.replicas, values, self.failures, self.verified, self.oversubscribed)
+        assert self.ratio is None, self
+        return replace(self, values=tuple(scale(value) for value in self.values))
 
 
 @dataclass(frozen=True)
 class Series:
-    """One framework's arm, its points by ascending replicas."""
+    """One column's arm, its points by ascending replicas."""
 
     framework: str
+    column: str  # the framework, or one of several versions of it
     arm: str
     label: str
     points: tuple[Point, ...]
+    order: int = 0  # among the columns of the same framework
 
     @property
     def key(self) -> str:
-        return f"{self.framework}-{self.arm}"
+        return f"{self.column}-{self.arm}"
 
     @property
     def measured(self) -> list[Point]:
@@ -109,20 +125,28 @@ class Group:
         return re.sub(r"[^A-Za-z0-9.-]+", "_", "-".join(words))
 
     def series(self, metric: Callable[[Record], float | None]) -> list[Series]:
-        """One series a (framework, arm); the label names the arm where the group has more than one.
+        """One series a (column, arm); the label names the arm where the group has more than one.
 
         Args:
             metric: a record's value; None where it has none.
         """
-        keys = sorted({(record.arm, record.framework) for record in self.records})
-        arms = {arm for arm, _ in keys}
+        ordered = sorted(self.records, key=lambda record: (record.arm, column_order(record)))
+        columns: dict[tuple[str, str], list[Record]] = {}
+        for record in ordered:
+            columns.setdefault((record.arm, record.column), []).append(record)
+        arms = {arm for arm, _ in columns}
+        of_framework: dict[str, list[str]] = {}  # its columns, in order: whatever the arm, a version looks the same
+        for record in sorted(self.records, key=column_order):
+            own = of_framework.setdefault(record.framework, [])
+            own += [] if record.column in own else [record.column]
         result = []
-        for arm, framework in keys:
-            own = [record for record in self.records if (record.arm, record.framework) == (arm, framework)]
-            label = FRAMEWORK_NAMES[framework] + (f" ({arm})" if len(arms) > 1 else "")
-            counts = sorted({record.replicas for record in own})
-            points = tuple(make_point([r for r in own if r.replicas == count], metric) for count in counts)
-            result.append(Series(framework, arm, label, points))
+        for (arm, column), records in columns.items():
+            first = records[0]
+            label = column_name(first) + (f" ({arm})" if len(arms) > 1 else "")
+            counts = sorted({record.replicas for record in records})
+            points = tuple(make_point([r for r in records if r.replicas == count], metric) for count in counts)
+            order = of_framework[first.framework].index(column)
+            result.append(Series(first.framework, column, arm, label, points, order))
         return result
 
 
@@ -132,9 +156,12 @@ def group_key(record: Record) -> list[object]:
 
 
 def group_records(records: Iterable[Record]) -> list[Group]:
-    """Records by what they must have in common, in the order of their settings."""
+    """Records by what they must have in common, in the order of their settings.
+
+    Cells that exchanged no gradients are left out: they are half of an attribution, and no training.
+    """
     groups: dict[str, list[Record]] = {}
-    for record in records:
+    for record in (record for record in records if record.exchange):
         groups.setdefault(repr(group_key(record)), []).append(record)
     return [Group(tuple(groups[key])) for key in sorted(groups)]
 
@@ -147,6 +174,7 @@ def make_point(repeats: Sequence[Record], metric: Callable[[Record], float | Non
     return Point(
         replicas=repeats[0].replicas,
         values=tuple(value for _, value in measured),
+        repeats=tuple((record.run_id, record.repeat) for record, _ in measured),
         failures=tuple(record.status for record in repeats if record.status != "ok"),
         verified=all(record.certificate == "verified" for record, _ in measured),
         oversubscribed=any(record.oversubscribed for record in repeats),
@@ -159,17 +187,27 @@ def throughput_of(record: Record) -> float | None:
 
 
 def speedups(series: Series) -> list[Point]:
-    """Throughput over the median throughput at one replica of the same series; none without that baseline.
+    """Throughput over that at one replica of the same series, pair by pair; none without that baseline.
 
     Oversubscribed points are left out: replicas that share a core cannot scale.
     """
-    baseline = [point.median for point in series.scaling if point.replicas == 1]
-    return [point.scaled(lambda value: speedup(value, baseline[0])) for point in series.scaling] if baseline else []
+    baseline = next((point for point in series.scaling if point.replicas == 1), None)
+    return [speedup_point(point, baseline) for point in series.scaling] if baseline else []
+
+
+def speedup_point(point: Point, baseline: Point) -> Point:
+    """The speedups of the pairs, and what they come to; without pairs of the values over the baseline's median."""
+    over = dict(zip(point.repeats, point.values, strict=True))
+    under = dict(zip(baseline.repeats, baseline.values, strict=True))
+    pairs = {repeat: value / under[repeat] for repeat, value in over.items() if repeat in under}
+    values = pairs or {repeat: value / baseline.centre for repeat, value in over.items()}
+    ratio = values_ratio(over, under)
+    return replace(point, values=tuple(values.values()), repeats=tuple(values), ratio=ratio)
 
 
 def is_implausible(point: Point) -> bool:
-    """Whether a speedup's median efficiency is above what linear scaling and noise explain."""
-    return efficiency(point.median, point.replicas) > IMPLAUSIBLE_EFFICIENCY
+    """Whether a speedup's efficiency is above what linear scaling and noise explain."""
+    return efficiency(point.centre, point.replicas) > IMPLAUSIBLE_EFFICIENCY
 
 
 def projected_hours(throughput: float) -> float:

@@ -26,7 +26,7 @@ LOG_FROM_RATIO = 8  # a linear axis hides the small end of a wider range
 
 @styled
 def speedup_figure(group: Group) -> Figure:
-    """Speedup against replicas: medians, the band from the lowest to the highest repeat, the ideal line.
+    """Speedup against replicas, from pairs of repeats: a line, its band, the ideal line.
 
     Oversubscribed cells are named in a note and not drawn; efficiencies above 1.05 are ringed and named; failed cells
     are crosses at the foot.
@@ -38,13 +38,14 @@ def speedup_figure(group: Group) -> Figure:
         if line.measured and not points:
             notes.append(f"{line.label}: no cell at 1 replica to compare with, no speedup")
         notes += words.implausible_notes(line.label, points)
+    notes += words.spread_notes("band", [point for _, points in drawn for point in points if point.replicas > 1])
     figure, (axes,) = new_figure(words.caption(group), notes + words.failure_notes(series))
     counts = sorted({1, *counts_drawn(series)})
     (ideal,) = axes.plot(counts, counts, ":", color="0.35", linewidth=0.9, label="ideal", gid="ideal")
     for line, points in drawn:
         draw_points(axes, line, points)
         flagged = [point for point in points if is_implausible(point)]
-        x, y = [point.replicas for point in flagged], [point.median for point in flagged]
+        x, y = [point.replicas for point in flagged], [point.centre for point in flagged]
         axes.plot(
             x, y, "o", color="black", fillstyle="none", markersize=10, markeredgewidth=0.8, gid=f"flag-{line.key}"
         )
@@ -64,6 +65,7 @@ def training_time_figure(group: Group) -> Figure:
     pages = f"{PUBLISHED_EPOCHS} epochs of {PUBLISHED_PAGES:,} pages"
     notes = [f"projection: {pages} over the measured throughput; start-up and evaluation are not in it"]
     notes += words.oversubscription_notes(series, "not projected")
+    notes += words.spread_notes("band", [point for line in series for point in line.scaling])
     figure, (axes,) = new_figure(words.caption(group), notes + words.failure_notes(series))
     hours = []
     for line in series:

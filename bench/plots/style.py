@@ -12,6 +12,7 @@ from typing import Any, Literal, ParamSpec
 import matplotlib
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -64,6 +65,27 @@ STYLES = {
 }
 
 
+# further versions of a framework: its colour in another lightness, other markers
+SHADES = (("white", 0.5), ("black", 0.45), ("white", 0.75))  # blended with, and how far
+MORE_MARKERS = {"pt": ("v", "P", "<"), "tf": ("X", "*", ">")}
+MORE_HATCHES = {"pt": ("|||", "---", "ooo"), "tf": ("\\\\\\\\", "+++", "***")}
+LINES: tuple[Literal["-", "--", "-.", ":"], ...] = ("-", "--", "-.", ":")
+
+
+def style_of(series: Series) -> Style:
+    """The style of a series: that of its framework and arm, varied where versions of one framework are compared."""
+    style = STYLES[f"{series.framework}-{series.arm}"]
+    if series.order == 0:
+        return style
+    place = (series.order - 1) % len(SHADES)
+    toward, share = SHADES[place]
+    pairs = zip(to_rgb(style.color), to_rgb(toward), strict=True)
+    red, green, blue = ((1 - share) * own + share * other for own, other in pairs)
+    line = LINES[(LINES.index(style.line) + 2 * series.order) % len(LINES)]
+    framework = series.framework
+    return Style(to_hex((red, green, blue)), MORE_MARKERS[framework][place], line, MORE_HATCHES[framework][place])
+
+
 def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
     """Decorator of a function that draws a figure: texts take their size as they are made, so SETTINGS hold for all."""
     return matplotlib.rc_context(SETTINGS)(draw)
@@ -85,21 +107,22 @@ def new_figure(caption: Sequence[str], notes: Sequence[str], panels: int = 1) ->
 
 
 def draw_points(axes: Axes, series: Series, points: Sequence[Point]) -> None:
-    """A series as a line through its medians, a band from its lowest to its highest repeat, and a marker a point.
+    """A series as a line through its centres, a band, and a marker a point.
 
-    The markers of unverified points are hollow.
+    The band is the interval where there are repeats enough for one, else from the lowest to the highest. The markers
+    of unverified points are hollow.
     """
-    style = STYLES[series.key]
+    style = style_of(series)
     replicas = [point.replicas for point in points]
-    medians = [point.median for point in points]
-    axes.plot(replicas, medians, style.line, color=style.color, gid=f"median-{series.key}")
-    low, high = [min(point.values) for point in points], [max(point.values) for point in points]
+    centres = [point.centre for point in points]
+    axes.plot(replicas, centres, style.line, color=style.color, gid=f"median-{series.key}")
+    low, high = [point.low_high[0] for point in points], [point.low_high[1] for point in points]
     axes.fill_between(replicas, low, high, color=style.color, alpha=0.2, linewidth=0, gid=f"band-{series.key}")
     for verified in (True, False):
         chosen = [point for point in points if point.verified == verified]
         axes.plot(
             [point.replicas for point in chosen],
-            [point.median for point in chosen],
+            [point.centre for point in chosen],
             style.marker,
             color=style.color,
             markerfacecolor=style.color if verified else "white",
@@ -123,7 +146,7 @@ def draw_failures(axes: Axes, series: Series, position: Callable[[int], float], 
             [place[0]],
             [place[1]],
             "x",
-            color=STYLES[series.key].color,
+            color=style_of(series).color,
             transform=transform,
             markeredgewidth=1.5,
             gid=f"failed-{series.key}",
@@ -134,13 +157,13 @@ def draw_failures(axes: Axes, series: Series, position: Callable[[int], float], 
 
 def line_handle(series: Series) -> Line2D:
     """The legend's entry of a series drawn as a line."""
-    style = STYLES[series.key]
+    style = style_of(series)
     return Line2D([], [], color=style.color, linestyle=style.line, marker=style.marker, label=series.label)
 
 
 def bar_handle(series: Series) -> Patch:
     """The legend's entry of a series drawn as bars."""
-    style = STYLES[series.key]
+    style = style_of(series)
     return Patch(facecolor=style.color, edgecolor="black", hatch=style.hatch, linewidth=0.5, label=series.label)
 
 

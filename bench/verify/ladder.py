@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 
 from bench import certificates
+from bench.interpreters import MODULES, versions_of, wing_pythons
 from bench.locations import results_directory
 from bench.verify.checks import Check
 from bench.verify.compare import Arrays
@@ -20,29 +20,34 @@ from shared.errors import UserError
 from shared.probe import Task
 from shared.spec import Workload
 
-EXTRAS = {"pt": "torch", "tf": "tensorflow"}
 CALIBRATION_TASK = "forward-fp64"
 
 Say = Callable[[str], None]
 
 
-def certify(workload: Workload, say: Say, corpus: str | None = None) -> certificates.Certificate:
+def certify(
+    workload: Workload, say: Say, corpus: str | None = None, pythons: certificates.Pythons | None = None
+) -> certificates.Certificate:
     """Climb the ladder for a workload and store the outcome.
 
     Args:
         say: takes a line of progress, a check's outcome each.
         corpus: a store with tokens, of a text workload, whose texts both wings tokenise as well.
+        pythons: each wing's interpreter (None: this one); None as a whole: those that `bench run` takes.
 
     Raises:
         UserError: a framework is missing.
     """
-    for wing, package in EXTRAS.items():
-        if find_spec(package) is None:
+    chosen = wing_pythons() if pythons is None else pythons
+    for wing, (package, _) in MODULES.items():
+        if versions_of(chosen[wing])[package] is None:
             raise UserError(
-                f"the ladder compares both wings, and {package} is missing: pip install 'twinbench[{wing}]'"
+                f"the ladder compares both wings, and {package} is missing: pip install 'twinbench[{wing}]' "
+                f"or `bench env create {wing}`"
             )
-    checks = climb(workload, fresh_folder(workload), say, corpus)
-    certificate = certificates.new(workload, all(check.passed for check in checks), [c.as_dict() for c in checks])
+    checks = climb(workload, fresh_folder(workload), say, corpus, chosen)
+    outcome = all(check.passed for check in checks), [check.as_dict() for check in checks]
+    certificate = certificates.new(workload, *outcome, chosen)
     certificates.store(certificate)
     return certificate
 
@@ -55,7 +60,7 @@ def fresh_folder(workload: Workload) -> Path:
     return folder
 
 
-def climb(workload: Workload, folder: Path, say: Say, corpus: str | None = None) -> list[Check]:
+def climb(workload: Workload, folder: Path, say: Say, corpus: str | None, pythons: certificates.Pythons) -> list[Check]:
     """All rungs; a broken one does not stop the climb, so that the first cause can be seen among its effects."""
     say(f"equality ladder of {workload.name} ({workload.preset}): making samples and weights")
     material = make_material(workload, folder)
@@ -71,13 +76,13 @@ def climb(workload: Workload, folder: Path, say: Say, corpus: str | None = None)
         if task.name == CALIBRATION_TASK:
             calibration[0] = pt
 
-    probes = [Probe(wing, tasks, folder / wing) for wing in WINGS]
+    probes = [Probe(wing, tasks, folder / wing, python=pythons[wing]) for wing in WINGS]
     try:
         ask(probes, tasks, on_answers)
     finally:
         for probe in probes:
             probe.close()
-    for check in check_replicas(workload, material, calibration[0], say):
+    for check in check_replicas(workload, material, calibration[0], say, pythons):
         checks.append(check)
         say(check.line())
     return checks

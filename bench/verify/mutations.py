@@ -17,6 +17,8 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from bench import launch
+from bench.certificates import Pythons
+from bench.interpreters import wing_pythons
 from bench.locations import results_directory
 from bench.verify.compare import Arrays, worst
 from bench.verify.planted import PAGE_MUTATIONS, TEXT_MUTATIONS, Mutation
@@ -47,21 +49,29 @@ def mutations_of(workload: Workload) -> tuple[Mutation, ...]:
 
 
 def run_mutations(
-    workload: Workload, say: Callable[[str], None], mutations: tuple[Mutation, ...] | None = None
+    workload: Workload,
+    say: Callable[[str], None],
+    mutations: tuple[Mutation, ...] | None = None,
+    pythons: Pythons | None = None,
 ) -> Iterator[Outcome]:
-    """Plant each mutation (None: all of the workload's kind), judge the rung that owns it; yields as they come."""
+    """Plant each mutation (None: all of the workload's kind), judge the rung that owns it; yields as they come.
+
+    Args:
+        pythons: each wing's interpreter (None: this one); None as a whole: those that `bench run` takes.
+    """
+    chosen = wing_pythons() if pythons is None else pythons
     folder = results_directory() / "verify" / f"mutations-{workload.computation_hash}"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     material = make_material(workload, folder)
     tasks = [task for task in make_tasks(workload, material) if task.name in TASKS]
     say("honest answers of both wings")
-    honest = answers(tasks, {"pt": "", "tf": ""}, folder / "honest")
+    honest = answers(tasks, {"pt": "", "tf": ""}, folder / "honest", chosen)
     clean = [check for task in tasks for check in judge(task, *honest[task.name])]
     if broken := [check.line() for check in clean if not check.passed]:
         raise AssertionError(f"the ladder is broken without a mutation: {broken}")
     for number, mutation in enumerate(mutations or mutations_of(workload)):
-        outcome = plant(mutation, workload, material, tasks, honest, folder / f"mutation-{number}")
+        outcome = plant(mutation, workload, material, tasks, honest, folder / f"mutation-{number}", chosen)
         say(f"{'caught' if outcome.caught else 'MISSED'}  {mutation.name} ({mutation.wing}): {outcome.detail}")
         yield outcome
 
@@ -69,10 +79,10 @@ def run_mutations(
 Honest = dict[str, tuple[Arrays | None, Arrays | None, str]]
 
 
-def answers(tasks: list[Task], patches: dict[str, str], folder: Path) -> Honest:
+def answers(tasks: list[Task], patches: dict[str, str], folder: Path, pythons: Pythons) -> Honest:
     """Both wings' answers by task name."""
     found: Honest = {}
-    probes = [Probe(wing, tasks, folder / wing, patch) for wing, patch in patches.items()]
+    probes = [Probe(wing, tasks, folder / wing, patch, pythons[wing]) for wing, patch in patches.items()]
     try:
         ask(probes, tasks, lambda task, pt, tf, why: found.update({task.name: (pt, tf, why)}))
     finally:
@@ -82,11 +92,17 @@ def answers(tasks: list[Task], patches: dict[str, str], folder: Path) -> Honest:
 
 
 def plant(
-    mutation: Mutation, workload: Workload, material: Material, tasks: list[Task], honest: Honest, folder: Path
+    mutation: Mutation,
+    workload: Workload,
+    material: Material,
+    tasks: list[Task],
+    honest: Honest,
+    folder: Path,
+    pythons: Pythons,
 ) -> Outcome:
     """One mutation's outcome."""
     if mutation.task == "replicas":
-        return plant_in_worker(mutation, workload, material, honest)
+        return plant_in_worker(mutation, workload, material, honest, pythons[mutation.wing])
     task = next(task for task in tasks if task.name == mutation.task)
     mutated_task = replace(task, workload=task.workload.overridden(dict(mutation.changes), mutation.name))
     if mutation.weight_shift:
@@ -97,7 +113,7 @@ def plant(
         save_file(weights, shifted)
         mutated_task = replace(mutated_task, weights=str(shifted))
     pt, tf, _ = honest[task.name]
-    probe = Probe(mutation.wing, [mutated_task], folder, mutation.patch)
+    probe = Probe(mutation.wing, [mutated_task], folder, mutation.patch, pythons[mutation.wing])
     try:
         probe.process.wait()
         mutated, why = probe.answer(mutated_task), probe.last_words()
@@ -114,13 +130,15 @@ def plant(
     return Outcome(mutation, bool(broken), (broken or checks)[-1].line())
 
 
-def plant_in_worker(mutation: Mutation, workload: Workload, material: Material, honest: Honest) -> Outcome:
+def plant_in_worker(
+    mutation: Mutation, workload: Workload, material: Material, honest: Honest, python: str | None
+) -> Outcome:
     """A mutation of the replicas rung: one against two replicas of the mutated wing."""
     calibration = honest["forward-fp64"][0]
     assert calibration is not None
     weights = calibrated_weights(material, calibration)
     with patched_worker(mutation):
-        one, two = (trained_weights(workload, mutation.wing, count, material, weights) for count in (1, 2))
+        one, two = (trained_weights(workload, mutation.wing, count, material, weights, python) for count in (1, 2))
     if isinstance(one, str) or isinstance(two, str):
         return Outcome(mutation, False, f"the mutated worker failed: {one if isinstance(one, str) else two}")
     error, tensor = worst(two, one)
@@ -136,7 +154,7 @@ def patched_worker(mutation: Mutation) -> Iterator[None]:
         program = (
             f"{mutation.patch}\nimport runpy\nrunpy.run_module('{cell.framework}_impl.worker', run_name='__main__')"
         )
-        return [sys.executable, "-c", program, str(cell_path)]
+        return [cell.python or sys.executable, "-c", program, str(cell_path)]
 
     launch.worker_command = command
     try:

@@ -6,7 +6,7 @@ On the network with fixed batch-norm statistics: with those of the batch, R x n 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -52,8 +52,10 @@ def calibrated_weights(material: Material, forward_answer: Arrays) -> Path:
     return path
 
 
-def trained_weights(workload: Workload, wing: str, replicas: int, material: Material, weights: Path) -> Arrays | str:
-    """Weights after NUM_STEPS steps of the wing's worker, or why there are none."""
+def trained_weights(
+    workload: Workload, wing: str, replicas: int, material: Material, weights: Path, python: str | None = None
+) -> Arrays | str:
+    """Weights after NUM_STEPS steps of the wing's worker (in `python`; None: this one), or why there are none."""
     cores = usable_cores()
     directory = material.folder / f"replicas-{wing}-{replicas}"
     checkpoint = material.folder / f"replicas-{wing}-{replicas}.safetensors"
@@ -74,6 +76,7 @@ def trained_weights(workload: Workload, wing: str, replicas: int, material: Mate
         loader_workers=0,
         weights=str(weights),
         checkpoint=str(checkpoint),
+        python=python,
     )
     outcome = run_cell(cell, worker_environment(cell, tune=True), Limits(), lambda _: None)
     if outcome.status != "ok":
@@ -82,7 +85,11 @@ def trained_weights(workload: Workload, wing: str, replicas: int, material: Mate
 
 
 def check_replicas(
-    workload: Workload, material: Material, forward_answer: Arrays | None, say: Callable[[str], None]
+    workload: Workload,
+    material: Material,
+    forward_answer: Arrays | None,
+    say: Callable[[str], None],
+    pythons: Mapping[str, str | None],
 ) -> list[Check]:
     """The rung's checks."""
     if forward_answer is None:
@@ -92,7 +99,7 @@ def check_replicas(
     for wing in ("pt", "tf"):
         for replicas in (1, 2):
             say(f"       6 replicas: {wing}, {replicas} x {batch // replicas} samples, {NUM_STEPS} steps")
-            trained[wing, replicas] = trained_weights(workload, wing, replicas, material, weights)
+            trained[wing, replicas] = trained_weights(workload, wing, replicas, material, weights, pythons[wing])
     pairs = [
         ("pt: 2 x n against 1 x 2n", trained["pt", 2], trained["pt", 1]),
         ("tf: 2 x n against 1 x 2n", trained["tf", 2], trained["tf", 1]),

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.guardian import Guardian
 from bench.locations import PROJECT_ROOT
-from bench.processes import stop
+from bench.processes import TOKEN, stop
 from bench.verify.compare import Arrays
 from shared.probe import Task, write_request
 
@@ -25,7 +26,9 @@ LOG_TAIL = 400
 class Probe:
     """A wing's probe process and what it has answered so far."""
 
-    def __init__(self, wing: str, tasks: Sequence[Task], folder: Path, patch: str = "") -> None:
+    def __init__(
+        self, wing: str, tasks: Sequence[Task], folder: Path, patch: str = "", python: str | None = None
+    ) -> None:
         """Start it.
 
         Args:
@@ -33,6 +36,7 @@ class Probe:
             tasks: computed in this order.
             folder: where request, answers and log go.
             patch: Python that is executed before the probe (the ladder's own mutation tests).
+            python: the wing's interpreter; None: this one.
         """
         self.wing = wing
         self.folder = folder
@@ -40,18 +44,20 @@ class Probe:
         write_request(folder / "request.json", tasks)
         program = f"{patch}\nimport runpy\nrunpy.run_module('{wing}_impl.probe', run_name='__main__', alter_sys=True)"
         self.log = folder / "log.txt"
+        self.guardian = Guardian()
         search_path = os.pathsep.join(filter(None, [str(PROJECT_ROOT), os.environ.get("PYTHONPATH")]))
         environment = {
             **os.environ,
+            **self.guardian.variable,
             "PYTHONPATH": search_path,
             "CUDA_VISIBLE_DEVICES": "",
             "TF_CPP_MIN_LOG_LEVEL": "2",
             "OMP_NUM_THREADS": "1",
-            "TWINBENCH_CELL": str(folder),  # by which `bench.processes` finds every descendant
+            TOKEN: str(folder),  # by which `bench.processes` finds every descendant
         }
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", program, str(folder / "request.json"), str(folder)],
+                [python or sys.executable, "-c", program, str(folder / "request.json"), str(folder)],
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -80,6 +86,7 @@ class Probe:
     def close(self) -> None:
         """End the process and all its descendants."""
         stop(str(self.folder), self.process)
+        self.guardian.dismiss()
 
 
 def ask(

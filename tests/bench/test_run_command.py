@@ -364,9 +364,9 @@ def test_a_broken_ladder_times_nothing(
     ladder = types.ModuleType("bench.verify.ladder")
     workloads = []
 
-    def certify(workload: spec.Workload, progress: object) -> certificates.Certificate:
+    def certify(workload: spec.Workload, progress: object, pythons: certificates.Pythons) -> certificates.Certificate:
         workloads.append(workload)
-        certificate = certificates.new(workload, len(workloads) > 1, [])
+        certificate = certificates.new(workload, len(workloads) > 1, [], pythons)
         certificates.store(certificate)
         return certificate
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from bench.records import Record
-from bench.tables import COLUMNS, Row, caption, cells_of, csv, markdown, notes, rows
+from bench.repeats import Row, rows
+from bench.summary import percentile
+from bench.table_notes import ratio_lines
+from bench.tables import COLUMNS, caption, cells_of, csv, markdown, notes
 
 
 def record(replicas: int, throughput: float | None, **changes: Any) -> Record:
@@ -27,16 +31,19 @@ def column(row: Row, name: str) -> str:
     return dict(zip(COLUMNS, cells_of(row), strict=True))[name]
 
 
-def test_speedups_are_of_medians_over_good_repeats() -> None:
+def test_speedups_are_of_pairs_of_good_repeats() -> None:
     records = [
-        *(record(1, value, repeat=repeat) for repeat, value in enumerate((9.0, 10.0, 30.0))),
-        record(2, 19.0),
-        record(2, 21.0, repeat=1),
+        *(record(1, value, repeat=repeat) for repeat, value in enumerate((10.0, 20.0, 30.0))),
+        record(2, 20.0),
+        record(2, 40.0, repeat=1),
         record(2, 1000.0, repeat=2, status="crash"),
     ]
     one, two = rows(records)
-    assert (one.throughput, one.speedup, one.efficiency) == (10.0, 1.0, 1.0)
-    assert (two.throughput, two.speedup, two.efficiency) == (20.0, 2.0, 1.0)
+    assert [each and each.value for each in (one.throughput, one.speedup, one.efficiency)] == [20.0, 1.0, 1.0]
+    # not 30 over 20, which is what the medians would say
+    assert two.throughput and two.speedup and two.efficiency
+    assert (two.throughput.value, two.speedup.value, two.efficiency.value) == pytest.approx((30.0, 2.0, 1.0))
+    assert two.speedup.count == 2
     assert cells_of(two)[-2] == "2 ok, 1 crash"
 
 
@@ -57,7 +64,58 @@ def test_an_implausible_efficiency_is_flagged() -> None:
     records = [record(1, 10.0), record(2, 21.2)]
     assert column(rows(records)[1], "efficiency") == "1.06 (!)"
     assert any("implausible" in note for note in notes(records))
-    assert not notes([record(1, 10.0), record(2, 20.9)])
+    assert not any("implausible" in note for note in notes([record(1, 10.0), record(2, 20.9)]))
+
+
+def repeats_of(replicas: int, values: Sequence[float], **changes: Any) -> list[Record]:
+    return [record(replicas, value, repeat=repeat, **changes) for repeat, value in enumerate(values)]
+
+
+def test_with_repeats_enough_figures_have_intervals_and_the_table_says_which() -> None:
+    ones, twos = repeats_of(1, [8.0, 9.0, 10.0, 11.0, 12.0]), repeats_of(2, [12.0, 13.5, 15.0, 16.5, 18.0])
+    one, two = rows([*ones, *twos])
+    assert column(one, "samples/s") == "10.00 [8.00, 12.00]"
+    assert (column(one, "speedup"), column(two, "speedup")) == ("1.00", "1.50 [1.50, 1.50]")
+    assert column(two, "efficiency") == "0.75 [0.75, 0.75]"
+    assert any("95 % interval over processes" in note for note in notes(ones))
+
+
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [(1, "1 repeat of a cell: no interval"), (3, "3 repeats of a cell: 75 % interval at best"), (5, None)],
+)
+def test_the_table_says_what_too_few_repeats_could_have_had(count: int, words: str | None) -> None:
+    found = [note for note in notes(repeats_of(1, range(1, count + 1))) if "--repeats 5" in note]
+    assert [note.partition(";")[0] for note in found] == ([words] if words else [])
+
+
+def test_columns_are_held_against_the_first_at_the_same_replicas() -> None:
+    pt = repeats_of(1, [10.0, 20.0, 30.0, 40.0, 50.0])
+    tf = repeats_of(1, [8.0, 16.0, 24.0, 32.0, 40.0], framework="tf")
+    newer = [record(1, 5.0, framework="tf", variant="tf@2.21", run_id="other")]
+    assert ratio_lines(rows([*pt, *tf, *newer])) == [
+        "TensorFlow / PyTorch at 1 replica: 0.80 [0.80, 0.80], 5 pairs",
+        "TensorFlow 2.21 / PyTorch at 1 replica: 0.17, of the medians: no repeats that ran side by side",
+    ]
+    assert ratio_lines(rows([pt[0], record(2, 8.0, framework="tf")])) == []
+    assert ratio_lines(rows([pt[0], record(1, None, framework="tf", status="oom")])) == []
+    assert "TensorFlow / PyTorch at 1 replica: 0.80, 1 pair" in markdown([pt[0], tf[0]])
+    arms = [pt[0], tf[0], *(record(1, 5.0, framework=name, arm="native") for name in ("pt", "tf"))]
+    assert ratio_lines(rows(arms))[1] == "TensorFlow / PyTorch (native) at 1 replica: 1.00, 1 pair"
+
+
+def test_outlying_steps_are_named_and_counted() -> None:
+    steps = [0.1, 0.11, 0.09] * 10
+    slow = record(2, 10.0, framework="tf", step_seconds=[*steps[:-3], 0.5, 0.3, 0.2])
+    quick = record(2, 10.0, framework="tf", repeat=1, step_seconds=steps)
+    (line,) = [note for note in notes([slow, quick]) if "outlier" in note]
+    assert line == "TensorFlow at 2 replicas: 3 of 60 steps are outliers (15 % of the time); they count"
+    (row,) = rows([slow, quick])
+    assert column(row, "step p95 ms") == f"{1e3 * percentile([*slow.step_seconds, *quick.step_seconds], 95):.1f}"
+
+
+def test_cells_without_exchange_are_no_training() -> None:
+    assert len(rows([record(2, 10.0), record(2, 12.0, exchange=False)])) == 1
 
 
 def test_a_failed_cell_stays_in_the_table_and_names_its_log() -> None:

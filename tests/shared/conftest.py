@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 from fake_wing import Clock
 
-from shared import session
+from shared import parts, session, window
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(session, "time", clock)
+    for module in (session, window, parts):
+        monkeypatch.setattr(module, "time", clock)
     return clock

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from shared.protocol import Cell, EventWriter, read_events
 from shared.store import Store
 
 STEP, FIRST, WAIT = 2.0, 50.0, 0.25  # seconds on the fake clock: a step, the first one, a synchronisation
+PART_SECONDS = {"forward_backward": 1.5, "overhead": 0.25, "optimizer": 0.5, "copy": 0.125}
 LOGIT = 3.0  # of the class that the fake wing predicts; those of the others are 0
 LOSS_RIGHT, LOSS_WRONG = np.log(np.exp(LOGIT) + 15) - LOGIT, np.log(np.exp(LOGIT) + 15)
 
@@ -31,6 +32,9 @@ class Clock:
 
     def time(self) -> float:
         return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += seconds
 
 
 class FakeWing:
@@ -85,6 +89,13 @@ class FakeWing:
         for row, sample in enumerate(samples):
             logits[row, (store.labels[sample] + (sample == batches.indices[0])) % len(store.classes)] = LOGIT
         return logits
+
+    def largest(self, value: float) -> float:
+        return value
+
+    def parts(self, batches: TrainBatches) -> dict[str, Callable[[], object]]:
+        self.calls.append("parts")
+        return {name: lambda seconds=seconds: self.clock.advance(seconds) for name, seconds in PART_SECONDS.items()}
 
     def num_traces(self) -> int:
         return sum(step < len(self.rates) for step in self.compiled_at)

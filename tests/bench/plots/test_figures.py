@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from bench.plots.bars import accuracy_figure, throughput_figure
 from bench.plots.frame import group_records
 from bench.plots.lines import speedup_figure, training_time_figure
+from bench.stats import median
 
 FIGURES = (speedup_figure, training_time_figure, throughput_figure, accuracy_figure)
 
@@ -33,15 +34,33 @@ def legend(figure: Figure) -> list[str]:
     return [text.get_text() for text in figure.legends[0].get_texts()]
 
 
-def test_speedup_draws_the_medians_the_band_and_the_ideal_line(run_records) -> None:
+def test_speedup_draws_the_centres_the_band_and_the_ideal_line(run_records) -> None:
     figure, axes = draw(speedup_figure, run_records)
-    assert line(axes, "median-pt-matched") == ([1, 2], [1.0, 1.8])
-    assert line(axes, "median-tf-matched") == ([1, 2], [1.0, 1.5])
+    assert line(axes, "median-pt-matched") == ([1, 2], pytest.approx([1.0, 1.8], rel=0.01))
+    assert line(axes, "median-tf-matched") == ([1, 2], pytest.approx([1.0, 1.5], rel=0.01))
     assert line(axes, "ideal") == ([1, 2], [1, 2])
     assert legend(figure) == ["PyTorch", "TensorFlow", "ideal"]
     (band,) = [artist for artist in axes.collections if artist.get_gid() == "band-pt-matched"]
     heights = band.get_paths()[0].vertices[:, 1]
-    assert (heights.min(), heights.max()) == pytest.approx((0.98, 1.84))
+    assert (heights.min(), heights.max()) == pytest.approx((1.0, 178 / 98))  # of the pairs
+    assert "band: from the lowest to the highest repeat" in caption(figure)
+
+
+@pytest.mark.parametrize(("figure_of", "mark"), [*zip(FIGURES, ("band", "band", "whisker", "whisker"), strict=True)])
+def test_with_repeats_enough_the_interval_is_drawn_and_named(figure_of, mark: str, make_record) -> None:
+    cells = [make_record("pt", count, 10.0 * count + step, step) for count in (1, 2) for step in range(6)]
+    assert f"{mark}: 95 % interval over 6 repeats" in caption(draw(figure_of, cells)[0])
+    fewer = [record for record in cells if record.replicas == 2 or record.repeat < 2]
+    others = "; where they are fewer, from the lowest to the highest"
+    words = caption(draw(figure_of, fewer)[0])
+    assert (f"{mark}: 95 % interval over 6 repeats{others}" in words) == (figure_of is not speedup_figure)
+    assert mark not in caption(draw(figure_of, cells[:1])[0])
+
+
+def test_whiskers_are_the_intervals_of_the_medians(make_record) -> None:
+    values = [10.0, 11.0, 12.0, 13.0, 30.0]
+    _, axes = draw(throughput_figure, [make_record("pt", 1, value, repeat) for repeat, value in enumerate(values)])
+    assert line(axes, "whisker-pt-matched-1")[1] == list(median(values).interval or ())
 
 
 def test_speedup_leaves_out_oversubscribed_cells_and_says_so(run_records, make_record) -> None:
@@ -51,8 +70,8 @@ def test_speedup_leaves_out_oversubscribed_cells_and_says_so(run_records, make_r
 
 
 def test_speedup_flags_what_is_above_linear(run_records, make_record) -> None:
-    figure, axes = draw(speedup_figure, [*run_records, make_record("pt", 4, 440.0), make_record("tf", 4, 320.0)])
-    assert line(axes, "flag-pt-matched") == ([4], [4.4])
+    figure, axes = draw(speedup_figure, [*run_records, make_record("pt", 4, 440.0, 1), make_record("tf", 4, 320.0, 1)])
+    assert line(axes, "flag-pt-matched") == ([4], pytest.approx([4.4]))
     assert line(axes, "flag-tf-matched") == ([], [])
     assert "PyTorch, 4 replicas: efficiency 1.10" in caption(figure)
 
@@ -126,6 +145,17 @@ def test_series_differ_without_their_colour(run_records, make_record) -> None:
     markers = [artist for artist in axes.lines if str(artist.get_gid()).startswith("verified-")]
     assert len({artist.get_linestyle() for artist in medians}) == len(medians) == 4
     assert len({artist.get_marker() for artist in markers}) == len(markers) == 4
+
+
+def test_versions_of_one_framework_differ_without_their_colour(make_record) -> None:
+    columns = ["pt", "pt@2.9", "pt@2.13", "tf@2.20", "tf@2.21"]
+    cells = [make_record(name[:2], 1, 5.0, variant=name if "@" in name else None) for name in columns]
+    _, axes = draw(speedup_figure, cells)
+    markers = [artist.get_marker() for artist in axes.lines if str(artist.get_gid()).startswith("verified-")]
+    assert len(set(markers)) == len(markers) == 5
+    figure, axes = draw(throughput_figure, cells)
+    assert len({bar.get_hatch() for bar in axes.patches}) == len({bar.get_facecolor() for bar in axes.patches}) == 5
+    assert legend(figure)[1:3] == ["PyTorch 2.9", "PyTorch 2.13"]
 
 
 def test_training_time_is_a_projection_in_hours_and_says_so(run_records) -> None:

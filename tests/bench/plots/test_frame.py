@@ -12,11 +12,47 @@ def only_group(records):
     return group
 
 
-def test_speedup_is_throughput_over_the_median_at_one_replica(run_records) -> None:
+def test_speedup_is_throughput_over_that_at_one_replica_pair_by_pair(run_records) -> None:
     pt, tf = only_group(run_records).series(throughput_of)
-    assert [point.median for point in speedups(pt)] == [1.0, 1.8]
-    assert [point.median for point in speedups(tf)] == [1.0, 1.5]
-    assert speedups(pt)[1].values == (1.78, 1.8, 1.84)
+    one, two = speedups(pt)
+    assert (one.centre, one.values) == (1.0, (1.0, 1.0, 1.0))
+    assert two.values == (178 / 98, 180 / 100, 184 / 104)
+    # of the six averages of the logarithms the middle two are (178/98 with 184/104) and 180/100
+    assert two.centre == pytest.approx(((178 / 98 * 184 / 104) ** 0.5 * 1.8) ** 0.5)
+    assert two.estimate.interval is None
+    assert two.low_high == (184 / 104, 178 / 98)
+    assert speedups(tf)[1].centre == pytest.approx(1.5, rel=0.01)
+
+
+def test_repeats_of_different_runs_are_no_pairs(make_record) -> None:
+    one = [make_record("pt", 1, value, repeat) for repeat, value in enumerate((90.0, 100.0, 110.0))]
+    two = [make_record("pt", 2, value, repeat, run_id="other") for repeat, value in enumerate((150.0, 160.0))]
+    (series,) = only_group([*one, *two]).series(throughput_of)
+    point = speedups(series)[1]
+    assert (point.values, point.centre, point.estimate.count) == ((1.5, 1.6), pytest.approx(1.55), 0)
+
+
+def test_with_repeats_enough_a_point_has_an_interval(make_record) -> None:
+    cells = [make_record("pt", 1, value, repeat) for repeat, value in enumerate((9.0, 10.0, 11.0, 12.0, 13.0, 99.0))]
+    (series,) = only_group(cells).series(throughput_of)
+    (point,) = series.points
+    low, high = point.low_high
+    assert point.estimate.interval == (low, high)
+    assert 9.0 <= low < point.centre == 11.5 < high <= 99.0
+
+
+def test_versions_are_series_of_their_own_in_the_order_that_people_count(make_record) -> None:
+    names = ["pt@2.13", "pt@2.9", "pt", "tf@2.21"]
+    cells = [make_record(name[:2], 1, 10.0, variant=None if name == "pt" else name) for name in names]
+    found = only_group(cells).series(throughput_of)
+    assert [series.label for series in found] == ["PyTorch", "PyTorch 2.9", "PyTorch 2.13", "TensorFlow 2.21"]
+    assert [series.order for series in found] == [0, 1, 2, 0]
+    assert found[2].key == "pt@2.13-matched"
+
+
+def test_cells_without_exchange_are_no_training_and_in_no_figure(make_record) -> None:
+    (group,) = group_records([make_record("pt", 2, 10.0), make_record("pt", 2, 12.0, exchange=False)])
+    assert [record.throughput for record in group.records] == [10.0]
 
 
 def test_no_baseline_no_speedup(make_record) -> None:

@@ -1,0 +1,52 @@
+"""Medians and paired differences of values that may be negative; bench/stats.py has those of positive ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from bench import stats
+from bench.stats import Estimate
+
+
+def moved(estimate: Estimate, by: float) -> Estimate:
+    """An estimate of values that are all larger by so much."""
+    if estimate.interval is None:
+        return replace(estimate, value=estimate.value + by)
+    low, high = estimate.interval
+    return replace(estimate, value=estimate.value + by, low=low + by, high=high + by)
+
+
+def median(values: Sequence[float]) -> Estimate:
+    """The median with the interval of `stats.median`, whose order statistics move with the values.
+
+    >>> median([-1.0, 2.0, 3.0]).value
+    2.0
+    """
+    lowest = min(values)
+    return moved(stats.median([value - lowest for value in values]), lowest)
+
+
+def difference(over: Sequence[float], under: Sequence[float]) -> Estimate:
+    """How much larger `over` is than `under`, from interleaved pairs: `stats.ratio` without its logarithms.
+
+    The Hodges-Lehmann centre of the differences with the exact interval of Wilcoxon's signed-rank test.
+    """
+    assert len(over) == len(under), f"{len(over)} values less {len(under)}"
+    averages = stats.walsh_averages(np.asarray(over, np.float64) - np.asarray(under, np.float64))
+    count = len(over)
+    value, attainable = float(np.median(averages)), stats.attainable_level(count)
+    rank = stats.nearest_rank(count, stats.LEVEL)
+    if rank is None:
+        return Estimate(value, None, None, count, stats.LEVEL, attainable)
+    return Estimate(value, float(averages[rank]), float(averages[-1 - rank]), count, stats.LEVEL, attainable)
+
+
+def excludes_zero(estimate: Estimate) -> bool | None:
+    """Whether the interval lies on one side of 0; None without an interval."""
+    if estimate.interval is None:
+        return None
+    low, high = estimate.interval
+    return low > 0 or high < 0

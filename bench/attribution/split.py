@@ -1,0 +1,186 @@
+"""The split of a training step. Every formula of an attribution is here.
+
+T(kind) is the time of a step in one kind of cell: the input modes `disk`, `memory` and `device`, and `alone`, which is
+`device` without gradient exchange (at 1 replica `device` itself). P(part) is the time of a part of a step by itself
+(shared/parts.py), on a whole batch that is on the device.
+
+| part | what it is | formula |
+| --- | --- | --- |
+| forward_backward | loss and gradients, less what they cost whatever the batch | P(forward_backward) - P(overhead) |
+| overhead | of the framework: the same operations on the smallest batch (dispatch, scheduling, reading the weights once) | P(overhead) |
+| optimizer | the update of every weight | P(optimizer) |
+| exchange | of gradients, as far as the backward pass does not hide it | T(device) - T(alone); 0 at 1 replica |
+| copy | of a batch from host to device, as far as it shows in the step | P(copy), at most what the input costs |
+| wait | for the input: batches that come late, and the cores that making them takes from the step | T(disk) - T(device) - copy |
+| unexplained | the rest, with its sign | T(disk) - all of the above |
+
+So the parts of a repeat add up to its step by definition, and `unexplained` says how far they did by measurement.
+Where cells took turns, T(a) - T(b) is the median over turns side by side of their difference; else it is the difference
+of the windows. The input modes do the same work: pages are equally large, texts padded to one width (cells.one_width).
+"""  # noqa: E501 (a table)
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from statistics import fmean, median
+
+from bench.attribution import estimates
+from bench.attribution.cells import attribution_runs
+from bench.columns import column_name, column_order
+from bench.records import Record
+from bench.stats import Estimate
+
+PARTS = ("forward_backward", "overhead", "optimizer", "exchange", "copy", "wait", "unexplained")
+# measured beside them: parts of the input, and what of it can be seen from one side only
+BESIDE = ("reading", "assembling", "waited", "copy_alone")
+STEP = "step"
+ALONE = "alone"
+MUST_EXPLAIN = 0.05  # of the step: a rest beyond it is pointed out
+Repeat = tuple[str, int]  # run, number
+
+
+@dataclass(frozen=True)
+class Split:
+    """Of one column at one number of replicas, over its repeats; seconds a step."""
+
+    records: tuple[Record, ...]  # of its cells with input mode `disk`, one a repeat
+    repeats: dict[Repeat, dict[str, float]]  # STEP, PARTS and BESIDE of every complete repeat
+
+    @property
+    def name(self) -> str:
+        """The column as a reader knows it."""
+        return column_name(self.records[0])
+
+    @property
+    def replicas(self) -> int:
+        return self.records[0].replicas
+
+    def values(self, part: str) -> list[float]:
+        """Of STEP, a part, or what is measured beside: a value a repeat."""
+        return [repeat[part] for repeat in self.repeats.values()]
+
+    @cached_property
+    def step(self) -> Estimate:
+        """T(disk): the step of the whole pipeline."""
+        return estimates.median(self.values(STEP))
+
+    @cached_property
+    def parts(self) -> dict[str, Estimate]:
+        """PARTS, in their order."""
+        return {part: estimates.median(self.values(part)) for part in PARTS}
+
+    @cached_property
+    def beside(self) -> dict[str, Estimate]:
+        """What is no part of its own: `reading` (T(disk) - T(memory): the store from disk), `assembling` (T(memory) -
+        T(device)), `waited` (seen by the step itself: how long it stood before `next`), `copy_alone` (P(copy))."""
+        return {part: estimates.median(self.values(part)) for part in BESIDE}
+
+    @cached_property
+    def unexplained_share(self) -> Estimate:
+        """Of the step, with its sign."""
+        return estimates.median([repeat["unexplained"] / repeat[STEP] for repeat in self.repeats.values()])
+
+    @property
+    def is_explained(self) -> bool:
+        """Whether the parts add up to the step within MUST_EXPLAIN."""
+        return abs(self.unexplained_share.value) <= MUST_EXPLAIN
+
+
+def kind_of(record: Record) -> str:
+    """The kind of cell that a record of an attribution is of."""
+    return record.input_mode if record.exchange else ALONE
+
+
+def kinds(replicas: int) -> tuple[str, ...]:
+    """The kinds of cells that a repeat needs."""
+    return ("disk", "memory", "device", *([ALONE] if replicas > 1 else []))
+
+
+def split_key(record: Record) -> tuple[object, ...]:
+    """What the cells of a split have in common, less the column."""
+    return (record.spec_hash, record.data_digest, record.arm, record.device_name, record.cores_per_replica,
+            record.precision, record.replicas)  # fmt: skip
+
+
+def attribute(records: Iterable[Record]) -> list[Split]:
+    """The splits of all attributions among records, by settings, replicas and column.
+
+    A repeat one of whose cells failed or is missing counts for nothing; a column without a complete one has no split.
+    """
+    records = list(records)
+    runs = attribution_runs(records)
+    groups: dict[tuple[object, ...], dict[Repeat, dict[str, Record]]] = {}
+    for record in sorted(records, key=lambda record: (record.replicas, column_order(record), record.repeat)):
+        if record.run_id in runs and record.status == "ok":
+            repeats = groups.setdefault((*split_key(record), record.column), {})
+            repeats.setdefault((record.run_id, record.repeat), {})[kind_of(record)] = record
+    splits = []
+    for group in groups.values():
+        whole = {repeat: cells for repeat, cells in group.items() if is_complete(cells)}
+        if whole:
+            values = {repeat: split_repeat(cells) for repeat, cells in whole.items()}
+            splits.append(Split(tuple(cells["disk"] for cells in whole.values()), values))
+    return splits
+
+
+def is_complete(cells: Mapping[str, Record]) -> bool:
+    """Whether a repeat has every kind of cell, and its parts were timed."""
+    first = next(iter(cells.values()))
+    needed = kinds(first.replicas)
+    return all(kind in cells for kind in needed) and bool(cells[needed[-1]].part_seconds)
+
+
+def split_repeat(cells: Mapping[str, Record]) -> dict[str, float]:
+    """STEP, PARTS and BESIDE of one repeat of one column: the formulas of the table above.
+
+    Args:
+        cells: kind to record, complete.
+    """
+    disk, memory, device = cells["disk"], cells["memory"], cells["device"]
+    alone = cells.get(ALONE, device)
+    timed = alone.part_seconds
+    whole, smallest = timed["forward_backward"], timed["overhead"]
+    step, fed = step_seconds(disk), excess(disk, device)
+    copy_alone = median(timed["copy"])
+    parts = {
+        # of one round: side by side
+        "forward_backward": median(each - least for each, least in zip(whole, smallest, strict=True)),
+        "overhead": median(smallest),
+        "optimizer": median(timed["optimizer"]),
+        "exchange": 0.0 if alone is device else excess(device, alone),
+        # a copy runs beside the device's work where it can: what is hidden so is no part of the step
+        "copy": (copy := min(copy_alone, max(0.0, fed))),
+        "wait": fed - copy,
+    }
+    return {
+        STEP: step,
+        **parts,
+        "unexplained": step - sum(parts.values()),
+        "reading": excess(disk, memory),
+        "assembling": excess(memory, device),
+        "waited": fmean(disk.wait_seconds) if disk.wait_seconds else 0.0,
+        "copy_alone": copy_alone,
+    }
+
+
+def step_seconds(record: Record) -> float:
+    """Seconds a step: the median turn's, or without turns the window's of the slowest rank."""
+    if record.turn_seconds:
+        return median(record.turn_seconds)
+    assert record.measured_steps and record.window_seconds, f"{record.cell_id} is ok and was not measured"
+    return max(record.window_seconds) / record.measured_steps
+
+
+def excess(over: Record, under: Record) -> float:
+    """How many seconds longer a step of one cell is than that of another, with its sign."""
+    turns = list(zip(over.turn_seconds, under.turn_seconds, strict=False))
+    if turns:
+        return median(longer - shorter for longer, shorter in turns)
+    return step_seconds(over) - step_seconds(under)
+
+
+def largest_step(splits: Sequence[Split]) -> float:
+    """The longest step of some splits, in seconds."""
+    return max(split.step.value for split in splits)

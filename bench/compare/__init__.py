@@ -1,0 +1,1 @@
+"""Two runs, held against each other cell by cell: `bench compare A B`."""

@@ -1,0 +1,190 @@
+"""Which cells of two sources may be compared, and why others may not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import NoReturn
+
+from bench.columns import column_name
+from bench.compare.sources import Source
+from bench.plots.caption import counted
+from bench.records import Record
+from shared.errors import UserError
+
+
+def cores(record: Record) -> str:
+    """What a replica computes on; oversubscribed replicas share it."""
+    if record.device == "cuda":
+        return "GPUs"
+    return f"{record.cores_per_replica}{' shared' if record.oversubscribed else ''}"
+
+
+# what must be equal for two cells to be compared: the name that --despite takes, and how a record says it
+IDENTITY: dict[str, Callable[[Record], str]] = {
+    "spec": lambda record: f"{record.workload} {record.preset} {record.spec_hash}",
+    "arm": lambda record: record.arm,
+    "device": lambda record: record.device,
+    "machine": lambda record: record.device_name,
+    "precision": lambda record: record.precision,
+    "input": lambda record: record.input_mode,
+    "batch": lambda record: str(record.batch_per_replica),
+    "data": lambda record: f"{record.data_name} {record.data_digest}",
+    "cores": cores,
+}
+
+
+class NotComparableError(UserError):
+    """No cell of one source may be compared with one of the other; a line a reason in `reasons`."""
+
+    def __init__(self, message: str, reasons: Sequence[str]) -> None:
+        super().__init__(message)
+        self.reasons = list(reasons)
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """Something that two cells differ in and should not."""
+
+    name: str  # of IDENTITY
+    a: str
+    b: str
+
+    @property
+    def text(self) -> str:
+        """spec differs (abc / def)."""
+        return f"{self.name} differs ({self.a} / {self.b})"
+
+
+@dataclass(frozen=True)
+class Match:
+    """The repeats of one cell of either source."""
+
+    a: tuple[Record, ...]
+    b: tuple[Record, ...]
+    mismatches: tuple[Mismatch, ...]  # compared despite them
+
+    @property
+    def columns(self) -> str:
+        """PyTorch, or PyTorch / TensorFlow."""
+        return " / ".join(dict.fromkeys((column_name(self.a[0]), column_name(self.b[0]))))
+
+    @property
+    def names(self) -> set[str]:
+        """What is different, as --despite takes it."""
+        return {each.name for each in self.mismatches}
+
+    @property
+    def why(self) -> str:
+        """What is different, in words; empty where nothing is."""
+        return "; ".join(each.text for each in self.mismatches)
+
+
+def paired_columns(a: Source, b: Source) -> list[tuple[str, str]]:
+    """Which column of one is held against which of the other.
+
+    Equal ones; where each has only one, these; where each has only one of a framework, these.
+
+    Raises:
+        UserError: none fit together.
+    """
+    if len(a.columns) == len(b.columns) == 1:
+        return [(a.columns[0], b.columns[0])]
+    if equal := [(column, column) for column in a.columns if column in b.columns]:
+        return equal
+    pairs = []
+    for framework in ("pt", "tf"):
+        own, others = ([column for column in side.columns if column.startswith(framework)] for side in (a, b))
+        if len(own) == len(others) == 1:
+            pairs.append((own[0], others[0]))
+    if not pairs:
+        has = f"{a.name} has {', '.join(a.columns)}; {b.name} has {', '.join(b.columns)}"
+        raise UserError(f"which columns to compare? {has}; choose with RUN:COLUMN, for example {a.name}:{a.columns[0]}")
+    return pairs
+
+
+def match(a: Source, b: Source, despite: Collection[str]) -> tuple[list[Match], list[str]]:
+    """The cells that may be compared, and a line for each that has no partner.
+
+    Args:
+        a, b: the sources.
+        despite: names of IDENTITY in which cells may differ all the same.
+
+    Raises:
+        UserError: no columns or no replicas in common.
+        NotComparableError: cells are there, but all differ in what must be equal.
+    """
+    matches: list[Match] = []
+    refused: list[Match] = []
+    lonely: list[str] = []
+    for column_a, column_b in paired_columns(a, b):
+        ours, theirs = cells(a.records, column_a), cells(b.records, column_b)
+        found = {
+            (i, j): Match(ours[i], theirs[j], mismatches(a, ours[i][0], b, theirs[j][0]))
+            for i, j in product(range(len(ours)), range(len(theirs)))
+            if ours[i][0].replicas == theirs[j][0].replicas
+        }
+        # a cell that differs in nothing is the partner; only cells without one are looked at for --despite
+        exact = {place for place, each in found.items() if not each.mismatches}
+        met, met_other = {i for i, _ in exact}, {j for _, j in exact}
+        rest = {(i, j): each for (i, j), each in found.items() if i not in met and j not in met_other}
+        allowed = {place for place, each in rest.items() if each.names <= set(despite)}
+        matches += [found[place] for place in sorted(exact | allowed)]
+        left = {place: each for place, each in rest.items() if place not in allowed}
+        for i in {i: None for i, _ in left if i not in {i for i, _ in allowed}}:
+            refused.append(min((each for (k, _), each in left.items() if k == i), key=lambda each: len(each.names)))
+        for source, side, partnered in (
+            (a, ours, met | {i for i, _ in rest}),
+            (b, theirs, met_other | {j for _, j in rest}),
+        ):
+            lonely += [f"only in {source.name}: {describe(c[0])}" for k, c in enumerate(side) if k not in partnered]
+    if not matches:
+        refuse(a, b, refused)
+    return matches, [f"not compared: {describe(each.a[0])}: {each.why}" for each in refused] + lonely
+
+
+def cells(records: Iterable[Record], column: str) -> list[tuple[Record, ...]]:
+    """The cells of a column: their repeats, by replicas and what must be equal."""
+    groups: dict[tuple[object, ...], list[Record]] = {}
+    for record in sorted(records, key=lambda record: (record.arm, record.replicas, record.repeat)):
+        if record.column == column:
+            identity = tuple(say(record) for say in IDENTITY.values())
+            groups.setdefault((record.replicas, *identity), []).append(record)
+    return [tuple(group) for group in groups.values()]
+
+
+def mismatches(a: Source, first: Record, b: Source, second: Record) -> tuple[Mismatch, ...]:
+    """What a cell of A and one of B differ in and should not."""
+    found = [Mismatch(name, say(first), say(second)) for name, say in IDENTITY.items() if say(first) != say(second)]
+    known = a.fingerprint is not None and b.fingerprint is not None
+    if known and a.fingerprint != b.fingerprint and all(each.name != "machine" for each in found):
+        found.append(Mismatch("machine", f"fingerprint {a.fingerprint}", f"fingerprint {b.fingerprint}"))
+    return tuple(found)
+
+
+def describe(record: Record) -> str:
+    """A cell in words, whatever its repeat."""
+    words = (record.workload, record.arm, record.precision, record.input_mode)
+    return f"{column_name(record)} at {counted(record.replicas)} ({', '.join(words)})"
+
+
+def refuse(a: Source, b: Source, refused: Sequence[Match]) -> NoReturn:
+    """Say why nothing can be compared.
+
+    Raises:
+        UserError: always.
+    """
+    if not refused:
+        counts = [", ".join(map(str, sorted({record.replicas for record in side.records}))) for side in (a, b)]
+        raise UserError(
+            f"{a.name} and {b.name}: no cell in common: replicas {counts[0]} against {counts[1]}; "
+            "run both with the same --gpus"
+        )
+    names = list(dict.fromkeys(each.name for match in refused for each in match.mismatches))
+    reasons = list(dict.fromkeys(each.text for match in refused for each in match.mismatches))
+    raise NotComparableError(
+        f"{a.name} and {b.name} are not comparable: {', '.join(names)} differ{'s' if len(names) == 1 else ''}; "
+        f"--despite {','.join(names)} compares them all the same and says so",
+        reasons,
+    )

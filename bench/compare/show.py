@@ -1,0 +1,194 @@
+"""A comparison on the terminal, as Markdown, as CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from bench import fairness, stats
+from bench.compare.rows import A, B, Comparison, Row
+from bench.plots.caption import counted
+from bench.records import Record
+from bench.stats import Estimate
+from bench.summary import percentile
+from bench.tables import NOTHING, accuracy_text, median_of, memory_text, number, status_text
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+# of a cell's repeats that ended well, each shown for A and B
+FIGURES: dict[str, Callable[[Sequence[Record]], str]] = {
+    "step p50 ms": lambda records: number(step_p50(records), 1),
+    "first step s": lambda records: number(median_of([record.time_to_first_step for record in records]), 1),
+    "peak memory GiB": lambda records: memory_text(records),
+    "J/1000 samples": lambda records: number(energy(records), 1),
+    "accuracy train/val/test": lambda records: accuracy_text(records),
+}
+
+
+def step_p50(records: Sequence[Record]) -> float | None:
+    """Median time of a step, ms, over all steps of all repeats."""
+    steps = [second for record in records for second in record.step_seconds]
+    return percentile(steps, 50) * 1e3 if steps else None
+
+
+def energy(records: Sequence[Record]) -> float | None:
+    """J for 1,000 samples: the median over repeats; None where no GPU told."""
+    return median_of([record.usage.energy_per_1000_samples if record.usage else None for record in records])
+
+
+def both(a: str, b: str) -> str:
+    """One text where both are equal, else the two of them."""
+    return a if a == b else f"{a} / {b}"
+
+
+def estimate_text(estimate: Estimate | None, digits: int) -> str:
+    """An estimate with its interval, or the mark for nothing."""
+    return NOTHING if estimate is None else stats.text(estimate, digits)
+
+
+def table(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
+    """Headings, and the texts of each row. A figure that no cell has is left out."""
+    lines = [row_texts(row) for row in comparison.rows]
+    present = [name for name in lines[0] if name not in FIGURES or any(line[name] != NOTHING for line in lines)]
+    return present, [[line[name] for name in present] for line in lines]
+
+
+def row_texts(row: Row) -> dict[str, str]:
+    """One row, heading to text."""
+    a, b = row.match.a, row.match.b
+    ratio = estimate_text(row.ratio, 3)
+    if row.ratio is not None:
+        ratio += f" ({counted(row.ratio.count, 'pair')})" if row.paired else " (unpaired)"
+    texts = {
+        "framework": row.match.columns,
+        "arm": both(a[0].arm, b[0].arm),
+        "replicas": f"{a[0].replicas}{' (oversubscribed)' if a[0].oversubscribed or b[0].oversubscribed else ''}",
+        "precision": both(a[0].precision, b[0].precision),
+        "input": both(a[0].input_mode, b[0].input_mode),
+        f"{A} samples/s": estimate_text(row.a, 2),
+        f"{B} samples/s": estimate_text(row.b, 2),
+        f"{B} / {A}": ratio,
+        "verdict": f"NOT COMPARABLE; {row.verdict}" if row.match.mismatches else row.verdict,
+    }
+    good = [[record for record in side if record.status == "ok"] for side in (a, b)]
+    for name, figure in FIGURES.items():
+        texts[name] = both(*(figure(side) for side in good))
+    texts["status"] = both(status_text(a), status_text(b))
+    return texts | {"certificate": both(a[0].certificate, b[0].certificate)}
+
+
+def lines_below(comparison: Comparison) -> list[str]:
+    """What a reader of the table must be told."""
+    head = [comparison.not_comparable] if comparison.not_comparable else []
+    return [*head, *comparison.notes]
+
+
+def sentence(row: Row) -> str:
+    """The verdict on one row, for where the table's columns are narrow."""
+    where = f"{row.match.columns} at {counted(row.match.a[0].replicas)}"
+    return f"{where}, {row_texts(row)['input']}: {B} / {A} {row_texts(row)[f'{B} / {A}']}: {row.verdict}"
+
+
+def environment_line(comparison: Comparison) -> str:
+    """Whether both were measured in the same environment."""
+    if comparison.environment is None:
+        return "environments: not known on both sides (no environment.json beside the records)"
+    if not comparison.environment:
+        return "environments: the same hardware, driver, system, packages and revision"
+    return f"environments differ in {', '.join(key for key, _, _ in comparison.environment)}"
+
+
+def markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Headings and rows as Markdown."""
+    body = [headings, ["---"] * len(headings), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "/") for cell in line) + " |" for line in body)
+
+
+def markdown(comparison: Comparison) -> str:
+    """The comparison as Markdown: figures first, then the settings of both sides, then their environments."""
+    parts = [f"## {comparison.b.name} ({B}) against {comparison.a.name} ({A})"]
+    if comparison.not_comparable:
+        parts.append(f"**{comparison.not_comparable}**")
+    parts += [markdown_table(*table(comparison)), "\n".join(f"- {note}" for note in comparison.notes)]
+    for columns, diff in comparison.fairness:
+        parts += [f"### Settings: {columns}", fairness.markdown(diff).strip()]
+    parts += ["### Environments", environment_line(comparison)]
+    if comparison.environment:
+        parts.append(markdown_table(["entry", A, B], comparison.environment))
+    return "\n\n".join(parts) + "\n"
+
+
+def csv(comparisons: Sequence[Comparison]) -> str:
+    """A line a row of each comparison, in numbers."""
+    import pandas
+
+    lines = [csv_line(comparison, row) for comparison in comparisons for row in comparison.rows]
+    return str(pandas.DataFrame(lines).to_csv(index=False))
+
+
+def csv_line(comparison: Comparison, row: Row) -> dict[str, Any]:
+    """One row with a column a figure and side."""
+    line: dict[str, Any] = {"replicas": row.match.a[0].replicas}
+    sides = (("a", comparison.a, row.match.a, row.a), ("b", comparison.b, row.match.b, row.b))
+    for side, source, records, estimate in sides:
+        good = [record for record in records if record.status == "ok"]
+        line |= {f"source_{side}": source.name, f"column_{side}": records[0].column}
+        line |= {f"{name}_{side}": getattr(records[0], name) for name in ("arm", "precision", "input_mode")}
+        line |= {f"{name}_{side}": value for name, value in numbers("samples_per_second", estimate).items()}
+        line |= {f"step_p50_ms_{side}": step_p50(good), f"energy_j_per_1000_samples_{side}": energy(good)}
+        line[f"time_to_first_step_{side}"] = median_of([record.time_to_first_step for record in good])
+        for memory in ("memory_rss_peak", "memory_allocator_peak"):
+            line[f"{memory}_{side}"] = median_of([getattr(record, memory) for record in good])
+        for split in ("train", "val", "test"):
+            line[f"accuracy_{split}_{side}"] = median_of([record.accuracy.get(split) for record in good])
+        line |= {f"status_{side}": status_text(records), f"certificate_{side}": records[0].certificate}
+    line |= numbers("ratio", row.ratio)
+    line |= {"paired": row.paired, "least_effect": row.least_effect, "verdict": row.verdict}
+    return line | {"not_comparable": row.match.why}
+
+
+def numbers(name: str, estimate: Estimate | None) -> dict[str, float | None]:
+    """An estimate in columns."""
+    found = estimate or Estimate(float("nan"), None, None, 0, stats.LEVEL, 0.0)
+    return {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high, f"{name}_count": found.count}
+
+
+def print_comparison(comparison: Comparison) -> None:
+    """The comparison on standard output."""
+    from rich.console import Console
+
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=200)
+    title = f"{comparison.b.name} ({B}) against {comparison.a.name} ({A})"
+    print_table(console, title, *table(comparison))
+    say(console, [*map(sentence, comparison.rows), *lines_below(comparison)])
+    for columns, diff in comparison.fairness:
+        say(console, [f"{columns}: {fairness.verdict_line(diff)}"])
+        headings, rows = fairness.table_rows(diff)
+        if rows:
+            print_table(console, f"settings that differ: {columns}", headings, rows)
+    say(console, [environment_line(comparison)])
+    if comparison.environment:
+        print_table(console, "environments", ["entry", A, B], comparison.environment)
+
+
+def print_table(console: Console, title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """One table; texts are shown as they are."""
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table(title=Text(title), title_justify="left", pad_edge=False)
+    numeric = {*FIGURES, "replicas", f"{A} samples/s", f"{B} samples/s", f"{B} / {A}"}
+    for heading in headings:
+        shown.add_column(heading, justify="right" if heading in numeric else "left", overflow="fold")
+    for row in rows:
+        shown.add_row(*(Text(cell) for cell in row))
+    console.print(shown)
+
+
+def say(console: Console, lines: Sequence[str]) -> None:
+    """Lines as they are."""
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)

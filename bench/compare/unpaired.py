@@ -1,0 +1,68 @@
+"""The ratio of two groups that were not measured together: exact for their noise, blind to drift."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import cache
+
+import numpy as np
+
+from bench.stats import LEVEL, Estimate, tolerance
+
+
+def unpaired_ratio(over: Sequence[float], under: Sequence[float], level: float = LEVEL) -> Estimate:
+    """How many times as large `over` is as `under`, from independent values in any order.
+
+    The Hodges-Lehmann centre of the logarithms' differences, all of one against all of the other, with the exact
+    interval of the Mann-Whitney test: the same method as `stats.ratio`, without its pairs. It assumes that both are
+    noisy in the same way, and that nothing but what is compared changed between the two groups; drift of the machine
+    is not in the interval. Of the exact levels the one nearest to `level` is taken (5 and 5 values: 94.4 %).
+
+    Args:
+        over, under: positive; the numbers of values may differ.
+        level: of the two-sided interval.
+
+    Returns:
+        The estimate; `count` is the smaller number of values.
+    """
+    assert len(over) and len(under), "no values"
+    assert min(*over, *under) > 0, f"not positive: {list(over)}, {list(under)}"
+    differences = np.sort((np.log(over)[:, None] - np.log(under)[None, :]).ravel())
+    levels = 1 - 2 * np.cumsum(rank_sum_shares(len(over), len(under)))
+    value, count, attainable = math.exp(float(np.median(differences))), min(len(over), len(under)), float(levels[0])
+    rank = int(np.argmin(np.abs(levels - level)))
+    if abs(levels[rank] - level) > tolerance(level):
+        return Estimate(value, None, None, count, level, attainable)
+    return Estimate(value, math.exp(differences[rank]), math.exp(differences[-1 - rank]), count, level, attainable)
+
+
+def fewest_unpaired(level: float = LEVEL) -> int:
+    """How many values of each group an interval of a level needs.
+
+    >>> fewest_unpaired(0.95)
+    4
+    """
+    return next(
+        count
+        for count in range(1, 100)
+        if np.abs(1 - 2 * np.cumsum(rank_sum_shares(count, count)) - level).min() <= tolerance(level)
+    )
+
+
+@cache
+def rank_sum_shares(first: int, second: int) -> np.ndarray:
+    """The exact distribution of Mann-Whitney's U: the shares of 0, 1, ... first x second.
+
+    Args:
+        first, second: numbers of values.
+    """
+    # ways[k] counts, by their sum, the ways to choose k of the ranks 1 .. n looked at so far
+    most = sum(range(second + 1, first + second + 1))
+    ways = np.zeros((first + 1, most + 1))
+    ways[0, 0] = 1
+    for rank in range(1, first + second + 1):
+        for chosen in range(min(first, rank), 0, -1):
+            ways[chosen, rank:] += ways[chosen - 1, : most + 1 - rank]
+    counts = ways[first, first * (first + 1) // 2 :]
+    return np.asarray(counts / counts.sum())

@@ -1,0 +1,68 @@
+"""What the control groups of this process (a container's, a service's) leave it, of both versions of the kernel's API.
+
+Source of the file names: the kernel's admin-guide, cgroup-v2.rst and cgroup-v1/.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bench.doctor.findings import Host, read
+
+UNLIMITED_BYTES = 2**60  # version 1 writes "no limit" as a number near 2**63
+
+
+def groups(host: Host, controller: str) -> list[tuple[Path, bool]]:
+    """Folders of the groups that hold this process, the innermost first, and whether each is of version 2.
+
+    A limit may be set on any of them. Inside a container the path may be the host's and not be there: its parents,
+    up to the mount, are then what counts.
+    """
+    found = []
+    for line in (read(host.proc / "self" / "cgroup") or "").splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controllers and controller not in controllers.split(","):
+            continue
+        root = host.sys / "fs" / "cgroup" / (controller if controllers else "")
+        inner = root / path.strip("/")
+        folders = [inner, *(parent for parent in inner.parents if parent.is_relative_to(root))]
+        found += [(folder, not controllers) for folder in folders if folder.is_dir()]
+    return found
+
+
+def cpu_quota(host: Host) -> float | None:
+    """Cores' worth of time that the tightest group allows; None: no limit."""
+    shares = []
+    for folder, is_second in groups(host, "cpu"):
+        if is_second:
+            quota, _, period = (read(folder / "cpu.max") or "max 1").partition(" ")
+        else:
+            quota = read(folder / "cpu.cfs_quota_us") or "-1"
+            period = read(folder / "cpu.cfs_period_us") or "1"
+        if quota.isdigit():
+            shares.append(int(quota) / int(period))
+    return min(shares, default=None)
+
+
+def memory_room(host: Host) -> tuple[int, int] | None:
+    """Bytes that the tightest group still has room for, and its limit; None: no limit.
+
+    Pages of files that the kernel would drop by itself count as room.
+    """
+    rooms = []
+    for folder, is_second in groups(host, "memory"):
+        names = ("memory.max", "memory.current", "inactive_file")
+        if not is_second:
+            names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+        limit, used = read(folder / names[0]), read(folder / names[1])
+        if limit is None or used is None or not limit.isdigit() or int(limit) > UNLIMITED_BYTES:
+            continue
+        counters = dict(line.split() for line in (read(folder / "memory.stat") or "").splitlines())
+        rooms.append((int(limit) - int(used) + int(counters.get(names[2], 0)), int(limit)))
+    return min(rooms, default=None)
+
+
+def process_limit(host: Host) -> int | None:
+    """Processes and threads that the tightest group allows; None: no limit."""
+    limits = [read(folder / "pids.max") for folder, _ in groups(host, "pids")]
+    return min((int(limit) for limit in limits if limit and limit.isdigit()), default=None)

@@ -1,0 +1,81 @@
+"""What a check says, and what it is told of the machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from bench.locations import results_directory
+from bench.machine import usable_cores
+
+if TYPE_CHECKING:
+    from bench.doctor.frameworks import Probe
+    from bench.doctor.gpus import Driver
+    from bench.doctor.noise import Noise
+    from bench.doctor.storage import DiskSpeed
+
+State = Literal["good", "notice", "problem"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The outcome of one check, in one line, with one line that says what to do about it."""
+
+    check: str
+    state: State
+    text: str
+    fix: str = ""
+    blocks: bool = False  # `make bench` can not run here because of it
+
+    def __post_init__(self) -> None:
+        assert self.fix or self.state != "problem", f"{self.check}: a problem needs its fix"
+        assert self.state == "problem" or not self.blocks, f"{self.check}: only a problem blocks"
+
+
+def good(check: str, text: str) -> Finding:
+    """As it should be."""
+    return Finding(check, "good", text)
+
+
+def notice(check: str, text: str, fix: str = "") -> Finding:
+    """Worth knowing; nothing is wrong, or only something optional is missing."""
+    return Finding(check, "notice", text, fix)
+
+
+def problem(check: str, text: str, fix: str, blocks: bool = False) -> Finding:
+    """Something does not work, or would make figures wrong."""
+    return Finding(check, "problem", text, fix, blocks)
+
+
+@dataclass(frozen=True)
+class Host:
+    """The machine as the checks see it: where to read, and what was measured before. Tests give their own."""
+
+    proc: Path = Path("/proc")
+    sys: Path = Path("/sys")
+    shm: Path = Path("/dev/shm")
+    results: Path = field(default_factory=results_directory)
+    cores: tuple[int, ...] = field(default_factory=lambda: tuple(usable_cores()))
+    load: float | None = None  # of the last minute, before we began; None: no /proc/loadavg
+    driver: Driver | None = None  # None: no driver
+    probes: dict[str, Probe] = field(default_factory=dict)  # by framework
+    disk: DiskSpeed | str | None = None  # str: why it could not be measured; None: not asked for
+    noise: Noise | str | None = None  # likewise
+
+
+def read(path: Path) -> str | None:
+    """A small text file of the system, stripped; None where it can not be read."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return None
+
+
+def gib(num_bytes: float) -> str:
+    """Bytes in GiB, with one digit.
+
+    >>> gib(3 * 2**30)
+    '3.0 GiB'
+    """
+    return f"{num_bytes / 2**30:.1f} GiB"

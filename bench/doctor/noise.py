@@ -1,0 +1,203 @@
+"""How much a fixed kernel's speed varies here, and the smallest difference that can be told from that.
+
+An A/A: both sides are the same kernel, so whatever the interval of their ratio reaches is noise. Two kinds are named
+apart (as asv does): jitter, from call to call within a second, which more calls average out; and drift, from second to
+second, which only interleaving helps against. It is one core and one process: what differs from process to process,
+and between all cores at work, comes on top, so the figures are the least that a training will show.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import stats
+from bench.doctor import kernel
+from bench.doctor.findings import Finding, Host, good, notice, problem, read
+from bench.doctor.kernel import Block
+from bench.machine import usable_cores
+from bench.processes import exit_text
+from shared.errors import UserError
+
+PAIRS, FEW_PAIRS = 20, 7
+SECONDS = 10.0
+SPARE_SECONDS = 60.0  # for NumPy to be imported from a cold disk
+GATE_THRESHOLD = 0.03
+FINE, COARSE = 0.01, 0.03  # half-widths of 20 pairs: up to the first is good, beyond the second a problem
+QUIET = "end other work, set the governor to performance, use a machine of your own (not a shared one)"
+
+
+@dataclass(frozen=True)
+class Meanwhile:
+    """What else happened on this machine while the kernel ran."""
+
+    stolen: float  # share of all cores' time that the hypervisor gave to others
+    other_cores: float  # cores that other processes of this machine kept busy
+
+
+@dataclass(frozen=True)
+class Noise:
+    """An A/A of a fixed kernel. Shares, not percent: 0.01 is one per cent."""
+
+    seconds: float  # asked for
+    size: int  # rows of the matrices
+    kernel_seconds: float  # median of all calls
+    calls: int
+    ratio: stats.Estimate  # time of B over A, all pairs; 1 is the truth
+    jitter: float  # coefficient of variation of calls within a second, the median over the seconds
+    drift: float | None  # coefficient of variation of the seconds' medians; None: less than two seconds
+    half_width_few: float | None  # of the ratio's interval with FEW_PAIRS pairs: the smallest effect they resolve
+    half_width: float | None  # with PAIRS pairs
+    meanwhile: Meanwhile | None  # None: no /proc/stat
+
+    def pairs_for(self, threshold: float) -> int | None:
+        """Pairs after which the interval's half-width is a threshold, by the root law; at least FEW_PAIRS."""
+        if self.half_width is None:
+            return None
+        return max(FEW_PAIRS, math.ceil(self.ratio.count * (self.half_width / threshold) ** 2))
+
+
+def measure(seconds: float = SECONDS, proc: Path = Path("/proc")) -> Noise:
+    """Run the A/A for so long in a process of its own, pinned to the last usable core.
+
+    Args:
+        seconds: above 0; the interval is that of 20 pairs whatever the time, shorter ones are noisier.
+        proc: where the kernel's counters are read.
+
+    Raises:
+        UserError: the process failed.
+    """
+    assert seconds > 0, seconds
+    # the first core serves most interrupts
+    command = [sys.executable, "-P", kernel.__file__, str(seconds), str(PAIRS), str(usable_cores()[-1])]
+    one_thread = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "VECLIB_MAXIMUM")}
+    before, began, own = cpu_times(proc), time.perf_counter(), children_seconds()
+    try:
+        done = subprocess.run(
+            command, env=os.environ | one_thread, capture_output=True, text=True, stdin=subprocess.DEVNULL,
+            timeout=seconds + SPARE_SECONDS, check=False,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        raise UserError(f"the kernel of {seconds:g} s was not done {SPARE_SECONDS:.0f} s after its time") from None
+    if done.returncode:
+        words = done.stderr.strip().splitlines() or [exit_text(done.returncode)]
+        raise UserError(f"the kernel failed: {words[-1][:200]}")
+    printed = json.loads(done.stdout)
+    first, second = ([Block(block["start"], tuple(block["seconds"])) for block in side] for side in printed["sides"])
+    spent = meanwhile(before, cpu_times(proc), time.perf_counter() - began, children_seconds() - own)
+    return analyse(seconds, printed["size"], first, second, spent)
+
+
+def analyse(
+    seconds: float, size: int, first: Sequence[Block], second: Sequence[Block], spent: Meanwhile | None = None
+) -> Noise:
+    """What the blocks of both sides say, pair by pair."""
+    under, over = ([statistics.fmean(block.seconds) for block in side] for side in (first, second))
+    groups = by_second([*first, *second])
+    spreads = [statistics.stdev(calls) / statistics.fmean(calls) for calls in groups if len(calls) > 1]
+    centres = [statistics.median(calls) for calls in groups]
+    calls = [call for group in groups for call in group]
+    ratio = stats.ratio(over, under)
+    few = [
+        half_width(stats.ratio(over[begin : begin + FEW_PAIRS], under[begin : begin + FEW_PAIRS]))
+        for begin in range(len(over) - FEW_PAIRS + 1)
+    ]
+    known = [width for width in few if width is not None]
+    return Noise(
+        seconds=seconds,
+        size=size,
+        kernel_seconds=statistics.median(calls),
+        calls=len(calls),
+        ratio=ratio,
+        jitter=statistics.median(spreads) if spreads else 0.0,
+        drift=statistics.stdev(centres) / statistics.fmean(centres) if len(centres) > 1 else None,
+        half_width_few=statistics.median(known) if known else None,
+        half_width=half_width(ratio),
+        meanwhile=spent,
+    )
+
+
+def by_second(blocks: Sequence[Block]) -> list[list[float]]:
+    """Calls of all blocks, by the second in which their block began."""
+    groups: dict[int, list[float]] = {}
+    for block in sorted(blocks, key=lambda block: block.start):
+        groups.setdefault(int(block.start), []).extend(block.seconds)
+    return list(groups.values())
+
+
+def half_width(estimate: stats.Estimate) -> float | None:
+    """Half of an interval; None without one."""
+    return None if estimate.interval is None else (estimate.interval[1] - estimate.interval[0]) / 2
+
+
+def cpu_times(proc: Path) -> list[int] | None:
+    """The kernel's counters of all cores together, from user to steal (proc(5), /proc/stat); None: no /proc."""
+    fields = (read(proc / "stat") or "").partition("\n")[0].split()
+    return [int(number) for number in fields[1:9]] if len(fields) > 8 else None
+
+
+def children_seconds() -> float:
+    """CPU time of all processes that we started and that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def meanwhile(before: list[int] | None, after: list[int] | None, seconds: float, own: float) -> Meanwhile | None:
+    """What two readings of the counters say.
+
+    Args:
+        before, after: from `cpu_times`, in ticks. seconds: between them. own: CPU seconds that were ours.
+    """
+    if before is None or after is None:
+        return None
+    user, nice, system, idle, waiting, interrupt, soft, steal = (
+        late - early for early, late in zip(before, after, strict=True)
+    )
+    busy = user + nice + system + interrupt + soft
+    ticks = os.sysconf("SC_CLK_TCK")
+    return Meanwhile(
+        stolen=steal / max(1, busy + idle + waiting + steal),
+        other_cores=max(0.0, (busy / ticks - own) / seconds),
+    )
+
+
+def noise(host: Host) -> list[Finding]:
+    """The smallest difference that this machine resolves, and where the noise comes from."""
+    if host.noise is None:
+        return []
+    if isinstance(host.noise, str):
+        return [notice("noise", f"not measured: {host.noise}")]
+    seen = host.noise
+    if seen.half_width is None or seen.half_width_few is None:
+        return [notice("noise", f"too few pairs for an interval ({seen.ratio.count})")]
+    needed = seen.pairs_for(GATE_THRESHOLD)
+    text = (
+        f"this machine resolves differences from about {seen.half_width:.1%} with {seen.ratio.count} pairs, "
+        f"{seen.half_width_few:.1%} with {FEW_PAIRS}; `bench gate` with a threshold of {GATE_THRESHOLD:.0%} needs "
+        f"about {needed} pairs or more (a training varies more than one kernel)"
+    )
+    if seen.half_width > COARSE:
+        verdict = problem("noise", text, QUIET)
+    else:
+        verdict = notice("noise", text, QUIET) if seen.half_width > FINE else good("noise", text)
+    return [verdict, good("jitter and drift", sources(seen))]
+
+
+def sources(seen: Noise) -> str:
+    """Where the noise comes from."""
+    parts = [f"jitter {seen.jitter:.1%} within a second"]
+    if seen.drift is not None:
+        parts.append(f"drift {seen.drift:.1%} over {seen.seconds:.0f} s")
+    if seen.meanwhile is not None:
+        parts.append(f"other work took {seen.meanwhile.other_cores:.1f} cores meanwhile")
+        parts.append(f"the hypervisor {seen.meanwhile.stolen:.1%} of all time")
+    return ", ".join(parts)

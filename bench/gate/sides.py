@@ -1,0 +1,150 @@
+"""The two sides of a gate: code, interpreter, and what its `bench run` understands. Driven by command line alone."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.gate.revisions import Revision
+from bench.interpreters import Column, check_has
+from bench.processes import log_tail
+from shared.errors import UserError
+
+HELP_SECONDS = 120.0
+READY = ".gate-ready"  # written last: an environment without it is unfinished
+DEPENDENCIES = ("pyproject.toml", "constraints.txt")
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two."""
+
+    name: str  # "base" or "head"
+    revision: Revision
+    tree: Path
+    python: str  # runs the harness, and the workers where `worker_python` is None
+    worker_python: str | None  # of --base-python or --head-python
+    options: frozenset[str]  # that its `bench run` has
+    results: Path  # what its runs share: stores
+
+    @property
+    def label(self) -> str:
+        """For people."""
+        return self.revision.label if self.worker_python is None else f"{self.revision.label} on {self.worker_python}"
+
+    def environment(self) -> dict[str, str]:
+        """The environment of its `bench run`: its own code before any that is installed."""
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "TWINBENCH_"))}
+        return inherited | {"PYTHONPATH": str(self.tree), "TWINBENCH_RESULTS": str(self.results)}
+
+
+def make_side(
+    name: str, revision: Revision, tree: Path, python: str, named: str | None, frameworks: Sequence[str], results: Path
+) -> Side:
+    """A side that was tried: its `bench run` answers, and the interpreter named for its workers has the frameworks.
+
+    Raises:
+        UserError: not so; with what it said last.
+    """
+    option = f"--{name}-python"
+    worker_python = None
+    if named is not None:
+        try:
+            worker_python = [check_has(named, Column(framework)).path for framework in frameworks][0]
+        except UserError as error:
+            raise UserError(f"{option} {error}") from None
+    side = Side(name, revision, tree, python, worker_python, frozenset(), results)
+    text = _help_of(side)
+    options = frozenset(re.findall(r"--[a-z][a-z-]*", text))
+    if named is not None and not {f"--{framework}-python" for framework in frameworks} <= options:
+        raise UserError(f"{option}: the `bench run` of {revision.label} has no --{frameworks[0]}-python; it is too old")
+    return Side(name, revision, tree, python, worker_python, options, results)
+
+
+def _help_of(side: Side) -> str:
+    """What `bench run --help` says.
+
+    Raises:
+        UserError: it does not run.
+    """
+    told = f"--{side.name} {side.revision.name}: its `bench run` does not start"
+    try:
+        done = subprocess.run(
+            [side.python, "-m", "bench", "run", "--help"], cwd=side.tree, env=side.environment(), capture_output=True,
+            text=True, errors="replace", timeout=HELP_SECONDS, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise UserError(f"{told} ({error})") from None
+    if done.returncode:
+        words = (done.stderr.strip() or f"exit status {done.returncode}").splitlines()[-1]
+        raise UserError(f"{told}: {words}")
+    return done.stdout
+
+
+def dependencies(tree: Path) -> str:
+    """Digest of what a revision asks to be installed, and of this Python.
+
+    Raises:
+        UserError: its pyproject.toml cannot be read.
+    """
+    path = tree / "pyproject.toml"
+    try:
+        project = tomllib.loads(path.read_text(encoding="utf-8"))["project"]
+        asked = [project.get("dependencies", []), project.get("optional-dependencies", {})]
+    except FileNotFoundError:
+        asked = []
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(f"{tree.name}: its pyproject.toml cannot be read ({error})") from None
+    pins = tree / "constraints.txt"
+    text = pins.read_text(encoding="utf-8") if pins.is_file() else ""
+    return hashlib.sha256(repr((asked, text, sys.version)).encode()).hexdigest()[:16]
+
+
+def pythons(trees: Sequence[Path], folder: Path, say: Say) -> list[str]:
+    """The interpreter of each side: this one where both ask for the same packages, else one of their own each.
+
+    Raises:
+        UserError: an environment could not be made.
+    """
+    digests = [dependencies(tree) for tree in trees]
+    if len(set(digests)) == 1:
+        return [sys.executable for _ in trees]
+    say("the revisions ask for different packages: each gets an environment of its own (minutes; kept)")
+    return [_environment(tree, folder / "environments" / digest, say) for tree, digest in zip(trees, digests,
+                                                                                              strict=True)]  # fmt: skip
+
+
+def _environment(tree: Path, path: Path, say: Say) -> str:
+    """The interpreter of an environment that the revision's own `make setup` makes.
+
+    Raises:
+        UserError: it failed; with what it said last.
+    """
+    python = path / "bin" / "python"
+    if (path / READY).exists() and python.exists():
+        return str(python)
+    shutil.rmtree(path, ignore_errors=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    log = path.with_suffix(".log")
+    say(f"make setup VENV={path} (log: {log})")
+    command = ["make", "--no-print-directory", "setup", f"VENV={path}", f"PYTHON={sys.executable}"]
+    with log.open("wb") as output:
+        try:
+            status = subprocess.run(command, cwd=tree, stdin=subprocess.DEVNULL, stdout=output, stderr=output).returncode
+        except FileNotFoundError:
+            raise UserError("make is not installed: `bench gate` sets up a revision's environment with it") from None
+    if status or not python.exists():
+        last = (log_tail(log) or [f"exit status {status}"])[-1]
+        raise UserError(f"{tree.name}: `make setup` of this revision failed: {last} (log: {log})")
+    (path / READY).touch()
+    return str(python)

@@ -1,0 +1,66 @@
+"""What statistics have to say below a table: column against column, what the intervals are, which steps stood out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bench import stats
+from bench.columns import column_name
+from bench.repeats import Row, cell_name, setting_key, throughput_ratio
+
+
+def ratio_lines(rows: Sequence[Row]) -> list[str]:
+    """The throughput of each column over that of the first, where both have a cell of the same settings and replicas.
+
+    "TensorFlow / PyTorch at 1 replica: 0.84 [0.81, 0.87], 8 pairs"
+    """
+    cells: dict[tuple[object, ...], list[Row]] = {}
+    for row in rows:
+        cells.setdefault((*setting_key(row.records[0]), row.records[0].replicas), []).append(row)
+    lines = []
+    for first, *others in cells.values():
+        for other in others:
+            ratio = throughput_ratio(other.records, first.records)
+            if ratio is not None:
+                names = f"{column_name(other.records[0])} / {cell_name(first, rows)}"
+                lines.append(f"{names}: {stats.text(ratio, 2)}, {basis(ratio)}")
+    return lines
+
+
+def basis(ratio: stats.Estimate) -> str:
+    """What a ratio of throughputs rests on."""
+    if ratio.count == 0:
+        return "of the medians: no repeats that ran side by side"
+    return f"{ratio.count} pair{'' if ratio.count == 1 else 's'}"
+
+
+def interval_notes(rows: Sequence[Row]) -> list[str]:
+    """What the brackets are, or what so few repeats could have had for them."""
+    counts = sorted({row.throughput.count for row in rows if row.throughput is not None})
+    needed, lines = stats.fewest(), []
+    if counts and counts[-1] >= needed:
+        lines.append(
+            "[low, high]: 95 % interval over processes; of speedup, efficiency and ratios over pairs of repeats that "
+            "ran side by side"
+        )
+    if counts and counts[0] < needed:
+        few = counts[0]
+        best = f"{100 * stats.attainable_level(few):.0f} % interval at best" if few > 1 else "no interval"
+        lines.append(f"{few} repeat{'' if few == 1 else 's'} of a cell: {best}; --repeats {needed} gives one of 95 %")
+    return lines
+
+
+def outlier_notes(rows: Sequence[Row]) -> list[str]:
+    """The cells some of whose steps stood out, each process held against its own median; throughput includes them."""
+    lines = []
+    for row in rows:
+        steps = [record.step_seconds for record in row.records if record.status == "ok" and record.step_seconds]
+        found = [stats.outlying(each) for each in steps]
+        count, total = sum(each.count for each in found), sum(each.steps for each in found)
+        if count:
+            slow = sum(each.share * sum(seconds) for each, seconds in zip(found, steps, strict=True))
+            share = 100 * slow / sum(map(sum, steps))
+            verb = "is an outlier" if count == 1 else "are outliers"
+            it = "it counts" if count == 1 else "they count"
+            lines.append(f"{cell_name(row, rows)}: {count} of {total} steps {verb} ({share:.0f} % of the time); {it}")
+    return lines

@@ -1,0 +1,37 @@
+"""`bench` whose cells are fakes with a process a rank, quick to see their end; it draws no figures: they cost seconds."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import fake_bench
+from fake_ranks import HARNESS
+
+import bench.plots
+from bench import launch
+from bench.cli import main
+from shared.protocol import Cell
+
+UNGUARDED = "TWINBENCH_CHAOS_UNGUARDED"  # set: the guardian sleeps on, to see that its lack is noticed
+RANKS = Path(__file__).with_name("fake_ranks.py")
+
+
+def ranks_command(cell: Cell, cell_path: Path) -> list[str]:
+    """The fake ranks' command line."""
+    return [sys.executable, str(RANKS), str(cell_path)]
+
+
+if __name__ == "__main__":
+    os.environ[HARNESS] = str(os.getpid())
+    fake_bench.install()
+    if UNGUARDED in os.environ:
+        launch.Guardian.__init__ = lambda self: setattr(self, "variable", {})  # type: ignore[method-assign]
+        launch.Guardian.dismiss = lambda self: None  # type: ignore[method-assign]
+    launch.worker_command = ranks_command  # type: ignore[assignment]
+    launch.POLL_SECONDS = 0.05
+    bench.plots.plot_run = lambda directory, out=None: []  # type: ignore[assignment]
+    main()

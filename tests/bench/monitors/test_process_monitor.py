@@ -1,0 +1,294 @@
+"""A process tree's CPU and memory, the window between two snapshots, and what watching costs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psutil
+import pytest
+from fake_nvml import H200, FakeNvml
+
+from bench.launch import Limits, Outcome, run_cell
+from bench.monitors import monitor as monitor_module
+from bench.monitors.monitor import Monitor, Snapshot, between
+from bench.monitors.processes import MachineTimes, Tree, machine_times
+from bench.monitors.usage import Usage
+from bench.summary import make_record
+from shared.protocol import Cell
+
+# starts a child that burns CPU for a while and is waited for, then says so and sleeps
+BURN = "import time\nend = time.process_time() + {seconds}\nwhile time.process_time() < end: pass\n"
+PARENT = (
+    "import subprocess, sys, time\n"
+    "subprocess.run([sys.executable, '-c', sys.argv[1]], check=True)\n"
+    "print('over', flush=True)\n"
+    "time.sleep(60)\n"
+)
+HOLD = "import sys, time\nblock = bytearray(64 << 20)\nprint('held', flush=True)\ntime.sleep(60)\n"
+
+
+@contextmanager
+def running(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen([sys.executable, "-c", *arguments], stdout=subprocess.PIPE, text=True)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+class Clock:
+    """Time that passes where a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_the_time_of_a_child_that_has_ended_is_its_parents() -> None:
+    with running(PARENT, BURN.format(seconds=0.4)) as process:
+        tree = Tree(process.pid)
+        assert process.stdout is not None and process.stdout.readline() == "over\n"
+        tree.look()
+        # the child's 0.4 s, and two starts of the interpreter
+        assert 0.4 <= tree.cpu_seconds < 2.0
+
+
+def test_the_time_of_a_tree_that_has_ended_is_all_that_was_waited_for() -> None:
+    process = subprocess.Popen([sys.executable, "-c", BURN.format(seconds=0.3)])
+    tree = Tree(process.pid)
+    process.wait()
+    assert tree.look() == 0
+    assert 0.3 <= tree.cpu_seconds < 2.0
+    before = tree.cpu_seconds
+    tree.find()
+    tree.look()
+    assert (tree.members, tree.cpu_seconds) == ({}, before)
+
+
+def test_memory_is_summed_over_the_tree() -> None:
+    with running(HOLD) as process:
+        tree = Tree(process.pid)
+        assert process.stdout is not None and process.stdout.readline() == "held\n"
+        resident = tree.look()
+        assert resident > 64 << 20
+        proportional = tree.proportional()
+        assert proportional is None or 60 << 20 < proportional <= resident
+
+
+def test_a_process_that_is_none_of_the_trees_is_not_in_it() -> None:
+    with running(HOLD) as one, running(HOLD) as other:
+        tree = Tree(one.pid)
+        tree.find()
+        assert one.pid in tree.members
+        assert other.pid not in tree.members
+        assert os.getpid() not in tree.members
+
+
+def test_the_machines_times_only_grow() -> None:
+    first = machine_times()
+    time.sleep(0.05)
+    second = machine_times()
+    assert second.busy >= first.busy > 0
+    assert second.stolen >= first.stolen >= 0
+
+
+def test_what_others_used_is_the_rest() -> None:
+    first = Snapshot(10.0, 5.0, 1.0, MachineTimes(100.0, 3.0))
+    last = Snapshot(20.0, 20.0, 1.25, MachineTimes(123.25, 4.0))
+    figures = between(first, last, [])
+    assert figures == {
+        "window_seconds": 10.0,
+        "cpu_seconds": 15.0,
+        "cores_used": 1.5,
+        "other_cores": pytest.approx(0.8),  # 23.25 s busy, less 15 of the cell and 0.25 of the harness
+        "stolen_cores": pytest.approx(0.1),
+    }
+
+
+@pytest.mark.parametrize(
+    ("machine", "note"),
+    [(None, "does not tell how busy"), (MachineTimes(100.0, 3.0), "does not count its cores' busy time")],
+)
+def test_a_system_that_does_not_count_gives_no_figure_of_others(machine: MachineTimes | None, note: str) -> None:
+    notes: list[str] = []
+    figures = between(Snapshot(10.0, 5.0, 1.0, MachineTimes(100.0, 3.0)), Snapshot(20.0, 20.0, 1.0, machine), notes)
+    assert figures["cores_used"] == 1.5
+    assert "other_cores" not in figures
+    assert note in notes[0]
+
+
+def played(phases: list[tuple[float, str]], driver: Any = None, selectors: tuple[str, ...] = ()) -> Usage:
+    """A monitor of this process's child that is told phases at moments of a fake clock."""
+    clock = Clock()
+    with running(HOLD) as process:
+        monitor = Monitor(process.pid, selectors, driver, clock)
+        for moment, phase in phases:
+            clock.now = 100.0 + moment
+            monitor.look(phase, stepped=phase not in ("start", "build", "warmup"))
+        return monitor.usage()
+
+
+def test_the_window_lies_between_its_two_polls() -> None:
+    usage = played(
+        [(0.25, "build"), (2.0, "warmup"), (5.0, "measure"), (6.5, "measure"), (9.25, "train"), (12.0, "train")]
+    )
+    assert usage.window_seconds == pytest.approx(4.25)
+    assert usage.seconds == 12.0
+    assert usage.cores_used is not None and 0 <= usage.cores_used < 1
+    assert usage.rss_peak is not None and usage.rss_peak > 0
+    assert usage.notes == []
+    assert usage.num_samples == 6
+
+
+def test_a_look_is_taken_once_a_second_and_not_at_every_poll() -> None:
+    usage = played([(0.25 * poll, "train") for poll in range(41)])
+    assert 10 <= usage.num_samples <= 12
+
+
+@pytest.mark.parametrize(
+    ("phases", "note"),
+    [
+        ([(1.0, "warmup"), (2.0, "train")], "no figures of the window: it was not seen"),
+        ([(1.0, "warmup"), (2.0, "measure"), (4.0, "measure")], "no figures of the window: it was not over"),
+    ],
+)
+def test_a_window_that_was_not_seen_has_no_figures(phases: list[tuple[float, str]], note: str) -> None:
+    usage = played(phases)
+    assert (usage.window_seconds, usage.other_cores) == (None, None)
+    assert note in usage.notes
+    assert usage.cpu_seconds_cell is not None
+
+
+def test_the_gpus_of_a_cell_are_in_its_usage() -> None:
+    driver = FakeNvml(H200)
+    usage = played([(1.0, "warmup"), (2.0, "measure"), (4.0, "measure"), (6.0, "train")], driver, ("0",))
+    assert usage.gpus[0].energy == 600.0
+    assert usage.with_samples(100.0).energy_per_1000_samples == pytest.approx(1500.0)
+    assert not driver.is_shut_down, "a driver that was passed in is the caller's"
+
+
+def test_a_gpu_that_fails_in_the_middle_leaves_the_rest_of_the_cell_watched() -> None:
+    class Lost(FakeNvml):
+        def answer(self, function: str, handle: int, name: str) -> Any:
+            if self.asked.get((0, "power"), 0) >= 2:
+                self.lose()
+            return super().answer(function, handle, name)
+
+    usage = played([(1.0, "warmup"), (2.0, "measure"), (4.0, "measure"), (6.0, "train")], Lost(H200), ("0",))
+    assert usage.window_seconds == pytest.approx(4.0)
+    assert usage.cpu_seconds is not None
+    assert usage.gpus[0].energy is None
+    assert len([note for note in usage.notes if "GPU is lost" in note]) == 1
+
+
+def test_a_monitor_that_breaks_says_when_and_hurts_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(self: Tree) -> int:
+        if self.cpu_seconds or monitor_calls:
+            raise RuntimeError("no such answer")
+        monitor_calls.append(1)
+        return 0
+
+    monitor_calls: list[int] = []
+    clock = Clock()
+    with running(HOLD) as process:
+        monkeypatch.setattr(Tree, "look", broken)
+        monitor = Monitor(process.pid, clock=clock)
+        for moment in (3.0, 5.0):
+            clock.now = 100.0 + moment
+            monitor.look("warmup", stepped=False)
+        usage = monitor.usage()
+    assert usage.notes[0] == "the monitor stopped at 3.0 s: RuntimeError: no such answer"
+    assert usage.cpu_seconds is None
+
+
+def test_cells_that_took_turns_claim_nothing_of_the_window() -> None:
+    usage = Usage(seconds=20, window_seconds=9, cpu_seconds=3, cores_used=0.3, other_cores=1.1, rss_peak=5)
+    less = usage.of_turns()
+    assert (less.window_seconds, less.cores_used, less.other_cores, less.disturbance) == (None, None, None, None)
+    assert less.rss_peak == 5
+    assert "cells took turns" in less.notes[0]
+
+
+def test_watching_costs_less_than_a_hundredth_of_a_core() -> None:
+    """CPU time of the sampler, not wall time: other work on the machine does not count. As the poll loop calls it."""
+    clock = Clock()
+    with running(HOLD) as process:
+        monitor = Monitor(process.pid, clock=clock)
+        begin, num_polls = time.thread_time(), 4 * 60
+        for _ in range(num_polls):
+            clock.now += 0.25
+            monitor.look("train", stepped=True)
+        spent = time.thread_time() - begin
+        usage = monitor.usage()
+    share = spent / (num_polls * 0.25)
+    print(f"{100 * share:.3f} % of a core, {usage.num_samples} looks, {len(psutil.pids())} processes on the machine")
+    assert share < 0.01
+    assert usage.sampling_cpu_seconds == pytest.approx(spent, rel=0.5, abs=0.05)
+
+
+def test_a_dear_look_is_taken_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a machine where a look costs 50 ms of CPU there is one in 12.5 s."""
+    spent = [0.0]
+    monkeypatch.setattr(monitor_module.time, "thread_time", lambda: spent[0])
+
+    def dear(self: Tree) -> int:
+        spent[0] += 0.05
+        return 1
+
+    clock = Clock()
+    with running(HOLD) as process:
+        monkeypatch.setattr(Tree, "look", dear)
+        monitor = Monitor(process.pid, clock=clock)
+        for _ in range(4 * 100):
+            clock.now += 0.25
+            monitor.look("start", stepped=False)
+        assert 8 <= monitor.num_samples <= 10
+
+
+CONTEXT = {
+    "run_id": "run", "device_name": "CPU", "data_name": "noise", "data_digest": "0", "certificate": "unverified",
+}  # fmt: skip
+
+
+@pytest.fixture
+def steady_cell(
+    make_cell: Callable[..., Cell], fake_worker: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> Callable[[float], tuple[Cell, Outcome]]:
+    def run(busy: float) -> tuple[Cell, Outcome]:
+        fake_worker("steady")
+        monkeypatch.setenv("FAKE_BUSY", str(busy))
+        monkeypatch.setattr("bench.launch.POLL_SECONDS", 0.25)  # as shipped
+        cell = make_cell("pt", 2)
+        return cell, run_cell(cell, {}, Limits(), lambda progress: None)
+
+    return run
+
+
+def test_a_steady_cell_is_measured_and_the_harness_costs_next_to_nothing(
+    steady_cell: Callable[[float], tuple[Cell, Outcome]],
+) -> None:
+    cell, outcome = steady_cell(2.5)
+    record = make_record(cell, outcome, {}, **CONTEXT)
+    usage = record.usage
+    assert record.status == "ok" and usage is not None
+    print(f"harness {outcome.harness_cpu_seconds:.3f} s of CPU in {outcome.wall_seconds:.1f} s; {usage}")
+    assert usage.window_seconds == pytest.approx(5.0, abs=0.8)
+    # busy for 2.5 s of the 5, if the machine gives it a core
+    assert usage.cpu_seconds is not None and 0.5 < usage.cpu_seconds < 3.0
+    assert usage.cores_used == pytest.approx(usage.cpu_seconds / usage.window_seconds)
+    assert usage.other_cores is not None and usage.other_cores >= 0
+    assert usage.rss_peak is not None and usage.rss_peak > 5 << 20
+    assert usage.gpus == []
+    # the harness and its monitor: under two hundredths of a core, and the monitor under one
+    assert record.harness_cpu_seconds is not None
+    assert record.harness_cpu_seconds < 0.02 * record.wall_seconds
+    assert usage.sampling_cpu_seconds < 0.01 * record.wall_seconds

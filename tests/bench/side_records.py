@@ -1,0 +1,51 @@
+"""Records of two sides, as the workers of both wings write them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from bench.records import Record, write_record
+
+RECORD: dict[str, Any] = {
+    "run_id": "run", "workload": "effnet-b0", "preset": "quick", "spec_hash": "abc", "computation_hash": "c",
+    "arm": "matched", "device": "cpu", "device_name": "Example CPU", "cores_per_replica": 1, "oversubscribed": False,
+    "precision": "fp32", "input_mode": "disk", "epochs": 0, "batch_per_replica": 16, "image_size": 64,
+    "data_name": "synthetic", "data_digest": "d1", "num_parameters": 1, "status": "ok", "certificate": "verified",
+    "started": "2026-01-01T00:00:00Z", "wall_seconds": 1.0, "measured_steps": 30, "warmup_steps": 3,
+    "step_seconds": [0.1, 0.2, 0.3], "time_to_first_step": 2.0, "memory_rss_peak": 2**30, "log": "log",
+}  # fmt: skip
+ALIKE: dict[str, Any] = {
+    "num_parameters": 1, "num_classes": 16, "threads.intra_op": 1, "layout": "channels-last", "precision": "fp32",
+    "tf32": False, "onednn": True, "padding": "same", "norm_rule": "per replica", "loader_workers": 1,
+    "env.MALLOC_MMAP_MAX_": "0", "env.CUDA_VISIBLE_DEVICES": "",
+}  # fmt: skip
+OWN: dict[str, dict[str, Any]] = {
+    "pt": {"version.torch": "2.13.0", "compiled": False},
+    "tf": {"version.tensorflow": "2.21.0", "version.keras": "3.15.1", "compiled": "tf.function"},
+}
+
+
+def make_record(framework: str = "pt", replicas: int = 1, repeat: int = 0, **changes: Any) -> Record:
+    """One record; `settings` are laid over what the wing reports."""
+    alone = replicas == 1
+    placed = {
+        "pt": {"affinity": [0], "reduction": "none" if alone else "gloo mean (DDP)", "env.OMP_NUM_THREADS": "1"},
+        "tf": {"affinity": list(range(replicas)), "reduction": "none" if alone else "one device sum of shares",
+               "env.OMP_NUM_THREADS": str(replicas)},
+    }  # fmt: skip
+    settings = ALIKE | OWN[framework] | placed[framework] | {"weights": f"seeded start {repeat}"}
+    own = {
+        "framework": framework, "replicas": replicas, "repeat": repeat, "seed": repeat, "throughput": 10.0,
+        "settings": settings | changes.pop("settings", {}),
+    }  # fmt: skip
+    content = RECORD | own | changes
+    words = (content.get("variant") or framework, content["arm"], f"r{replicas}", content["input_mode"], repeat)
+    return Record.model_validate({"cell_id": "-".join(map(str, words))} | content)
+
+
+def write_run(directory: Path, *records: Record) -> Path:
+    """A run's directory with some records, of the run that is called after it."""
+    for record in records:
+        write_record(directory, record.model_copy(update={"run_id": directory.name}))
+    return directory

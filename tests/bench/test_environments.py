@@ -1,0 +1,244 @@
+"""`bench env`, with a package index of empty wheels: what it installs, what it locks, what is left when it fails."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from fake_index import make_checkout, make_index, use_index
+
+from bench import environments as there
+from bench.certificates import framework_versions
+from bench.cli import main
+from bench.environments import Environment, environments, environments_directory, held
+from bench.environments.install import create
+from bench.environments.requirements import Requirements, read_requirements
+from bench.interpreters import Column, environment_of, python_of, versions_of
+from bench.plan import Request
+from bench.resolve import choose_interpreters
+from shared.errors import UserError
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheels."""
+    return make_index(tmp_path_factory.mktemp("index") / "wheels")
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project's two files."""
+    return make_checkout(tmp_path_factory.mktemp("project") / "checkout")
+
+
+@pytest.fixture(scope="module")
+def made(
+    tmp_path_factory: pytest.TempPathFactory, index: Path, checkout: Path
+) -> Iterator[tuple[Path, dict[str, Environment], list[str]]]:
+    """A results folder with an environment in the pinned version and one in another; and what was said."""
+    results = tmp_path_factory.mktemp("results")
+    said: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TWINBENCH_RESULTS", str(results))
+        use_index(patch, index)
+        found = {
+            version: create(read_requirements(checkout, "pt", version, False), sys.executable, said.append)[0]
+            for version in ("2.13", "2.12.0")
+        }
+        yield results, found, said
+
+
+@pytest.fixture
+def in_results(made: tuple[Path, dict[str, Environment], list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test sees the environments that were made."""
+    monkeypatch.setenv("TWINBENCH_RESULTS", str(made[0]))
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch, index: Path) -> Callable[[Requirements], list[str]]:
+    """Makes an environment in the test's own folder; returns what was said."""
+    use_index(monkeypatch, index)
+
+    def make(requirements: Requirements) -> list[str]:
+        said: list[str] = []
+        create(requirements, sys.executable, said.append)
+        return said
+
+    return make
+
+
+def lock_of(environment: Environment) -> list[str]:
+    return (environment.path / "requirements.lock").read_text().splitlines()
+
+
+@pytest.mark.usefixtures("in_results")
+def test_the_pinned_version_has_every_pin(made: tuple[Path, dict[str, Environment], list[str]]) -> None:
+    environment = made[1]["2.13"]
+    assert (environment.name, environment.version, environment.pinned) == ("pt-2.13.0", "2.13.0+cpu", True)
+    assert environment.build == "cpu"
+    head, *pins = lock_of(environment)
+    assert "pt-2.13.0" in head
+    ours = [pin for pin in pins if not pin.startswith("setuptools")]
+    assert ours == ["fakebase==1.1.0", "fakehub==1.0", "fakelib==3.0", "torch==2.13.0+cpu"]
+
+
+@pytest.mark.usefixtures("in_results")
+def test_another_version_keeps_what_it_brought(made: tuple[Path, dict[str, Environment], list[str]]) -> None:
+    environment = made[1]["2.12.0"]
+    assert (environment.name, environment.pinned, environment.build) == ("pt-2.12.0", False, "cuda")
+    pins = {pin for pin in lock_of(environment) if not pin.startswith(("setuptools", "#"))}
+    # the pin of fakelib contradicts this torch; fakehub follows the framework; fakebase is ours
+    assert pins == {"torch==2.12.0", "fakelib==2.0", "nvidia-cublas==13.0", "fakehub==1.5", "fakebase==1.1.0"}
+
+
+@pytest.mark.usefixtures("in_results")
+def test_it_is_another_interpreter_with_one_framework(made: tuple[Path, dict[str, Environment], list[str]]) -> None:
+    python = made[1]["2.12.0"].python
+    assert versions_of(python) == {"torch": "2.12.0", "tensorflow": None, "keras": None}
+    assert framework_versions({"pt": python, "tf": None})["torch"] == "2.12.0"
+    assert framework_versions({"pt": None, "tf": python})["tensorflow"] is None
+
+
+@pytest.mark.usefixtures("in_results")
+def test_which_column_takes_which(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [each.name for each in environments("pt")] == ["pt-2.13.0", "pt-2.12.0"]
+    assert environments("tf") == []
+    found = [environment_of(Column("pt", version)) for version in (None, "2.12", "2", "2.11")]
+    assert [each and each.name for each in found] == ["pt-2.13.0", "pt-2.12.0", "pt-2.13.0", None]
+    assert python_of("pt") == found[0].python if found[0] else None
+    assert python_of("tf") == sys.executable
+    # one in another version than the pinned comes in only where this interpreter has none
+    monkeypatch.setattr(there, "read", lambda path: made_in(path) if path.name == "pt-2.12.0" else None)
+    assert environment_of(Column("pt")) is None
+    monkeypatch.setattr("bench.interpreters.versions_of", lambda python: {"torch": None})
+    other = environment_of(Column("pt"))
+    assert other is not None
+    assert other.name == "pt-2.12.0"
+
+
+def made_in(path: Path) -> Environment:
+    return Environment(path.name, "pt", "2.12.0", "3.11.7", "cuda", False, 1.0, "")
+
+
+@pytest.mark.usefixtures("in_results")
+def test_columns_of_a_request() -> None:
+    first, second = choose_interpreters(Request(frameworks=("pt@2.13", "pt@2.12")))
+    assert first.text() == "pt@2.13: torch 2.13.0+cpu of the environment pt-2.13.0"
+    assert second.python is not None
+    assert second.python.endswith("pt-2.12.0/bin/python")
+    with pytest.raises(UserError, match=r"pt and pt@2.13 are the same, torch 2.13.0\+cpu"):
+        choose_interpreters(Request(frameworks=("pt", "pt@2.13")))
+    with pytest.raises(UserError, match=r"pt@2.11: no torch 2.11 here .*`bench env create pt --version 2.11`"):
+        choose_interpreters(Request(frameworks=("pt@2.11",)))
+
+
+def test_progress_and_making_it_twice(
+    made: tuple[Path, dict[str, Environment], list[str]], in_results: None, checkout: Path
+) -> None:
+    assert [line[:3] for line in made[2] if line[1] == "/"] == ["1/4", "2/4", "3/4", "4/4"] * 2
+    again = create(read_requirements(checkout, "pt", None, False), sys.executable, lambda text: None)
+    assert again == (made[1]["2.13"], False)
+
+
+def test_a_version_that_does_not_exist(quick: Callable[[Requirements], list[str]], checkout: Path) -> None:
+    with pytest.raises(UserError, match=r"pt-9\.9\.0 could not be made: ERROR: No matching .* torch==9\.9\.0 \(log:"):
+        quick(read_requirements(checkout, "pt", "9.9", False))
+    assert environments() == []
+    assert not (environments_directory() / "pt-9.9.0").exists()
+    log = (environments_directory() / "pt-9.9.0.log").read_text()
+    assert "No matching distribution" in log
+
+
+def test_an_unfinished_one_is_made_anew(quick: Callable[[Requirements], list[str]], checkout: Path) -> None:
+    remnant = environments_directory() / "pt-2.13.0" / "bin" / "python"
+    remnant.parent.mkdir(parents=True)
+    remnant.write_text("half of it")
+    assert environments() == []
+    said = quick(read_requirements(checkout, "pt", None, False))
+    assert said[0] == "pt-2.13.0: unfinished; it is made anew"
+    (made_anew,) = environments()
+    assert versions_of(made_anew.python)["torch"] == "2.13.0+cpu"
+
+
+def test_an_interrupt_leaves_nothing_unfinished(
+    quick: Callable[[Requirements], list[str]], checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(pip: object) -> list[str]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("bench.environments.install.frozen", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        quick(read_requirements(checkout, "pt", None, False))
+    assert not (environments_directory() / "pt-2.13.0").exists()
+
+
+@pytest.mark.parametrize(
+    ("framework", "version", "cuda", "name", "first"),
+    [
+        ("pt", None, False, "pt-2.13.0", "torch==2.13.0"),
+        ("pt", "2.12.1+cpu", False, "pt-2.12.1+cpu", "torch==2.12.1+cpu"),
+        ("pt", "2.14.0rc1", True, "pt-2.14.0rc1", "torch==2.14.0rc1"),
+        ("tf", "2.20", False, "tf-2.20.0", "tensorflow==2.20.0"),
+        ("tf", None, True, "tf-2.21.0", "tensorflow[and-cuda]==2.21.0"),
+    ],
+)
+def test_what_is_asked_for_by_its_exact_version(
+    checkout: Path, framework: str, version: str | None, cuda: bool, name: str, first: str
+) -> None:
+    requirements = read_requirements(checkout, framework, version, cuda)
+    assert (requirements.name, requirements.first) == (name, first)
+    assert requirements.is_pinned_version is (version is None)
+
+
+@pytest.fixture
+def bench(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Runs `bench env` with arguments; returns exit code, standard output and the last line of standard error."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as left:
+            main(["env", *arguments])
+        captured = capsys.readouterr()
+        assert "Traceback" not in captured.err
+        return int(left.value.code or 0), captured.out, (captured.err.splitlines() or [""])[-1]
+
+    return run
+
+
+def test_list_and_remove(bench: Callable[..., tuple[int, str, str]], results: Path) -> None:
+    assert "no environment: `bench env create pt`" in bench("list")[1]
+    made_by_hand = made_in(environments_directory() / "pt-2.12.0")
+    python = Path(made_by_hand.python)
+    python.parent.mkdir(parents=True)
+    python.symlink_to(sys.executable)
+    assert "pt-2.12.0        unfinished" in bench("list")[1]
+    (made_by_hand.path / ".ready").write_text(made_by_hand.to_json())
+    assert environments() == [made_by_hand]
+    assert "2.12.0           cuda" in bench("list")[1]
+    with held("pt-2.12.0"):
+        code, _, line = bench("remove", "pt-2.12.0")
+        assert (code, line) == (2, "bench: error: pt-2.12.0: another `bench env` is at work on it; wait for it")
+    assert bench("remove", "pt-2.12.0")[0] == 0
+    assert environments() == []
+    shutil.rmtree(results)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (["create", "jax"], ["'jax'", "'pt', 'tf'"]),
+        (["create", "pt", "--version", "new"], ["--version new", "2.13.0"]),
+        (["create", "pt", "--python", "no/such/python"], ["no/such/python", "no such interpreter"]),
+        (["remove", "pt-1.0"], ["pt-1.0", "there are none"]),
+        (["remove", "../.."], ["no environment of that name"]),
+    ],
+)
+def test_what_a_user_gets_wrong(
+    bench: Callable[..., tuple[int, str, str]], arguments: list[str], parts: list[str]
+) -> None:
+    code, _, line = bench(*arguments)
+    assert code == 2
+    assert line.startswith("bench: error: ")
+    assert all(part in line for part in parts), line
