@@ -201,7 +201,9 @@ def ensure_certificate(plan: Plan, say: Callable[[str], None]) -> bool:
     return True
 
 
-def finish(directory: RunDirectory, records: list[Record], say: Callable[[str], None]) -> list[Path]:
+def finish(
+    directory: RunDirectory, records: list[Record], say: Callable[[str], None], figures: bool = True
+) -> list[Path]:
     """Write the tables and draw the plots; a plot that fails loses nothing of the run.
 
     Returns:
@@ -215,6 +217,8 @@ def finish(directory: RunDirectory, records: list[Record], say: Callable[[str], 
         with suppress(OSError):
             latest.unlink(missing_ok=True)
             latest.symlink_to(directory.path.name)
+    if not figures:
+        return []
     try:
         from bench.plots import plot_run
 

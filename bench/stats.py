@@ -169,6 +169,7 @@ def walsh_averages(values: Floats) -> Floats:
     return np.sort((values[..., first] + values[..., second]) / 2, axis=-1)
 
 
+@cache
 def nearest_rank(count: int, level: float) -> int | None:
     """Which Walsh average from either end bounds the interval whose exact level is nearest to the one asked for.
 

@@ -6,6 +6,8 @@ import statistics
 from collections.abc import Sequence
 
 from bench import fairness
+from bench.attribution.cells import tabled
+from bench.attribution.show import markdown as attribution_markdown
 from bench.columns import column_name
 from bench.monitors.exclusive import disturbance_text
 from bench.plots.caption import device, input_shape, versions
@@ -140,10 +142,11 @@ def notes(records: Sequence[Record]) -> list[str]:
 
 def markdown(records: Sequence[Record]) -> str:
     """The table, column against column, its caption and its notes as Markdown."""
-    found, records = attribution.markdown(records), tabled(records)
+    attribution, records = attribution_markdown(records), tabled(records)
     body = [list(COLUMNS), ["---"] * len(COLUMNS), *(cells_of(row) for row in rows(records))]
     table = "\n".join("| " + " | ".join(cell.replace("|", "/") for cell in line) + " |" for line in body)
     parts = [table, *ratio_lines(rows(records)), caption(records), *(f"- {note}" for note in notes(records))]
+    parts += [attribution] if attribution else []
     return "\n\n".join([*parts, fairness.markdown(fairness.diff(records))])
 
 

@@ -6,6 +6,8 @@ with the other wing; it shows what a user of the library gets.
 
 from __future__ import annotations
 
+from importlib.metadata import version
+
 import torch
 from torch import Tensor, nn
 
@@ -13,6 +15,12 @@ from pt_impl.native_text import NativeTextNetwork
 from shared.efficientnet import HEAD_CHANNELS, SCALING, round_channels
 from shared.protocol import Cell
 from shared.spec import TextWorkload
+
+SETTINGS = {
+    "version.transformers": version("transformers"),
+    "norm_rule": "transformers', as shipped",
+    "padding": "transformers', as shipped",
+}
 
 
 class NativeNetwork(nn.Module):

@@ -131,7 +131,7 @@ class Wing:
             "denormals": "computed with" if float((torch.full((64,), DENORMAL) * 1.0).max()) else "flushed to zero",
             "cudnn.benchmark": torch.backends.cudnn.benchmark if cuda else False,
             "processes": "one a replica",
-            "reduction": ("nccl" if cuda else "gloo") + " mean (DDP)" if self.group.count > 1 else "none",
+            "reduction": ("nccl" if cuda else "gloo") + " mean (DDP)" if self.step.exchange else "none",
             **self.family_settings(),
             "loader_workers": self.cell.loader_workers,
             "loader": "processes of a fork server, batches pinned" if cuda else "processes of a fork server",
@@ -145,6 +145,8 @@ class Wing:
             return native_text.SETTINGS
         if isinstance(self.cell.workload, TextWorkload):
             return {"attention": "scaled_dot_product_attention", "gelu": "exact"}
+        if self.cell.arm == "native":
+            return native.SETTINGS
         return {
             "norm_rule": "per replica, unbiased running variance; evaluated with replica 0's",
             "padding": "same (TensorFlow's rule)",

@@ -20,8 +20,12 @@ BYE = "bye"
 class Turns:
     """A rank's end of it. Where nobody takes turns, and on all ranks but the first, nothing is asked."""
 
-    def __init__(self, rank: int) -> None:
-        folder = os.environ.get(VARIABLE)
+    def __init__(self, rank: int, folder: str | None = None) -> None:
+        """
+        Args:
+            folder: of the pipes; None: the one that TWINBENCH_TURNS names, if any.
+        """
+        folder = folder or os.environ.get(VARIABLE)
         self.taken = bool(folder)  # the same on every rank
         self._ask: TextIO | None = None
         if folder and rank == 0:

@@ -18,6 +18,7 @@ import tiny_text
 from bench.launch import worker_command
 from shared.batches import TrainBatches
 from shared.networks import architecture_of
+from shared.parts import PARTS, ROUNDS
 from shared.protocol import Cell, read_events
 from shared.store import SPLITS, Store
 from shared.weights import load_weights, save_weights
@@ -86,6 +87,8 @@ def finished(noise: Store, tmp_path_factory: pytest.TempPathFactory) -> Finished
         "pt-bf16": {"precision": "bf16", "input_mode": "device", "epochs": 0},
         "tf-bf16": {"precision": "bf16", "input_mode": "memory", "loader_workers": 0, "epochs": 0},
     }
+    parts = {"input_mode": "device", "epochs": 0, "replicas": 2, "exchange": False, "parts": True}
+    kinds |= {"pt-parts": parts, "tf-parts": parts}
     cells = {name: tiny.make_cell(folder / name, noise.path, name[:2], **kind) for name, kind in kinds.items()}
     run_all(cells)
     return {name: (cell, read_events(cell.events_path(0))) for name, cell in cells.items()}
@@ -136,6 +139,19 @@ def test_other_arms_and_precisions_run(finished: Finished, name: str) -> None:
     assert len(of(events, "step")) == 3
     assert len(of(events, "window")) == 1
     assert of(events, "settings")[0]["precision"] == cell.precision
+    assert events[-1]["event"] == "done"
+
+
+@pytest.mark.parametrize("framework", ["pt", "tf"])
+def test_the_parts_of_a_step_are_timed_without_an_exchange(finished: Finished, framework: str) -> None:
+    _, events = finished[f"{framework}-parts"]
+    [settings], [window], [parts] = (of(events, name) for name in ("settings", "window", "parts"))
+    assert settings["reduction"] == "none"
+    assert window["samples"] == 2 * 2 * (1 if framework == "pt" else 2)  # of this process's replicas
+    assert set(parts["seconds"]) == set(PARTS)
+    assert all(len(seconds) == ROUNDS and min(seconds) > 0 for seconds in parts["seconds"].values())
+    typical = {part: float(np.median(seconds)) for part, seconds in parts["seconds"].items()}
+    assert typical["copy"] < typical["forward_backward"] > typical["optimizer"]
     assert events[-1]["event"] == "done"
 
 

@@ -6,12 +6,20 @@ promises nothing about equality with the other wing; it shows what a user of the
 
 from __future__ import annotations
 
+from importlib.metadata import version
+
 import tensorflow as tf
 
 from shared.efficientnet import B0_STAGES, HEAD_CHANNELS, SCALING, SQUEEZE_RATIO, round_channels
 from shared.protocol import Cell
 from shared.spec import TextWorkload
 from tf_impl.native_text import NativeTextNetwork
+
+SETTINGS = {
+    "version.keras_cv": version("keras-cv"),
+    "norm_rule": "keras_cv's, as shipped",
+    "padding": "keras_cv's, as shipped",
+}
 
 
 class NativeNetwork(tf.Module):

@@ -136,7 +136,7 @@ class Wing:
             "denormals": "computed with" if float(tf.reduce_max(tf.fill([64], DENORMAL) * 1.0)) else "flushed to zero",
             "cudnn.benchmark": os.environ.get("TF_CUDNN_USE_AUTOTUNE", "1") == "1" if cuda else False,
             "processes": "one for all replicas",
-            "reduction": ("nccl" if cuda else "one device") + " sum of shares" if self.group.count > 1 else "none",
+            "reduction": ("nccl" if cuda else "one device") + " sum of shares" if self.step.exchange else "none",
             **self.family_settings(),
             "loader_workers": self.cell.loader_workers,
             "loader": "threads of tf.data",
@@ -150,6 +150,8 @@ class Wing:
             return native_text.SETTINGS
         if isinstance(self.cell.workload, TextWorkload):
             return {"attention": "matrix products and softmax", "gelu": "exact"}
+        if self.cell.arm == "native":
+            return native.SETTINGS
         return {
             "norm_rule": "per replica, unbiased running variance; evaluated with replica 0's",
             "padding": "same (TensorFlow's rule)",

@@ -1,4 +1,4 @@
-"""The cells of `bench run --attribute`: what is run in place of each plain cell, and which records are of such a run."""
+"""The cells of `bench run --attribute`: what is run in place of a plain cell, and which records are of such a run."""
 
 from __future__ import annotations
 
@@ -104,7 +104,5 @@ def tabled(records: Sequence[Record]) -> list[Record]:
     """The records that a plain table shows: of an attribution those with the whole pipeline, and what failed."""
     runs = attribution_runs(records)
     return [
-        record
-        for record in records
-        if record.run_id not in runs or (record.exchange and record.input_mode == "disk")
+        record for record in records if record.run_id not in runs or (record.exchange and record.input_mode == "disk")
     ]

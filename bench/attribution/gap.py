@@ -127,7 +127,7 @@ def sentence(gap: Gap) -> str:
     )
     if gap.is_shown is False:
         return f"{head}: the {milliseconds(between)} ms between them cannot be told from 0{apart(gap)}."
-    shares = []
+    shares: list[str] = []
     for group, parts in GROUPS.items():
         if group == "communication" and replicas == 1:
             continue  # there is none

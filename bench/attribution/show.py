@@ -58,8 +58,8 @@ def notes(records: Sequence[Record], splits: Sequence[Split]) -> list[str]:
     if counts and counts[0] < stats.fewest():
         lines.append(f"{counts[0]} repeat{'' if counts[0] == 1 else 's'}: no interval; {stats.fewest()} give one")
     lines += [
-        f"(!) {split.name} at {counted(split.replicas)}: {percent(split.unexplained_share)} of the step is unexplained: "
-        "its parts by themselves do not add up to it"
+        f"(!) {split.name} at {counted(split.replicas)}: {percent(split.unexplained_share)} of the step is "
+        "unexplained: its parts by themselves do not add up to it"
         for split in splits
         if not split.is_explained
     ]
@@ -144,13 +144,14 @@ def print_attribution(records: Sequence[Record]) -> None:
     console = Console()
     if not console.is_terminal:
         console = Console(width=200)
-    for (head, *body), there in tables_of(splits, found):
+    for table, there in tables_of(splits, found):
         if there:
+            head, *body = table
             grid = Grid(pad_edge=False)
             for position, column in enumerate(head):
                 grid.add_column(column, justify="right" if position else "left", overflow="fold")
-            for line in body:
-                grid.add_row(*line)
+            for cells in body:
+                grid.add_row(*cells)
             console.print(grid)
     for line in [*(sentence(gap) for gap in found), *(notes(own, splits) if own else [])]:
         console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -23,6 +23,7 @@ COMMANDS = {
     "accuracy": "Score image model, text model and their ensemble over random splits.",
     "verify": "Prove that both frameworks run the same computation.",
     "compare": "Hold two runs against each other: figures, settings, environments.",
+    "gate": "Fail where a revision trains slower than another: for CI.",
     "plot": "Draw the figures of one or more runs from their records.",
     "data": "Prepare, describe and check stores of pages.",
     "baseline": "Score a store's text with linear models, what a network has to beat.",

@@ -14,7 +14,7 @@ from bench.locations import results_directory
 from shared.errors import UserError
 
 # what may be said anew when a run is resumed; everything else is in its run.json
-RESUME_OPTIONS = {"resume", "timeout", "exclusive", "dry_run"}
+RESUME_OPTIONS = {"resume", "timeout", "exclusive", "dry_run", "figures"}
 ATTRIBUTION_REPEATS = 7  # each in fresh processes; from five on there are intervals
 
 
@@ -50,6 +50,7 @@ ATTRIBUTION_REPEATS = 7  # each in fresh processes; from five on there are inter
 @click.option("--out", type=click.Path(path_type=Path), help="Default: a new folder under results/runs.")
 @click.option("--resume", type=click.Path(path_type=Path), metavar="DIR", help="Finish a run; its settings hold.")
 @click.option("--verify", is_flag=True, help="Run the equality ladder first where no certificate holds.")
+@click.option("--figures/--no-figures", default=True, help="Draw the plots at the end.")
 @click.option("--dry-run", is_flag=True, help="Print the plan; start nothing, write nothing.")
 @click.pass_context
 def command(ctx: click.Context, **settings: Any) -> int:
@@ -66,7 +67,7 @@ def command(ctx: click.Context, **settings: Any) -> int:
     typed = {name for name in ctx.params if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT}
     if extra := sorted(typed - RESUME_OPTIONS):
         raise UserError(f"--resume takes the run's own settings: leave out {', '.join(map(option_name, extra))}")
-    return run_again(resume, settings["timeout"], settings["dry_run"], settings["exclusive"])
+    return run_again(resume, settings["timeout"], settings["dry_run"], settings["exclusive"], settings["figures"])
 
 
 def option_name(parameter: str) -> str:
@@ -83,6 +84,7 @@ def run_new(settings: dict[str, Any]) -> int:
 
     out: Path | None = settings.pop("out")
     exclusive: bool = settings.pop("exclusive")
+    figures: bool = settings.pop("figures")
     verify, dry_run, framework = settings.pop("verify"), settings.pop("dry_run"), settings.pop("framework")
     request = Request(frameworks=framework, **settings)
     reporter = ConsoleReporter()
@@ -97,10 +99,10 @@ def run_new(settings: dict[str, Any]) -> int:
         if verify and request.arm == "matched" and not ensure_certificate(plan, reporter.message):
             reporter.message("the equality ladder broke: nothing was timed; `bench verify` shows which rung")
             return 1
-        return run_plan(plan, directory, reporter, None, exclusive)
+        return run_plan(plan, directory, reporter, None, exclusive, figures)
 
 
-def run_again(path: Path, timeout: float | None, dry_run: bool, exclusive: bool) -> int:
+def run_again(path: Path, timeout: float | None, dry_run: bool, exclusive: bool, figures: bool) -> int:
     """Run what is left of a run; the exit code."""
     from bench.progress import ConsoleReporter
     from bench.run import finished_cells, resume_run
@@ -115,15 +117,15 @@ def run_again(path: Path, timeout: float | None, dry_run: bool, exclusive: bool)
             return 0
         if open_store(plan.pages.path, checksums=None).digest != plan.pages.digest:
             raise UserError(f"{plan.pages.path}: not the pages this run began with; start a new run")
-        return run_plan(plan, directory, ConsoleReporter(), timeout, exclusive)
+        return run_plan(plan, directory, ConsoleReporter(), timeout, exclusive, figures)
 
 
-def run_plan(plan: Any, directory: Any, reporter: Any, timeout: float | None, exclusive: bool) -> int:
+def run_plan(plan: Any, directory: Any, reporter: Any, timeout: float | None, exclusive: bool, figures: bool) -> int:
     """Run the cells, print the table, draw the plots; 0 where all cells are ok, else 1."""
-    from bench.expected import earlier_records, expected
-    from bench.fairness import diff, verdict_line
     from bench.attribution.cells import tabled
     from bench.attribution.show import print_attribution
+    from bench.expected import earlier_records, expected
+    from bench.fairness import diff, verdict_line
     from bench.run import execute, finish
     from bench.tables import print_table
 
@@ -138,9 +140,9 @@ def run_plan(plan: Any, directory: Any, reporter: Any, timeout: float | None, ex
     records = execute(plan, directory, reporter, timeout, exclusive)
     print_table(records)
     print_attribution(records)
-    figures = finish(directory, records, reporter.message)
+    drawn = finish(directory, records, reporter.message, figures)
     click.echo(f"{verdict_line(diff(tabled(records)))}; see {directory.path / 'summary.md'}")
-    for path in figures:
+    for path in drawn:
         click.echo(path)
     click.echo(f"records: {directory.path / 'records'}")
     return 0 if all(record.status == "ok" for record in records) else 1

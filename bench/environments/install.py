@@ -24,13 +24,14 @@ from bench.environments import (
     log_path,
     read,
 )
-from bench.environments.requirements import Requirements
+from bench.environments.requirements import Requirements, normalised
 from bench.interpreters import MODULES, inspect
 from bench.records import write_atomically
 from shared.errors import UserError
 
 Say = Callable[[str], None]
 
+VENV = ("-m", "venv")
 SIGN_OF_LIFE_SECONDS = 20.0  # between two lines while pip works
 LAST_WORDS = 300
 CUDA_LIBRARIES = "nvidia-cu"  # what distributions of CUDA libraries are called: nvidia-cublas, nvidia-cudnn-cu13, ...
@@ -74,9 +75,8 @@ def install(requirements: Requirements, python: str, path: Path, say: Say) -> En
     begin = time.monotonic()
     work = Step(log_path(path.name), say)
     say(f"1/4 virtual environment {path.name} of Python {inspect(python).python_version}")
-    work([python, "-m", "venv", str(path)])
-    # isolated: what the user's PYTHONPATH or home holds is not in this environment
-    pip = [str(path / "bin" / "python"), "-I", "-m", "pip", "--disable-pip-version-check", "--no-input"]
+    work([python, *VENV, str(path)])
+    pip = pip_of(path)
     get = [*pip, "install", "--progress-bar", "off", "-c", str(constraints := path / "constraints.txt")]
     say(f"2/4 {requirements.first} (minutes)")
     write_atomically(constraints, lines(requirements.constraints() if requirements.is_pinned_version else []))
@@ -92,7 +92,7 @@ def install(requirements: Requirements, python: str, path: Path, say: Say) -> En
         framework=requirements.framework,
         version=version_in(installed, MODULES[requirements.framework][0]),
         python_version=inspect(python).python_version,
-        build="cuda" if any(line.startswith(CUDA_LIBRARIES) for line in installed) else "cpu",
+        build="cuda" if any(normalised(line).startswith(CUDA_LIBRARIES) for line in installed) else "cpu",
         pinned=requirements.is_pinned_version,
         seconds=round(time.monotonic() - begin, 1),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -147,6 +147,11 @@ class Step:
         """The lines of the log."""
         text = self.log.read_text(encoding="utf-8", errors="replace")
         return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def pip_of(path: Path) -> list[str]:
+    """An environment's pip; isolated: what the user's PYTHONPATH or home holds is not in this environment."""
+    return [str(path / "bin" / "python"), "-I", "-m", "pip", "--disable-pip-version-check", "--no-input"]
 
 
 def frozen(pip: Sequence[str]) -> list[str]:

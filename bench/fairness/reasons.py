@@ -17,8 +17,8 @@ Condition = Callable[[Sequence[Sight]], bool]
 # a difference here means that the sides did not do the same work, or not in the same surroundings
 MUST_BE_EQUAL = (
     "precision", "tf32", "padding", "norm_rule", "gelu", "weights", "num_parameters", "num_classes", "loader_workers",
-    "affinity", "seed", "measured_steps", "deterministic", "env.MALLOC_*", "env.LD_PRELOAD", "env.GLIBC_TUNABLES",
-    "env.NVIDIA_TF32_OVERRIDE",
+    "prefetch", "affinity", "seed", "measured_steps", "deterministic", "env.MALLOC_*", "env.LD_PRELOAD",
+    "env.GLIBC_TUNABLES", "env.NVIDIA_TF32_OVERRIDE",
 )  # fmt: skip
 # of these the native arm takes whatever a framework's library brings
 LIBRARYS_OWN = ("padding", "norm_rule", "gelu", "attention", "num_parameters", "tokenizer")
@@ -142,19 +142,14 @@ REASONS = (
            between(pt=text_with("channels"), tf=text_with("channels"))),
     Reason("onednn", "whether the build brings oneDNN's kernels: a property of the framework as it ships",
            between(pt=anything, tf=anything)),
-    Reason("blas", "the library of matrix products that the framework ships with", between(pt=anything, tf=anything)),
-    Reason("denormals", "known effect: TensorFlow flushes denormal numbers to zero, PyTorch does not unless told; it "
-           "costs PyTorch time only where weights or gradients get that small",
-           between(pt=anything, tf=anything)),
-    Reason("prefetch", "each framework's own way to read ahead; `wait_seconds` of the records tell whether a "
-           "step waited", between(pt=anything, tf=anything)),
-    Reason("start_method", "PyTorch's loader has processes, tf.data has threads", between(pt=anything, tf=anything)),
-    Reason("start_method", "PyTorch's loader has processes, tf.data has threads: only processes are started",
-           alone("pt")),
-    Reason("cudnn.benchmark", "PyTorch's switch; TensorFlow tries cuDNN's algorithms by default, before the window",
-           alone("pt")),
-    Reason("cudnn.benchmark", "PyTorch's switch; TensorFlow tries cuDNN's algorithms by default, before the window",
-           between(pt=anything, tf=anything)),
+    Reason("denormals", "known effect: TensorFlow flushes denormal numbers to zero, PyTorch computes with them unless "
+           "told otherwise, slowly; felt only where weights or gradients get that small",
+           between(pt=text_with("computed with"), tf=text_with("flushed"))),
+    Reason("processes", "DistributedDataParallel has a process a replica, MirroredStrategy one for all",
+           between(pt=text_with("one a replica"), tf=text_with("one for all"))),
+    Reason("loader", "each framework's own loader: PyTorch's workers are processes, those of tf.data threads; "
+           "`wait_seconds` of the records tell whether a step waited",
+           between(pt=text_with("processes"), tf=text_with("threads"))),
     Reason("tokenizer", "native arm: each framework's own tokeniser", between(pt=anything, tf=anything)),
     Reason("warmup_steps", "the warm-up lasts until the step time stands still, so the windows begin at other "
            "batches; of texts these have other widths, which samples/s feels and tokens/s less", always),

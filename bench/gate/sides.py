@@ -60,7 +60,8 @@ def make_side(
     worker_python = None
     if named is not None:
         try:
-            worker_python = [check_has(named, Column(framework)).path for framework in frameworks][0]
+            for framework in frameworks:
+                worker_python = check_has(named, Column(framework)).path
         except UserError as error:
             raise UserError(f"{option} {error}") from None
     side = Side(name, revision, tree, python, worker_python, frozenset(), results)
@@ -140,11 +141,11 @@ def _environment(tree: Path, path: Path, say: Say) -> str:
     command = ["make", "--no-print-directory", "setup", f"VENV={path}", f"PYTHON={sys.executable}"]
     with log.open("wb") as output:
         try:
-            status = subprocess.run(command, cwd=tree, stdin=subprocess.DEVNULL, stdout=output, stderr=output).returncode
+            done = subprocess.run(command, cwd=tree, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
         except FileNotFoundError:
             raise UserError("make is not installed: `bench gate` sets up a revision's environment with it") from None
-    if status or not python.exists():
-        last = (log_tail(log) or [f"exit status {status}"])[-1]
+    if done.returncode or not python.exists():
+        last = (log_tail(log) or [f"exit status {done.returncode}"])[-1]
         raise UserError(f"{tree.name}: `make setup` of this revision failed: {last} (log: {log})")
     (path / READY).touch()
     return str(python)

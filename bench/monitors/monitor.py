@@ -126,8 +126,8 @@ class Monitor:
         own = set(self.tree.members)
         for gpu in self.gpus:
             gpu.sample(now, own, begin, end)
-        # dear for the cell: never inside the window, nor just before it
-        if changed and phase != WINDOW:
+        # dear, for the cell too: never inside the window, nor before a step has been taken and memory with it
+        if changed and stepped and phase != WINDOW:
             proportional = self.tree.proportional()
             self.pss_peak = max(proportional or 0, self.pss_peak or 0) or None
         self.phase, self.stepped = phase, stepped

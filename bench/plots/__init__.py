@@ -30,13 +30,16 @@ def plot_records(records: Sequence[Record], out: Path, formats: Sequence[str] = 
 
     With more than one group the group is part of the files' names. The accuracy figure is drawn only where a record
     has an accuracy or was asked for one, the comparison with published systems where one has an accuracy and the
-    published figures are there (an installed package has none).
+    published figures are there (an installed package has none). Attributions have a figure of their own and stand in no
+    other: their cells took turns.
 
     Raises:
         UserError: no records, or a folder that cannot be written.
     """
     # matplotlib takes most of a second to import: only who draws pays for it
+    from bench.attribution.cells import plain
     from bench.papers import PAPERS, read_papers
+    from bench.plots.attribution import attribution_figures
     from bench.plots.bars import accuracy_figure, throughput_figure
     from bench.plots.comparison import comparison_figure
     from bench.plots.frame import group_records
@@ -49,7 +52,7 @@ def plot_records(records: Sequence[Record], out: Path, formats: Sequence[str] = 
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"{out}: cannot make this folder for the figures ({error.strerror}); name another") from None
-    groups = group_records(records)
+    groups = group_records(plain(records))
     paths = []
     for group in groups:
         figures = {
@@ -65,4 +68,8 @@ def plot_records(records: Sequence[Record], out: Path, formats: Sequence[str] = 
         for name, figure in figures.items():
             stem = f"{name}-{group.slug}" if len(groups) > 1 else name
             paths += [save(figure, out / f"{stem}.{suffix}") for suffix in formats]
+    attributions = attribution_figures(records)
+    for slug, figure in attributions:
+        stem = f"attribution-{slug}" if len(attributions) > 1 else "attribution"
+        paths += [save(figure, out / f"{stem}.{suffix}") for suffix in formats]
     return paths

@@ -1,13 +1,17 @@
-"""A checkout with few requirements, and wheels of distributions that hold nothing: pip installs them without a network."""
+"""A checkout with few requirements, and wheels that hold nothing but a name: pip installs them without a network."""
 
 from __future__ import annotations
 
+import sys
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from bench.environments import install
+
+PIP = ("-m", "pip", "--disable-pip-version-check")
 PYPROJECT = """
 [project]
 name = "twinbench"
@@ -56,7 +60,9 @@ def make_index(folder: Path) -> Path:
 
 
 def use_index(patch: pytest.MonkeyPatch, folder: Path) -> None:
-    """Let pip see these wheels and nothing else."""
+    """Let pip see these wheels and nothing else; this interpreter's pip, for a new one takes seconds to unpack."""
+    patch.setattr(install, "VENV", (*install.VENV, "--without-pip"))
+    patch.setattr(install, "pip_of", lambda path: [sys.executable, *PIP, "--python", str(path / "bin" / "python")])
     for name in ("PIP_EXTRA_INDEX_URL", "PIP_INDEX_URL", "PIP_CONSTRAINT"):
         patch.delenv(name, raising=False)
     patch.setenv("PIP_CONFIG_FILE", "/dev/null")

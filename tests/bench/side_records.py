@@ -17,13 +17,15 @@ RECORD: dict[str, Any] = {
 }  # fmt: skip
 ALIKE: dict[str, Any] = {
     "num_parameters": 1, "num_classes": 16, "threads.intra_op": 1, "layout": "channels-last", "precision": "fp32",
-    "tf32": False, "onednn": True, "padding": "same", "norm_rule": "per replica", "loader_workers": 1,
+    "tf32": False, "onednn": True, "prefetch": 2, "padding": "same", "norm_rule": "per replica", "loader_workers": 1,
     "env.MALLOC_MMAP_MAX_": "0", "env.CUDA_VISIBLE_DEVICES": "",
 }  # fmt: skip
 OWN: dict[str, dict[str, Any]] = {
-    "pt": {"version.torch": "2.13.0", "compiled": False},
-    "tf": {"version.tensorflow": "2.21.0", "version.keras": "3.15.1", "compiled": "tf.function"},
-}
+    "pt": {"version.torch": "2.13.0", "compiled": False, "denormals": "computed with", "processes": "one a replica",
+           "loader": "processes of a fork server"},
+    "tf": {"version.tensorflow": "2.21.0", "version.keras": "3.15.1", "compiled": "tf.function",
+           "denormals": "flushed to zero", "processes": "one for all replicas", "loader": "threads of tf.data"},
+}  # fmt: skip
 
 
 def make_record(framework: str = "pt", replicas: int = 1, repeat: int = 0, **changes: Any) -> Record:

@@ -44,7 +44,8 @@ def test_the_wings_as_they_are_differ_in_nothing_unexplained(replicas: int) -> N
         ("env.MALLOC_MMAP_MAX_", "9", "unfair"), ("env.LD_PRELOAD", "libtcmalloc.so", "unexplained"),
         ("env.OMP_NUM_THREADS", "4", "unexplained"), ("compiled", "tf.keras.fit", "unexplained"),
         ("threads.intra_op", 2, "unexplained"), ("some new setting", 1, "unexplained"),
-        ("reduction", "mean", "unexplained"), ("env.TF_XLA_FLAGS", "--x", "explained"),
+        ("reduction", "mean", "unexplained"), ("prefetch", 8, "unfair"),
+        ("loader", "fork", "unexplained"), ("env.TF_XLA_FLAGS", "--x", "explained"),
         ("env.TORCH_LOGS", "x", "unexplained"), ("num_classes", "16", "unfair"),
     ],
 )  # fmt: skip
@@ -96,9 +97,14 @@ def test_other_windows_are_named() -> None:
     assert line(diff(both(measured_steps=9)), "measured_steps").verdict == "unfair"
 
 
-def test_denormals_have_their_line() -> None:
-    records = [make_record("pt", settings={"denormals": "kept"}), make_record("tf", settings={"denormals": "flushed"})]
-    assert "known effect" in line(diff(records), "denormals").reason
+def test_denormals_have_their_line_where_they_differ() -> None:
+    assert "known effect" in line(diff(both()), "denormals").reason
+    assert line(diff(both(tf={"denormals": "computed with"})), "denormals").verdict == "equal"
+    reversed_ = [
+        make_record("pt", settings={"denormals": "flushed to zero"}),
+        *both(tf={"denormals": "computed with"})[1:],
+    ]
+    assert line(diff(reversed_), "denormals").verdict == "unexplained"
 
 
 def test_versions_of_one_framework_are_columns_of_their_own() -> None:
@@ -141,7 +147,7 @@ def test_a_difference_says_where_it_is() -> None:
 
 
 def test_an_older_record_is_not_blamed_for_what_it_could_not_say() -> None:
-    new = make_record("tf", settings={"prefetch": 2, "deterministic": False})
+    new = make_record("tf", settings={"deterministic": False})
     old = make_record("pt").model_copy(update={"schema_version": 2})
     assert "older schema" in line(diff([old, new]), "deterministic").reason
     same = line(diff([make_record("pt"), new]), "deterministic")

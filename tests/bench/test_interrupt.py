@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from bench.locations import PROJECT_ROOT
@@ -99,10 +100,24 @@ def test_a_second_interrupt_does_not_break_off_the_clearing_up(run: Run, is_aliv
     assert not is_alive(grandchild)
 
 
-def test_a_killed_run_releases_its_directory_and_resuming_ends_what_it_left(
+def test_a_killed_run_leaves_nothing_behind(run: Run, is_alive: Callable[[int], bool]) -> None:
+    grandchild = run.wait_until_it_hangs()
+    run.process.kill()
+    run.process.communicate(timeout=20)
+    deadline = time.monotonic() + 20
+    while is_alive(grandchild) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not is_alive(grandchild)
+    assert family(str(run.cell)) == []
+
+
+def test_a_killed_run_releases_its_directory_and_resuming_ends_what_a_killed_guardian_left(
     run: Run, is_alive: Callable[[int], bool]
 ) -> None:
     grandchild = run.wait_until_it_hangs()
+    for child in psutil.Process(run.process.pid).children():
+        if "bench.guardian" in child.cmdline():
+            child.kill()
     run.process.kill()
     run.process.communicate(timeout=20)
     assert is_alive(grandchild)

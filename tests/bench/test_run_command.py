@@ -15,7 +15,7 @@ import pytest
 from fake_bench import make_store
 from safetensors.numpy import save_file
 
-from bench import certificates, machine, resolve
+from bench import certificates, machine, resolve, run_directory
 from bench import records as records_module
 from bench.cli import main
 from bench.records import Record, read_records
@@ -85,6 +85,7 @@ def test_a_run_leaves_records_tables_and_figures(bench: Bench, tiny: list[object
     assert "PyTorch" in stdout
     assert "TensorFlow" in stdout
     assert "data: noise" in stdout
+    assert "fairness: " in stdout
     assert "[4/4" in stderr
     assert json.loads((out / "environment.json").read_text())["packages"]["numpy"] == np.__version__
     assert "| PyTorch | matched | 2 |" in (out / "summary.md").read_text()
@@ -323,6 +324,37 @@ def test_a_full_disk_keeps_finished_records(
     monkeypatch.setattr(records_module, "write_atomically", write)
     assert bench("run", "--resume", out)[0] == 0
     assert len(by_cell(out)) == 4
+
+
+def test_a_disk_that_is_full_before_anything_runs_leaves_nothing_behind(
+    bench: Bench, tiny: list[object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, write = tmp_path / "new" / "out", run_directory.write_atomically
+
+    def fill(path: Path, text: str) -> None:
+        if path.name == "run.json":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(path, text)
+
+    monkeypatch.setattr(run_directory, "write_atomically", fill)
+    assert_error(bench(*tiny, "--out", out), "No space left on device", "nothing was started: make room")
+    assert not out.parent.exists()
+
+
+def test_what_a_run_that_was_killed_while_it_wrote_left_is_cleared_away(
+    bench: Bench, tiny: list[object], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    for name in (".lock", "environment.json", ".run.json.x.writing"):  # killed before its plan was there
+        (out / name).write_text("")
+    assert bench(*tiny, "--gpus", "1", "--out", out)[0] == 0
+    assert not list(out.rglob("*.writing"))
+    (out / "records" / ".a.json.x.writing").write_text("{")
+    (out / "mine.txt").write_text("")
+    assert bench("run", "--resume", out)[0] == 0
+    assert not list(out.rglob("*.writing"))
+    assert_error(bench(*tiny, "--out", out), "not empty", "--resume")
 
 
 def test_a_damaged_record_is_run_again(bench: Bench, tiny: list[object], tmp_path: Path) -> None:

@@ -8,13 +8,15 @@ cores, from results/reference/noise.md.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
-from bench.stats import Floats, median, ratio
+from bench.stats import Estimate, median, ratio
+from bench.stats_steps import Floats
 
 BETWEEN = 0.10  # from process to process: "between processes", 9.6 % and 10.9 %
 WITHIN = 0.11  # from step to step in a process: "within a process", 9.9 % and 12.0 %
@@ -55,6 +57,7 @@ def places(experiments: int, count: int) -> Floats:
     return np.broadcast_to(np.linspace(0, 1, count), (experiments, count))
 
 
+@cache
 def true_median(noise: Noise) -> float:
     """Of the throughputs of processes anywhere in a run."""
     rng = np.random.default_rng(99)
@@ -65,35 +68,43 @@ def share(held: list[bool] | NDArray[np.bool_]) -> float:
     return float(np.mean(held))
 
 
-@pytest.mark.parametrize("kind", NOISES)
-def test_intervals_of_medians_hold_the_truth(kind: str) -> None:
-    truth, rng = true_median(NOISES[kind]), np.random.default_rng(4)
-    for count in REPEATS:
-        scales = np.repeat(np.exp(rng.uniform(-3, 7, TRUTHS)), EXPERIMENTS)  # samples/s, from 0.05 to 1,100
-        values = scales[:, None] * throughputs(rng, NOISES[kind], places(len(scales), count))
-        estimates = [median(row) for row in values]
-        held = [bool(e.low <= scale * truth <= e.high) for e, scale in zip(estimates, scales, strict=True)]  # type: ignore[operator]
-        assert LOWEST <= share(held) <= HIGHEST, f"{kind}, {count} repeats: {share(held):.4f}"
+def held_by(estimates: list[Estimate], truths: Floats) -> float:
+    """The share of the intervals that hold their truth."""
+    intervals = [estimate.interval for estimate in estimates]
+    pairs = zip(intervals, truths, strict=True)
+    return share([interval is not None and interval[0] <= truth <= interval[1] for interval, truth in pairs])
 
 
+def coverage_of_medians(kind: str, count: int) -> float:
+    """How often the interval of a median of so many repeats holds the truth."""
+    noise, rng = NOISES[kind], np.random.default_rng(count)
+    scales = np.repeat(np.exp(rng.uniform(-3, 7, TRUTHS)), EXPERIMENTS)  # samples/s, from 0.05 to 1,100
+    values = scales[:, None] * throughputs(rng, noise, places(len(scales), count))
+    return held_by([median(row) for row in values], scales * true_median(noise))
+
+
+def coverage_of_ratios(kind: str, count: int) -> float:
+    """How often the interval of a ratio of so many pairs holds the truth."""
+    noise, rng = NOISES[kind], np.random.default_rng(100 + count)
+    truths = np.repeat(np.exp(rng.uniform(-1, 1, TRUTHS)), EXPERIMENTS)
+    # what the machine does meanwhile meets both of a pair, here a fall by half over the run
+    together = 1 - 0.5 * places(len(truths), count)
+    over = truths[:, None] * together * throughputs(rng, noise, places(len(truths), count))
+    under = together * throughputs(rng, noise, places(len(truths), count))
+    return held_by([ratio(*rows) for rows in zip(over, under, strict=True)], truths)
+
+
+@pytest.mark.parametrize("count", REPEATS)
 @pytest.mark.parametrize("kind", NOISES)
-def test_intervals_of_ratios_hold_the_truth(kind: str) -> None:
-    rng = np.random.default_rng(5)
-    for count in REPEATS:
-        truths = np.repeat(np.exp(rng.uniform(-1, 1, TRUTHS)), EXPERIMENTS)
-        # what the machine does meanwhile meets both of a pair, here a fall by half over the run
-        together = 1 - 0.5 * places(len(truths), count)
-        over = truths[:, None] * together * throughputs(rng, NOISES[kind], places(len(truths), count))
-        under = together * throughputs(rng, NOISES[kind], places(len(truths), count))
-        estimates = [ratio(*rows) for rows in zip(over, under, strict=True)]
-        held = [bool(e.low <= truth <= e.high) for e, truth in zip(estimates, truths, strict=True)]  # type: ignore[operator]
-        assert LOWEST <= share(held) <= HIGHEST, f"{kind}, {count} pairs: {share(held):.4f}"
+@pytest.mark.parametrize("coverage", [coverage_of_medians, coverage_of_ratios])
+def test_intervals_hold_the_truth(coverage: Callable[[str, int], float], kind: str, count: int) -> None:
+    assert LOWEST <= coverage(kind, count) <= HIGHEST
 
 
 def test_a_percentile_bootstrap_of_seven_repeats_does_not() -> None:
     # why `median` is none: were this to hold too, a simpler method would do
     noise, rng = NOISES["normal"], np.random.default_rng(6)
-    truth, values = true_median(noise), throughputs(rng, noise, places(2000, 7))
+    truth, values = true_median(noise), throughputs(rng, noise, places(1000, 7))
     resampled = np.median(values[:, rng.integers(0, 7, (1000, 7))], axis=-1)
     low, high = np.percentile(resampled, [2.5, 97.5], axis=-1)
     assert share((low <= truth) & (truth <= high)) < 0.91
@@ -105,3 +116,16 @@ def test_steps_taken_for_independent_values_would_hold_hardly_any_truth() -> Non
     truth, values = true_median(noise), throughputs(rng, noise, places(2000, 1))[:, 0]
     width = 1.96 * WITHIN / np.sqrt(STEPS)
     assert share((values * (1 - width) <= truth) & (truth <= values * (1 + width))) < 0.5
+
+
+def main() -> None:
+    """Print the shares as Markdown: `python tests/bench/test_stats_coverage.py`."""
+    print("| noise | repeats | medians | ratios of pairs |\n| --- | --- | --- | --- |")
+    for kind in NOISES:
+        for count in REPEATS:
+            shares = coverage_of_medians(kind, count), coverage_of_ratios(kind, count)
+            print(f"| {kind} | {count} | {100 * shares[0]:.1f} % | {100 * shares[1]:.1f} % |")
+
+
+if __name__ == "__main__":
+    main()

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import tiny
 
@@ -76,6 +77,16 @@ def test_two_replicas_take_the_step_of_one_with_both_their_samples(ranks: list[d
             moved = expected[name] - start[name]
             assert tiny.closeness(rank["weights"][name] - start[name], moved) < 1e-2, name
             assert tiny.closeness(rank["weights"][name], expected[name]) < 1e-5, name
+
+
+def test_without_an_exchange_each_replica_takes_its_own_step(ranks: list[dict[str, Any]], noise: Store) -> None:
+    for index, rank in enumerate(ranks):
+        step = two_ranks.make_step(WORKLOAD, "fp32", 1)
+        share = PageBatch(*(torch.from_numpy(array) for array in TrainBatches(noise, WORKLOAD, 0, 2).batch(0, index)))
+        step.train(share, 0.1)
+        expected = two_ranks.weights_of(step.network)["classifier.bias"]
+        assert tiny.closeness(np.array(rank["alone"]), expected) < 1e-5
+    assert tiny.closeness(np.array(ranks[0]["alone"]), np.array(ranks[1]["alone"])) > 1e-3
 
 
 def test_gradients_fit_the_buckets(ranks: list[dict[str, Any]]) -> None:

@@ -154,3 +154,17 @@ def test_the_scale_does_not_change_the_update(batch: Batch, monkeypatch: pytest.
         step.train(batch, 0.1)
         updates.append(weights_of(step.network)["classifier.weight"] - before)
     assert tiny.closeness(*updates) < 0.05
+
+
+def test_the_parts_of_a_step_leave_nothing_behind(batch: Batch) -> None:
+    """Gradients are those of a step, again and again; an update at a rate of 0 moves no weight."""
+    step = make_step()
+    _, expected = make_step().loss_and_gradients(batch)
+    before = weights_of(step.network)
+    for _ in range(2):
+        gradients = step.gradients(batch)
+        for ours, theirs in zip(gradients, expected, strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-5)
+        step.update(gradients)
+    moved = {name for name, value in weights_of(step.network).items() if not np.array_equal(value, before[name])}
+    assert all("running" in name or "mean" in name or "variance" in name for name in moved), moved

@@ -22,9 +22,9 @@ from shared.store import open_store
 from shared.weights import save_weights
 
 
-def make_step(workload: Workload, precision: str, count: int) -> Step:
+def make_step(workload: Workload, precision: str, count: int, exchange: bool = True) -> Step:
     network = EfficientNet(tiny.short(workload), tiny.weights(tiny.short(workload)), 0.5, 1e-3)
-    return Step(network, workload, precision, count)
+    return Step(network, workload, precision, count, exchange)
 
 
 def main(store_path: str, folder: str) -> None:
@@ -34,6 +34,8 @@ def main(store_path: str, folder: str) -> None:
     step = make_step(fixed, "fp32", 2)
     step.train(data.resident(TrainBatches(store, fixed, 0, 2).batch, group), 0.1)
     save_weights(Path(folder) / f"trained.{group.rank}.safetensors", weights_of(step.network))
+    alone = make_step(fixed, "fp32", 2, exchange=False)
+    alone.train(data.resident(TrainBatches(store, fixed, 0, 2).batch, group), 0.1)
     evaluation = EvalBatches(store, fixed, "val", 2)
     stream = data.stream(evaluation.batch, evaluation.num_batches, 0, group)
     counted = [
@@ -52,6 +54,7 @@ def main(store_path: str, folder: str) -> None:
     step.train(batch._replace(keep_unit=batch.keep_unit * (1e6 if group.rank else 1.0)), 0.1)
     skipped = np.array_equal(weights_of(step.network)["classifier.weight"], before)
     found = {"rows": rows, "logits": logits, "skipped": skipped, "scale": step.scaler.get_scale()}
+    found["alone"] = weights_of(alone.network)["classifier.bias"].tolist()
     print(json.dumps(found))
     replicas.stop()
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tiny
+import tiny_text
 
 from shared.batches import EvalBatches, TrainBatches
 from shared.draws import draws
@@ -110,3 +111,14 @@ def test_two_stores_of_the_same_content_give_the_same_batches(noise: Store, tmp_
     other = tiny.make_store(tmp_path / "copy")
     for ours, theirs in zip(batches(noise, 1, 2).batch(1), batches(other, 1, 2).batch(1), strict=True):
         assert np.array_equal(ours, theirs)
+
+
+def test_the_smallest_batch_is_what_a_step_can_still_be_taken_on(noise: Store, babble: Store) -> None:
+    pages = batches(noise, 1, 4).smallest()
+    assert pages.pages.shape == (2, 32, 32)
+    assert {len(field) for field in pages} == {2}
+    assert pages.keep_block.shape == batches(noise, 1, 4).batch(0)[4][:2].shape
+    texts = TrainBatches(babble, tiny_text.workload(), 0, 1).smallest()
+    assert texts.tokens.shape == (1, 1)
+    assert {len(field) for field in texts} == {1}
+    assert texts.noise.shape[2] == 1

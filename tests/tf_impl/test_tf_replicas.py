@@ -9,11 +9,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import tiny
 
 tf = pytest.importorskip("tensorflow")
 
+from shared.batches import TrainBatches  # noqa: E402
+from shared.pages import PageBatch  # noqa: E402
 from shared.store import Store  # noqa: E402
+from tf_impl.efficientnet import EfficientNet  # noqa: E402
+from tf_impl.step import Step  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -40,6 +46,17 @@ def test_evaluation_counts_every_page_once_over_both(found: dict[str, Any], nois
 def test_one_replica_that_overflows_makes_both_skip(found: dict[str, Any]) -> None:
     assert found["skipped"] == [True, True]
     assert found["scale"] == 4.0
+
+
+def test_without_an_exchange_each_replica_takes_its_own_step(found: dict[str, Any], noise: Store) -> None:
+    workload = tiny.workload()
+    for index, bias in enumerate(found["alone"]):
+        network = EfficientNet(tiny.short(workload), tiny.weights(tiny.short(workload)), 0.5, 1e-3)
+        step = Step(network, workload, "fp32", 1)
+        share = TrainBatches(noise, workload, 0, 2).batch(0, index)
+        step.train(PageBatch(*(tf.constant(array) for array in share)), 0.1)
+        assert tiny.closeness(np.array(bias), network.classifier.bias.numpy()) < 1e-4
+    assert tiny.closeness(np.array(found["alone"][0]), np.array(found["alone"][1])) > 1e-3
 
 
 def test_the_next_step_moves_both_alike(found: dict[str, Any]) -> None:

@@ -152,3 +152,17 @@ def test_the_scale_grows_after_good_steps_in_a_row_and_is_taken_out_of_the_updat
         step.train(batch, 0.0)
         scales.append(float(step.scale))
     assert scales == [8.0, 16.0, 16.0, 32.0]
+
+
+def test_the_parts_of_a_step_leave_nothing_behind(batch: Batch) -> None:
+    """Gradients are those of a step, again and again; an update at a rate of 0 moves no weight."""
+    step = make_step()
+    _, expected = step.loss_and_gradients(batch)
+    before = weights_of(step.network)
+    for _ in range(2):
+        gradients = step.gradients(batch)
+        for ours, theirs in zip(gradients, expected, strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-5)
+        step.update(gradients)
+    moved = {name for name, value in weights_of(step.network).items() if not np.array_equal(value, before[name])}
+    assert all("running" in name or "mean" in name or "variance" in name for name in moved), moved

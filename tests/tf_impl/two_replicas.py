@@ -75,6 +75,12 @@ def main(store_path: str, folder: str) -> None:
     found["moved_alike"] = bool(
         np.array_equal(copies[0], copies[1]) and not np.array_equal(copies[0].numpy().T, before)
     )
+    with group.placement.scope():
+        weights = tiny.weights(tiny.short(workload))
+        alone = Step(EfficientNet(tiny.short(workload), weights, 0.5, 1e-3), workload, "fp32", 2, exchange=False)
+    alone.train(batch, 0.1)
+    biases = group.placement.experimental_local_results(alone.network.classifier.bias)
+    found["alone"] = [bias.numpy().tolist() for bias in biases]
     print(json.dumps(found))
 
 

@@ -281,9 +281,9 @@ def test_a_steady_cell_is_measured_and_the_harness_costs_next_to_nothing(
     usage = record.usage
     assert record.status == "ok" and usage is not None
     print(f"harness {outcome.harness_cpu_seconds:.3f} s of CPU in {outcome.wall_seconds:.1f} s; {usage}")
-    assert usage.window_seconds == pytest.approx(5.0, abs=0.8)
+    assert usage.window_seconds is not None and 4.5 < usage.window_seconds < 9.0
     # busy for 2.5 s of the 5, if the machine gives it a core
-    assert usage.cpu_seconds is not None and 0.5 < usage.cpu_seconds < 3.0
+    assert usage.cpu_seconds is not None and 0.1 < usage.cpu_seconds < 3.0
     assert usage.cores_used == pytest.approx(usage.cpu_seconds / usage.window_seconds)
     assert usage.other_cores is not None and usage.other_cores >= 0
     assert usage.rss_peak is not None and usage.rss_peak > 5 << 20

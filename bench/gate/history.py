@@ -1,0 +1,221 @@
+"""A stored history of throughputs in place of a base: weaker, since it was measured at other times.
+
+One JSON line an entry. What is judged is whether the head's median lies below what another entry of the same history
+would show: the t prediction interval over the entries' medians, on the log scale, and the threshold below that. This
+assumes that entries scatter normally and that nothing drifts; a machine that got slower since is a regression here.
+`bench gate --base` assumes neither.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from pydantic import Field, ValidationError
+
+from bench import machine
+from bench.gate.measure import Bench
+from bench.gate.result import BenchmarkResult, Frozen, GateResult
+from bench.gate.revisions import Repository
+from bench.gate.rule import ERROR, FEWEST_PAIRS
+from bench.gate.run import TRIES, Request, Say, device_name, prepared, side_result
+from bench.gate.running import Benchmark, Measured, MeasurementError
+from bench.gate.sides import Side
+from bench.records import write_atomically
+from shared.errors import UserError
+
+PROCESSES = 7  # of the head, fresh ones
+FEWEST_ENTRIES = FEWEST_PAIRS
+GUARANTEE = (
+    "weaker than against a base: measured at other times, so that drift of the machine counts as the head's; a head no "
+    f"slower than the threshold allows fails with a probability of at most {ERROR:.1%} a benchmark if the history's "
+    "entries scatter normally and nothing drifts"
+)
+
+
+class Entry(Frozen):
+    """One measurement of one benchmark."""
+
+    schema_version: Literal[1] = 1
+    benchmark: str
+    revision: str
+    time: str  # UTC, ISO 8601
+    fingerprint: str  # of the machine
+    device_name: str
+    spec_hash: str
+    versions: dict[str, str]
+    throughputs: list[float] = Field(min_length=1)  # samples/s, one a fresh process
+
+    @property
+    def centre(self) -> float:
+        """Logarithm of the median throughput."""
+        return math.log(float(np.median(self.throughputs)))
+
+
+def read_history(path: Path, must_exist: bool) -> list[Entry]:
+    """The entries of a history, all of this machine.
+
+    Raises:
+        UserError: missing, truncated, of an unknown schema, or another machine's.
+    """
+    if not path.exists() and not must_exist:
+        return []
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise UserError(f"--baseline {path}: {error.strerror}; `--update` makes it") from None
+    entries = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            entries.append(Entry.model_validate_json(line))
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"])) or "line"
+            raise UserError(
+                f"--baseline {path}: line {number} is no entry of this version ({where}: {first['msg']}); take it out"
+            ) from None
+    ours = machine.fingerprint()
+    for number, entry in enumerate(entries, start=1):
+        if entry.fingerprint != ours:
+            raise UserError(
+                f"--baseline {path}: line {number} was measured on another machine ({entry.device_name}, "
+                f"{entry.fingerprint}; this one is {ours}); keep a history a machine"
+            )
+    return entries
+
+
+def append(path: Path, entries: Sequence[Entry]) -> None:
+    """Add entries: all of them or none.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    before = path.read_text(encoding="utf-8") if path.exists() else ""
+    try:
+        write_atomically(path, before + "".join(entry.model_dump_json() + "\n" for entry in entries))
+    except OSError as error:
+        raise UserError(f"--baseline {path}: cannot be written ({error.strerror})") from None
+
+
+def comparable(history: Sequence[Entry], benchmark: str, spec_hash: str) -> list[Entry]:
+    """The entries that a measurement may be held against."""
+    return [entry for entry in history if entry.benchmark == benchmark and entry.spec_hash == spec_hash]
+
+
+def check_enough(path: Path, history: Sequence[Entry], benchmarks: Sequence[Benchmark]) -> None:
+    """Whether a history can judge at all; before anything is measured.
+
+    Raises:
+        UserError: too few entries; with the p that so few can give.
+    """
+    for benchmark in benchmarks:
+        count = sum(entry.benchmark == benchmark.name for entry in history)
+        if count < FEWEST_ENTRIES:
+            raise UserError(
+                f"--baseline {path}: {count} entries of {benchmark.name}, of which a new one is the lowest by chance "
+                f"with p = {1 / (count + 1):.3g}; {FEWEST_ENTRIES} are needed: add some with --update"
+            )
+
+
+def judge_history(
+    values: Sequence[float], history: Sequence[Entry], threshold: float
+) -> tuple[bool, float, float, float]:
+    """Whether the head is slower than the history and the threshold allow.
+
+    Args:
+        values: the head's throughputs, one a process.
+        history: comparable entries, FEWEST_ENTRIES or more.
+
+    Returns:
+        slower or not; the ratio to the history's centre; the ratios between which an unchanged revision's lies.
+    """
+    from scipy.stats import t
+
+    centres = np.array([entry.centre for entry in history])
+    count, centre = len(centres), float(centres.mean())
+    assert count >= FEWEST_ENTRIES, count
+    reach = float(t.ppf(1 - ERROR, count - 1)) * float(centres.std(ddof=1)) * math.sqrt(1 + 1 / count)
+    distance = math.log(float(np.median(values))) - centre
+    return distance < -reach + math.log1p(-threshold), math.exp(distance), math.exp(-reach), math.exp(reach)
+
+
+def gate_history(request: Request, path: Path, update: bool, say: Say) -> GateResult:
+    """Measure the head alone and hold it against a history; add it there where asked to.
+
+    Raises:
+        UserError: whatever the user got wrong, a history of another machine or too short, a head that does not start.
+    """
+    history = read_history(path, must_exist=not update)
+    if not update:
+        check_enough(path, history, request.benchmarks)
+    repository = Repository(Path.cwd())
+    revision = repository.resolve(request.head, "--head", request.allow_dirty)
+    started, begin = datetime.now(UTC), time.monotonic()
+    results, new, versions = [], list[Entry](), dict[str, str]()
+    with prepared(repository, [revision], request, say) as (bench, (head,)):
+        for benchmark in request.benchmarks:
+            measurement_began = time.monotonic()
+            try:
+                found = _processes(bench, head, benchmark, say)
+            except MeasurementError as error:
+                results.append(BenchmarkResult(name=benchmark.name, outcome="error", reason=str(error), apart=True))
+                continue
+            versions |= found[0].versions
+            entry = Entry(
+                benchmark=benchmark.name, revision=revision.commit + ("-dirty" if revision.dirty else ""),
+                time=datetime.now(UTC).isoformat(timespec="seconds"), fingerprint=machine.fingerprint(),
+                device_name=device_name(), spec_hash=found[0].spec_hash, versions=found[0].versions,
+                throughputs=[one.throughput for one in found],
+            )  # fmt: skip
+            results.append(_result(entry, history, request.threshold, time.monotonic() - measurement_began))
+            if results[-1].outcome != "regression":  # or the history would learn it
+                new.append(entry)
+        side = side_result(head, versions)
+    if update:
+        append(path, new)
+        say(f"{path}: {len(new)} entries added, {len(history) + len(new)} in all")
+    return GateResult(
+        base=None, head=side, baseline=path.name, threshold=request.threshold, guarantee=GUARANTEE,
+        machine=machine.fingerprint(), device_name=device_name(), started=started.isoformat(timespec="seconds"),
+        seconds=time.monotonic() - begin, benchmarks=results,
+    )  # fmt: skip
+
+
+def _processes(bench: Bench, head: Side, benchmark: Benchmark, say: Say) -> list[Measured]:
+    found: list[Measured] = []
+    failures = 0
+    while len(found) < PROCESSES:
+        try:
+            found.append(bench.alone(head, benchmark))
+        except MeasurementError as error:
+            failures += 1
+            if failures == TRIES:
+                raise
+            say(f"{benchmark.name}: {error}; once more")
+            continue
+        say(f"{benchmark.name}: process {len(found)} of {PROCESSES}: {found[-1].throughput:.2f} samples/s")
+    return found
+
+
+def _result(entry: Entry, history: Sequence[Entry], threshold: float, seconds: float) -> BenchmarkResult:
+    known = comparable(history, entry.benchmark, entry.spec_hash)
+    head = float(np.median(entry.throughputs))
+    common = {"name": entry.benchmark, "apart": True, "head_throughput": head, "head_values": entry.throughputs,
+              "seconds": seconds}  # fmt: skip
+    if len(known) < FEWEST_ENTRIES:
+        chance = f"the lowest of {len(known) + 1} is so by chance with p = {1 / (len(known) + 1):.3g}"
+        reason = f"not judged: {len(known)} comparable entries (same spec), {FEWEST_ENTRIES} are needed; {chance}"
+        return BenchmarkResult(outcome="undecided", reason=reason, **common)
+    is_slower, ratio, low, high = judge_history(entry.throughputs, known, threshold)
+    other = sorted({name for one in known for name, value in one.versions.items() if entry.versions.get(name) != value})
+    told = f"entries of other versions among them: {', '.join(other)}" if other else None
+    return BenchmarkResult(
+        outcome="regression" if is_slower else "pass", ratio=ratio, low=low, high=high, level=1 - ERROR,
+        base_throughput=math.exp(float(np.mean([one.centre for one in known]))), smallest=1 - low * (1 - threshold),
+        reason=told, **common,
+    )  # fmt: skip

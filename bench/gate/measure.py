@@ -1,0 +1,145 @@
+"""One pair: a fresh process group of either side, alive at once and measured in turns, or one after the other."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import numpy as np
+import psutil
+
+from bench.gate.running import Benchmark, Measured, Running
+from bench.gate.sides import Side
+from bench.guardian import Guardian
+from bench.processes import interrupts_ignored, stop
+from bench.turns import Participant, conduct
+from shared.errors import UserError
+
+GRACE_SECONDS = 20.0  # a `bench run` that is told to end ends its own processes first
+
+
+class NoTurnsError(Exception):
+    """A side does not take turns."""
+
+
+class Bench:
+    """Where pairs are measured: a folder, and a guardian that ends what is left should the gate be killed."""
+
+    def __init__(self, folder: Path, failures: Path) -> None:
+        self.folder, self.failures = folder, failures
+        self.guardian = Guardian()
+        self._count = 0
+        self._running: list[Running] = []
+
+    def pair(self, sides: Sequence[Side], benchmark: Benchmark, head_first: bool) -> tuple[Measured, Measured]:
+        """Base and head in turns, the head beginning or not.
+
+        Raises:
+            MeasurementError: a side failed.
+            NoTurnsError: a side takes no turns.
+        """
+        base, head = self._in_turns(sides, benchmark, head_first)
+        if not (base.turn_seconds and head.turn_seconds):
+            raise NoTurnsError
+        return base, head
+
+    def pair_apart(self, sides: Sequence[Side], benchmark: Benchmark, head_first: bool) -> tuple[Measured, Measured]:
+        """Base and head one after the other.
+
+        Raises:
+            MeasurementError: a side failed.
+        """
+        results = {side.name: self.alone(side, benchmark) for side in (reversed(sides) if head_first else sides)}
+        return results["base"], results["head"]
+
+    def alone(self, side: Side, benchmark: Benchmark) -> Measured:
+        """One side by itself.
+
+        Raises:
+            MeasurementError: it failed.
+        """
+        with self._measuring():
+            return self._start(side, benchmark, {}).result(self.failures)
+
+    def close(self) -> None:
+        """Nothing is left to guard."""
+        self.guardian.dismiss()
+
+    def _in_turns(self, sides: Sequence[Side], benchmark: Benchmark, head_first: bool) -> tuple[Measured, Measured]:
+        with self._measuring() as folder:
+            participants: list[Participant] = []
+            running: dict[str, Running] = {}
+            for side in reversed(sides) if head_first else sides:
+                participant = Participant(
+                    side.name,
+                    folder / f"turns-{side.name}",
+                    lambda name=side.name: running[name].workers(),  # type: ignore[misc]
+                    lambda name=side.name: running[name].is_alive(),  # type: ignore[misc]
+                )
+                participants.append(participant)
+                running[side.name] = self._start(side, benchmark, participant.environment)
+                running[side.name].wait_until_planned()
+            conduct(participants)
+            return running["base"].result(self.failures), running["head"].result(self.failures)
+
+    def _start(self, side: Side, benchmark: Benchmark, variables: dict[str, str]) -> Running:
+        out = self.folder / str(self._count) / f"{benchmark.name}-{side.name}-{self._count}"
+        self._running.append(Running(side, benchmark, out, variables | self.guardian.variable))
+        return self._running[-1]
+
+    @contextmanager
+    def _measuring(self) -> Iterator[Path]:
+        """A folder for one measurement; whatever happens, its processes are gone at the end, and so is the folder."""
+        self._count += 1
+        folder = self.folder / str(self._count)
+        folder.mkdir(parents=True)
+        try:
+            yield folder
+        finally:
+            with interrupts_ignored():
+                if any(each.is_alive() for each in self._running):
+                    self._end()
+                for each in self._running:
+                    each.process.wait()
+                self._running.clear()
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def _end(self) -> None:
+        for token in self.guardian.variable.values():
+            stop(token, grace=GRACE_SECONDS)
+        for each in self._running:
+            each.process.wait()
+            for worker in each.workers():  # of a `bench run` that had to be killed
+                with suppress(psutil.Error):
+                    worker.kill()
+
+
+def log_ratio(base: Measured, head: Measured) -> float:
+    """log(throughput of the head / that of the base): over turns side by side where both took them, else as a whole."""
+    if base.turn_seconds and head.turn_seconds:
+        count = min(len(base.turn_seconds), len(head.turn_seconds))
+        seconds = np.log(base.turn_seconds[:count]) - np.log(head.turn_seconds[:count])
+        return float(np.median(seconds))
+    return math.log(head.throughput / base.throughput)
+
+
+def check_comparable(base: Measured, head: Measured, benchmark: Benchmark, allowed: bool) -> bool:
+    """Whether the sides ran different specs, which is refused unless allowed.
+
+    Raises:
+        UserError: other specs, or other devices.
+    """
+    if base.device != head.device and base.device and head.device:
+        raise UserError(
+            f"{benchmark.name}: the base ran on {base.device}, the head on {head.device}; name one: --device"
+        )
+    differs = base.spec_hash != head.spec_hash
+    if differs and not allowed:
+        raise UserError(
+            f"{benchmark.name}: base and head train different specs ({base.spec_hash} and {head.spec_hash}), which "
+            "cannot be compared; --allow-spec-change compares them all the same"
+        )
+    return differs

@@ -1,0 +1,67 @@
+"""Slow-downs planted in a scratch clone, for `bench.gate.shown`: a sleep in the step, or copies in the network.
+
+Each is a commit on top of the clone's HEAD, made by replacing one line; where the line is gone the plant is refused.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from shared.errors import UserError
+
+PLANTS = ("none", "sleep", "copy")
+STEP = "        losses.append(wing.train_step(batch, float(rate)))\n"
+LOOPS = {"bert": "        for index, layer in enumerate(lower):\n",
+         "efficientnet": "        for index, block in enumerate(self.blocks):\n"}  # fmt: skip
+# there and back, so that the result is the same to the bit; TensorFlow's grappler would cancel two transpositions
+COPIES = {
+    ("pt", "bert"): "x.transpose(1, 2).contiguous().transpose(1, 2).contiguous()",
+    ("pt", "efficientnet"): "x.flip(2).flip(2)",
+    ("tf", "bert"): "tf.reverse(tf.reverse(x, [1]), [1])",
+    ("tf", "efficientnet"): "tf.reverse(tf.reverse(x, [1]), [1])",
+}
+AUTHOR = ("-c", "user.name=twinbench", "-c", "user.email=gate@twinbench.invalid", "-c", "commit.gpgsign=false")
+
+
+def git(clone: Path, *arguments: str) -> str:
+    """What git prints in a folder.
+
+    Raises:
+        UserError: it failed.
+    """
+    done = subprocess.run(["git", "-C", str(clone), *AUTHOR, *arguments], capture_output=True, text=True)
+    if done.returncode:
+        raise UserError(f"git {arguments[0]}: {(done.stderr.strip() or 'failed').splitlines()[-1]}")
+    return done.stdout.strip()
+
+
+def plant(clone: Path, kind: str, framework: str, family: str, amount: float) -> str:
+    """Commit a plant on top of HEAD; the new commit.
+
+    Args:
+        family: "bert" or "efficientnet".
+        amount: seconds of sleep a step, or how many times what goes into a layer is copied.
+
+    Raises:
+        UserError: the line that it replaces is not there.
+    """
+    if kind == "sleep":
+        path = clone / "shared" / "session.py"
+        _replace(path, STEP, f"{STEP}        time.sleep({amount!r})\n")
+    elif kind == "copy":
+        path = clone / f"{framework}_impl" / f"{family}.py"
+        line, copy = LOOPS[family], COPIES[framework, family]
+        _replace(path, line, f"{line}            for _ in range({int(amount)}):\n                x = {copy}\n")
+    git(clone, "add", "--all")
+    git(clone, "commit", "--quiet", "--allow-empty", "--message", f"planted: {kind} {amount}")
+    return git(clone, "rev-parse", "HEAD")
+
+
+def _replace(path: Path, line: str, by: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    if text.count(line) != 1:
+        raise UserError(
+            f"{path.name}: no single line {line.strip()!r} to plant in; bench/gate/planted.py needs the new one"
+        )
+    path.write_text(text.replace(line, by), encoding="utf-8")

@@ -1,0 +1,89 @@
+"""Records of an attribution, made in code: known times in, so that a split has a known answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bench.records import Record
+
+RECORD: dict[str, Any] = {
+    "workload": "bert-6l",
+    "preset": "quick",
+    "spec_hash": "0123456789abcdef",
+    "computation_hash": "fedcba9876543210",
+    "arm": "matched",
+    "device": "cpu",
+    "device_name": "Example CPU",
+    "cores_per_replica": 1,
+    "oversubscribed": False,
+    "precision": "fp32",
+    "seed": 0,
+    "epochs": 0,
+    "batch_per_replica": 16,
+    "image_size": None,
+    "max_tokens": 128,
+    "data_name": "synthetic",
+    "data_digest": "d1",
+    "num_parameters": 1234,
+    "status": "ok",
+    "certificate": "verified",
+    "certificate_id": "c0ffee",
+    "started": "2026-01-01T00:00:00+00:00",
+    "wall_seconds": 60.0,
+    "log": "log",
+}
+# milliseconds of a step by kind of cell, and of the parts by themselves
+TIMES = {
+    "pt": {"disk": 50.0, "memory": 48.0, "device": 45.0, "alone": 41.0},
+    "tf": {"disk": 80.0, "memory": 79.0, "device": 78.0, "alone": 73.0},
+}
+PARTS = {
+    "pt": {"forward_backward": 36.0, "overhead": 3.0, "optimizer": 4.0, "copy": 0.5},
+    "tf": {"forward_backward": 60.0, "overhead": 6.0, "optimizer": 12.0, "copy": 0.25},
+}
+MOODS = (1.0, 1.5, 1.0, 1.2)  # of the machine, from turn to turn: every cell meets the same
+
+
+def cell_record(framework: str, replicas: int, kind: str, repeat: int, slower: float = 1.0, **changes: Any) -> Record:
+    """The record of one cell.
+
+    Args:
+        kind: an input mode, or `alone`: the resident batch without exchange.
+        slower: times as long as in TIMES and PARTS.
+    """
+    step = slower * TIMES[framework][kind] / 1e3
+    mode = "device" if kind == "alone" else kind
+    own: dict[str, Any] = {
+        "run_id": "run",
+        "framework": framework,
+        "replicas": replicas,
+        "repeat": repeat,
+        "input_mode": mode,
+        "exchange": kind != "alone",
+        "cell_id": f"{framework}-r{replicas}-{kind}-{repeat}",
+        "measured_steps": 8,
+        "window_seconds": [8 * step * sum(MOODS) / len(MOODS)] * (replicas if framework == "pt" else 1),
+        "turn_seconds": [step * mood for mood in MOODS],
+        "step_seconds": [step] * 8,
+        "wait_seconds": [0.002] * 8 if mode == "disk" else [0.0] * 8,
+        "throughput": 16 * replicas / step,
+        "settings": {"version.torch": "2.13.0"} if framework == "pt" else {"version.tensorflow": "2.21.0"},
+    }
+    if kind == ("alone" if replicas > 1 else "device"):
+        own["part_seconds"] = {
+            name: [slower * value / 1e3 * mood for mood in (1.0, 1.0, 1.3)] for name, value in PARTS[framework].items()
+        }
+    return Record.model_validate(RECORD | own | changes)
+
+
+def attribution_records(
+    replicas: tuple[int, ...] = (1, 2), repeats: int = 7, frameworks: tuple[str, ...] = ("pt", "tf"), **changes: Any
+) -> list[Record]:
+    """The records of a whole attribution; each repeat is a thousandth slower than the one before it."""
+    return [
+        cell_record(framework, count, kind, repeat, 1 + repeat / 1000, **changes)
+        for repeat in range(repeats)
+        for count in replicas
+        for kind in ("disk", "memory", "device", *(["alone"] if count > 1 else []))
+        for framework in frameworks
+    ]

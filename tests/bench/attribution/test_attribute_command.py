@@ -1,0 +1,171 @@
+"""`bench run --attribute` as typed, with workers whose times are known: from the plan to the table, and bad input."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas
+import pytest
+
+from bench import launch, machine
+from bench.attribution.split import attribute
+from bench.cli import main
+from bench.records import Record, read_records
+from shared.protocol import Cell
+
+Bench = Callable[..., tuple[int, str, str]]
+
+
+def turning_command(cell: Cell, cell_path: Path) -> list[str]:
+    return [sys.executable, str(Path(__file__).with_name("turning_worker.py")), str(cell_path)]
+
+
+@pytest.fixture
+def bench(
+    capsys: pytest.CaptureFixture[str], fake_worker: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> Bench:
+    """Runs `bench` with arguments; returns exit code, standard output and standard error."""
+    monkeypatch.setattr(launch, "worker_command", turning_command)
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as left:
+            main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        assert "Traceback" not in captured.err
+        return int(left.value.code or 0), captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture
+def tiny(store: Path, workload_file: Path) -> list[object]:
+    """`bench run --attribute` of the small workload on the small store."""
+    common = ["--workload", workload_file, "--data", store, "--cores-per-replica", "1", "--device", "cpu"]
+    return ["run", "--attribute", *common]
+
+
+def by_cell(directory: Path) -> dict[str, Record]:
+    return {record.cell_id: record for record in read_records([directory])}
+
+
+def ids(stdout: str) -> list[str]:
+    return [word for word in stdout.split() if word.startswith("tiny-")]
+
+
+def test_a_step_is_split_as_it_was_made_up(bench: Bench, tiny: list[object], tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    code, stdout, stderr = bench(*tiny, "--gpus", "1,2", "--repeats", "1", "--out", out)
+    assert code == 0, stderr
+    assert len(by_cell(out)) == 2 * 3 + 2 * 4
+    assert "[2/2, about" in stderr
+    assert "and 7 more in turns" in stderr
+    found = {(split.replicas, split.name): split for split in attribute(read_records([out]))}
+    two = found[2, "TensorFlow"]
+    assert 1e3 * two.step.value == pytest.approx(80)
+    assert 1e3 * two.parts["exchange"].value == pytest.approx(5)
+    assert 1e3 * two.parts["forward_backward"].value == pytest.approx(54)
+    assert 1e3 * two.beside["waited"].value == pytest.approx(1)
+
+    summary, own = (out / "summary.md").read_text(), (out / "attribution.md").read_text()
+    assert own.strip() in summary
+    assert "of the 30.0 ms between them (1 repeat: no interval; 5 give one)" in own
+    assert "| gradient exchange | 0.00 | 0.00 | 4.0 | 5.0 |" in own
+    assert "gradient exchange" in stdout
+    assert summary.count("| PyTorch | matched | 1 |") == 1  # the whole pipeline alone
+    table = pandas.read_csv(out / "attribution.csv")
+    row = table[(table.kind == "gap") & (table.replicas == 2) & (table.part == "exchange")].iloc[0]
+    assert (row.column, round(row.ms, 6)) == ("tf - pt", 1.0)
+    figures = sorted(path.name for path in (out / "figures").iterdir())
+    assert figures == ["attribution.png", "attribution.svg"]
+
+    for path in (out / "figures").iterdir():
+        path.unlink()
+    code, stdout, _ = bench("plot", out)
+    assert (code, sorted(path.name for path in (out / "figures").iterdir())) == (0, figures)
+
+
+def test_a_set_of_cells_runs_again_as_a_whole(
+    bench: Bench, tiny: list[object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, bad = tmp_path / "out", "tiny-tf-matched-r1-fp32-memory-1"
+    monkeypatch.setenv("TURNING_WORKER", bad)
+    code, stdout, _ = bench(*tiny, "--gpus", "1", "--repeats", "2", "--out", out)
+    assert code == 1
+    before = by_cell(out)
+    assert [name for name, record in before.items() if record.status != "ok"] == [bad]
+    assert "no room for another one" in stdout
+    assert {split.name: len(split.repeats) for split in attribute(before.values())} == {"PyTorch": 2, "TensorFlow": 1}
+
+    monkeypatch.delenv("TURNING_WORKER")
+    code, stdout, _ = bench("run", "--resume", out, "--dry-run")
+    assert (code, stdout.count("finished")) == (0, 6)
+    code, _, stderr = bench("run", "--resume", out)
+    assert code == 0
+    assert "[1/1] tiny-pt-matched-r1-fp32-disk-1 and 5 more in turns" in stderr
+    after = by_cell(out)
+    assert all(record.status == "ok" for record in after.values())
+    again = [name for name in before if after[name] != before[name]]
+    assert sorted(again) == sorted(name for name in before if name.endswith("-1"))
+
+
+def test_the_plan(bench: Bench, tiny: list[object]) -> None:
+    code, stdout, _ = bench(*tiny, "--gpus", "2", "--repeats", "2", "--dry-run")
+    assert code == 0
+    kinds = ("disk", "memory", "device", "device-noexchange")
+    assert ids(stdout) == [
+        f"tiny-{framework}-matched-r2-fp32-{kind}-{repeat}"
+        for repeat in (0, 1)
+        for kind in kinds
+        for framework in ("pt", "tf")
+    ]
+    code, stdout, _ = bench(*tiny, "--gpus", "2", "--dry-run")
+    assert len(ids(stdout)) == 7 * 8
+
+
+def test_apart_the_cells_run_there_and_back(bench: Bench, tiny: list[object], tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    code, stdout, _ = bench(*tiny, "--gpus", "1", "--repeats", "2", "--apart", "--dry-run")
+    cells = ids(stdout)
+    assert [name[:-2] for name in cells[6:]] == [name[:-2] for name in cells[:6]][::-1]
+    code, _, stderr = bench(*tiny, "--gpus", "1", "--repeats", "1", "--apart", "--framework", "pt", "--out", out)
+    assert code == 0
+    assert "[3/3" in stderr
+    assert all(record.turn_seconds == [] for record in read_records([out]))
+    (split,) = attribute(read_records([out]))
+    assert 1e3 * split.step.value == pytest.approx(50)
+    assert "cells ran one after another" in (out / "attribution.md").read_text()
+
+
+def test_on_gpus_cells_run_apart_unless_told(
+    bench: Bench, tiny: list[object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from bench.plan import Request
+    from bench.run import plan_request
+
+    gpu = machine.Gpu("0", "Example GPU", 1 << 34)
+    monkeypatch.setattr(machine, "gpus", lambda: [gpu])
+    workload, data = str(tiny[3]), str(tiny[5])
+    request = Request(workload=workload, data=data, gpus=(1,), device="cuda", attribute=True)
+    plan = plan_request(request, dry_run=True, say=print)
+    assert (plan.in_turns, len(plan.sets), {len(cells) for cells in plan.sets}) == (False, 6, {1})
+
+
+@pytest.mark.parametrize(
+    ("options", "parts"),
+    [
+        (["--attribute", "--arm", "native"], ["--attribute", "use --arm matched"]),
+        (["--attribute", "--epochs", "2"], ["--attribute", "leave out --epochs"]),
+        (["--attribute", "--finetune"], ["--attribute", "--finetune"]),
+        (["--attribute", "--input", "memory"], ["--attribute", "leave out --input"]),
+        (["--turns"], ["--turns", "--attribute"]),
+        (["--apart"], ["--apart", "--attribute"]),
+    ],
+)
+def test_what_cannot_be_attributed(bench: Bench, tiny: list[object], options: list[str], parts: list[str]) -> None:
+    code, _, err = bench(*[each for each in tiny if each != "--attribute"], *options)
+    assert code == 2
+    line = err.strip().splitlines()[-1]
+    assert line.startswith("bench: error: ")
+    assert all(part in line for part in parts), line

@@ -1,0 +1,192 @@
+"""The split of a step and the gap between two frameworks, against answers worked out by hand."""
+
+from __future__ import annotations
+
+import math
+from statistics import fmean
+
+import pytest
+from attributed_records import MOODS, TIMES, attribution_records, cell_record
+
+from bench.attribution.gap import Gap, gaps, sentence
+from bench.attribution.split import PARTS, STEP, attribute, excess, split_repeat, step_seconds
+from bench.records import Record
+
+MOOD = 1.1  # the median of MOODS
+KINDS = ("disk", "memory", "device", "alone")
+
+
+def cells(framework: str, replicas: int, **changes: object) -> dict[str, Record]:
+    """One repeat of one column."""
+    kinds = KINDS if replicas > 1 else KINDS[:-1]
+    return {kind: cell_record(framework, replicas, kind, 0, **changes) for kind in kinds}  # type: ignore[arg-type]
+
+
+def in_ms(values: dict[str, float]) -> dict[str, float]:
+    return {name: round(1e3 * value, 6) for name, value in values.items()}
+
+
+def test_every_part_of_a_step_at_two_replicas() -> None:
+    found = in_ms(split_repeat(cells("pt", 2)))
+    input_cost = MOOD * (50 - 45)
+    expected = {
+        "step": MOOD * 50,
+        "forward_backward": 36.0 - 3.0,
+        "overhead": 3.0,
+        "optimizer": 4.0,
+        "exchange": MOOD * (45 - 41),
+        "copy": 0.5,
+        "wait": input_cost - 0.5,
+        "unexplained": MOOD * 50 - 36 - 4 - MOOD * 4 - input_cost,
+        "reading": MOOD * 2,
+        "assembling": MOOD * 3,
+        "waited": 2.0,
+        "copy_alone": 0.5,
+    }
+    assert found == pytest.approx(expected)
+    assert sum(found[part] for part in PARTS) == pytest.approx(found[STEP])
+
+
+def test_one_replica_has_no_exchange_and_its_rest_is_that_of_the_resident_batch() -> None:
+    found = in_ms(split_repeat(cells("tf", 1)))
+    assert found["exchange"] == 0
+    assert found["unexplained"] == pytest.approx(MOOD * 78 - 60 - 12)
+
+
+def test_turns_side_by_side_cancel_what_the_machine_did() -> None:
+    fast, slow = cell_record("pt", 1, "device", 0), cell_record("pt", 1, "disk", 0)
+    step = [5e-3 * mood for mood in (1.0, 9.0, 1.0)]
+    disturbed = slow.model_copy(update={"turn_seconds": [0.010 + each for each in step]})
+    steady = fast.model_copy(update={"turn_seconds": step})
+    assert excess(disturbed, steady) == pytest.approx(0.010)
+    assert excess(steady, disturbed) == pytest.approx(-0.010)
+
+
+def test_without_turns_the_windows_of_the_slowest_ranks_are_compared() -> None:
+    found = {
+        kind: record.model_copy(update={"turn_seconds": [], "window_seconds": [0.1, 8 * TIMES["pt"][kind] / 1e3]})
+        for kind, record in cells("pt", 2).items()
+    }
+    assert step_seconds(found["disk"]) == pytest.approx(0.050)
+    assert in_ms(split_repeat(found))["exchange"] == pytest.approx(4.0)
+
+
+def test_a_copy_that_is_hidden_is_no_part_of_the_step() -> None:
+    found = cells("pt", 1)
+    parts = {**found["device"].part_seconds, "copy": [0.004] * 3}
+    same_turns = found["device"].turn_seconds
+    found["device"] = found["device"].model_copy(update={"part_seconds": parts})
+    found["disk"] = found["disk"].model_copy(update={"turn_seconds": [each + 0.001 for each in same_turns]})
+    values = split_repeat(found)
+    assert values["copy"] == pytest.approx(0.001)
+    assert values["wait"] == pytest.approx(0.0)
+    assert values["copy_alone"] == pytest.approx(0.004)
+    # the pipeline cannot give time back: what is left is waiting, with its sign
+    found["disk"] = found["disk"].model_copy(update={"turn_seconds": [each - 0.001 for each in same_turns]})
+    values = split_repeat(found)
+    assert values["copy"] == 0.0
+    assert values["wait"] == pytest.approx(-0.001)
+
+
+def test_splits_by_replicas_and_column_with_intervals() -> None:
+    splits = attribute(attribution_records())
+    assert [(split.replicas, split.name) for split in splits] == [
+        (1, "PyTorch"),
+        (1, "TensorFlow"),
+        (2, "PyTorch"),
+        (2, "TensorFlow"),
+    ]
+    first = splits[0]
+    assert len(first.repeats) == 7
+    assert 1e3 * first.step.value == pytest.approx(MOOD * 50 * 1.003)
+    assert first.step.interval is not None
+    low, high = first.step.interval
+    assert MOOD * 0.050 <= low < first.step.value < high <= MOOD * 0.050 * 1.006
+    assert first.parts["wait"].interval is not None
+    assert tuple(first.parts) == PARTS
+
+
+def test_the_rest_is_judged_by_its_share() -> None:
+    by_name = {split.name: split for split in attribute(attribution_records(replicas=(1,)))}
+    share = (MOOD * 45 - 40) / (MOOD * 50)
+    assert by_name["PyTorch"].unexplained_share.value == pytest.approx(share)
+    assert not by_name["PyTorch"].is_explained
+    assert math.isclose(fmean(MOODS), 1.175)
+
+
+def test_a_repeat_with_a_failed_cell_counts_for_nothing() -> None:
+    records = [
+        record.model_copy(update={"status": "oom"}) if record.cell_id == "pt-r2-memory-3" else record
+        for record in attribution_records()
+    ]
+    counts = {(split.replicas, split.name): len(split.repeats) for split in attribute(records)}
+    assert counts == {(1, "PyTorch"): 7, (1, "TensorFlow"): 7, (2, "PyTorch"): 6, (2, "TensorFlow"): 7}
+    two = next(gap for gap in gaps(attribute(records)) if gap.first.replicas == 2)
+    assert len(two.repeats) == 6
+    assert attribute([record for record in records if record.input_mode != "memory"]) == []
+
+
+def test_a_cell_whose_parts_were_not_timed_is_no_repeat() -> None:
+    records = [record.model_copy(update={"part_seconds": {}}) for record in attribution_records(replicas=(2,))]
+    assert attribute(records) == []
+
+
+def test_plain_runs_and_other_settings_stay_apart() -> None:
+    plain = [cell_record("pt", 1, "disk", 0, run_id="plain")]
+    assert len(attribute([*attribution_records(replicas=(1,)), *plain])) == 2
+    other = attribution_records(replicas=(1,), spec_hash="other", run_id="other")
+    splits = attribute([*attribution_records(replicas=(1,)), *other])
+    assert len(splits) == 4
+    assert len(gaps(splits)) == 2
+
+
+def gap_of(**changes: object) -> Gap:
+    (gap,) = gaps(attribute(attribution_records(replicas=(2,), **changes)))  # type: ignore[arg-type]
+    return gap
+
+
+def test_the_gap_is_that_of_the_parts() -> None:
+    gap = gap_of()
+    assert 1e3 * gap.step.value == pytest.approx(MOOD * 30 * 1.003)
+    assert 1e3 * gap.parts["forward_backward"].value == pytest.approx((54 - 33) * 1.003)
+    assert 1e3 * gap.parts["exchange"].value == pytest.approx(MOOD * 1 * 1.003)
+    assert gap.share(*PARTS).value == pytest.approx(1.0)
+    assert gap.share("wait", "copy").value == pytest.approx((2 - 5) / 30)
+    assert gap.is_shown is True
+
+
+def test_the_sentence_says_where_the_gap_comes_from() -> None:
+    text = sentence(gap_of())
+    head, _, rest = text.partition(": ")
+    assert head == "At 2 replicas a step of TensorFlow takes 88.3 [88.1, 88.5] ms, PyTorch's 55.2 [55.0, 55.3] ms"
+    assert "of the 33.1 [33.0, 33.2] ms between them -10 % [-10, -10] is input" in rest
+    assert "97 % [97, 97] compute (forward+backward 64 %, framework overhead 9 %, optimizer 24 %)" in text
+    assert "3 % [3, 3] communication" in text
+    assert text.endswith("unexplained.")
+
+
+def test_at_one_replica_there_is_nothing_to_communicate() -> None:
+    (gap,) = gaps(attribute(attribution_records(replicas=(1,))))
+    assert "communication" not in sentence(gap)
+
+
+def test_a_gap_that_cannot_be_told_from_zero_is_not_shared_out() -> None:
+    records = []
+    for record in attribution_records(replicas=(1,)):
+        if record.framework == "tf":  # now as fast as PyTorch, by turns a little faster and slower
+            sign = 1 if record.repeat % 2 else -1
+            twin = cell_record("pt", 1, record.input_mode, record.repeat, 1 + sign * 0.01)
+            record = record.model_copy(update={"turn_seconds": twin.turn_seconds})
+        records.append(record)
+    (gap,) = gaps(attribute(records))
+    assert gap.is_shown is False
+    text = sentence(gap)
+    assert "cannot be told from 0" in text
+    assert "%" not in text
+    assert "forward+backward by +21." in text
+
+
+def test_too_few_repeats_are_said() -> None:
+    gap = gap_of(repeats=2)
+    assert gap.is_shown is None
+    assert "(2 repeats: no interval; 5 give one)" in sentence(gap)

@@ -1,0 +1,97 @@
+"""A git repository whose `bench run` only sleeps, as fast as a file in it says, and takes turns or does not."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+MAIN = '''
+import json, os, subprocess, sys
+from pathlib import Path
+HELP = """Usage: bench run [OPTIONS]
+  --framework  --workload  --gpus  --epochs  --input  --out  --no-figures  --pt-python
+"""
+settings = json.loads((Path(__file__).parents[1] / "settings.json").read_text())
+if settings.get("broken"):
+    sys.exit("ModuleNotFoundError: No module named 'nothing'")
+arguments = sys.argv[1:]
+if "--help" in arguments:
+    print(HELP)
+    sys.exit()
+out = Path(arguments[arguments.index("--out") + 1])
+out.mkdir(parents=True)
+(out / "run.json").write_text("{}")
+cell = out / "cells" / "cell"
+cell.mkdir(parents=True)
+environment = os.environ | {"TWINBENCH_CELL": str(cell)}
+worker = str(Path(__file__).with_name("worker.py"))
+sys.exit(subprocess.run([sys.executable, worker, str(out), json.dumps(settings)], env=environment).returncode)
+'''
+
+WORKER = '''
+import json, os, sys, time
+from pathlib import Path
+out, settings = Path(sys.argv[1]), json.loads(sys.argv[2])
+(out / "records").mkdir()
+record = {"status": "ok", "spec_hash": settings.get("spec", "abc"), "device": "cpu", "settings": {"version.torch": "2"}}
+path = out / "records" / "cell.json"
+marker = os.environ.get("FAKE_GATE_MARKER")
+if marker:
+    Path(marker, str(os.getpid())).touch()
+    time.sleep(60)
+if settings.get("crash") or (settings.get("crash_once") and not Path(settings["crash_once"]).exists()):
+    if settings.get("crash_once"):
+        Path(settings["crash_once"]).touch()
+    (out / "log.txt").write_text("it broke")
+    path.write_text(json.dumps(record | {"status": "crash", "reason": "it broke", "log": "log.txt"}))
+    sys.exit(1)
+step, left, turns = settings["step"], 12, []
+folder = os.environ.get("TWINBENCH_TURNS")
+if folder and not settings.get("no_turns"):
+    ask, go = open(f"{folder}/ask", "w", buffering=1), open(f"{folder}/go")
+    def wait(seconds):
+        ask.write(f"{seconds!r}\\n")
+        return int(go.readline() or 1)
+    wait(0.0)
+    while left:
+        steps = min(left, wait(step))
+        begin = time.perf_counter()
+        time.sleep(step * steps)
+        turns.append((time.perf_counter() - begin) / steps)
+        left -= steps
+    ask.write("bye\\n")
+else:
+    time.sleep(step * left)
+path.write_text(json.dumps(record | {"throughput": 1 / step, "turn_seconds": turns}))
+'''
+
+
+class FakeRepository:
+    """The repository, with a commit on `main`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        (root / "bench").mkdir(parents=True)
+        (root / "bench" / "__init__.py").touch()
+        (root / "bench" / "__main__.py").write_text(MAIN)
+        (root / "bench" / "worker.py").write_text(WORKER)
+        self.git("init", "--quiet", "--initial-branch=main")
+        self.git("config", "user.email", "test@example.org")
+        self.git("config", "user.name", "test")
+        self.base = self.commit(step=0.01)
+
+    def git(self, *arguments: str) -> str:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+        done = subprocess.run(
+            ["git", *arguments], cwd=self.root, env=environment, capture_output=True, text=True, check=True
+        )
+        return done.stdout.strip()
+
+    def commit(self, **settings: object) -> str:
+        """A commit whose `bench run` behaves so; its hash."""
+        (self.root / "settings.json").write_text(json.dumps(settings))
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--allow-empty", "-m", "settings")
+        return self.git("rev-parse", "HEAD")

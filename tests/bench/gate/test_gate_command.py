@@ -1,0 +1,182 @@
+"""`bench gate` from the command line, in a scratch repository whose `bench run` only sleeps."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import Gate, gate_process
+from fake_repository import FakeRepository
+
+from bench.gate.result import GateResult
+from bench.locations import PROJECT_ROOT
+
+ONE = ("--framework", "pt")
+
+
+def last_line(done: object) -> str:
+    err = done.stderr  # type: ignore[attr-defined]
+    assert "Traceback" not in err, err
+    return str(err.strip().splitlines()[-1])
+
+
+def nothing_is_left(repository: FakeRepository, results: Path) -> None:
+    assert len(repository.git("worktree", "list").splitlines()) == 1
+    assert not (results / "gate" / "trees").exists()
+    assert not (results / "gate" / "pairs").exists()
+
+
+def test_a_slower_head_fails_in_turns(gate: Gate, repository: FakeRepository, results: Path, tmp_path: Path) -> None:
+    repository.commit(step=0.013)
+    out = tmp_path / "gate.json"
+    done = gate("--base", "main~1", *ONE, "--max-pairs", "7", "--json", str(out))
+    assert done.returncode == 1, done.stderr
+    result = GateResult.model_validate_json(out.read_text())
+    (one,) = result.benchmarks
+    assert one.outcome == "regression"
+    assert one.ratio == pytest.approx(1 / 1.3, rel=0.1)
+    assert len(one.pairs) == 7
+    assert all(pair.turns > 1 for pair in one.pairs)
+    assert [pair.head_first for pair in one.pairs] == [False, True, False, True, False, True, False]
+    assert result.base is not None
+    assert result.base.commit == repository.base
+    assert "regression: bert-6l-pt-r1-device" in done.stdout
+    assert "pair 7 of 7 to 7" in done.stderr
+    nothing_is_left(repository, results)
+
+
+def test_a_base_that_takes_no_turns_is_measured_apart(gate: Gate, repository: FakeRepository, tmp_path: Path) -> None:
+    repository.commit(step=0.01, no_turns=True)
+    repository.commit(step=0.005)
+    out = tmp_path / "gate.json"
+    done = gate("--base", "main~1", *ONE, "--max-pairs", "7", "--json", str(out))
+    assert done.returncode == 0, done.stderr
+    (one,) = GateResult.model_validate_json(out.read_text()).benchmarks
+    assert one.apart
+    assert one.reason is not None
+    assert "takes no turns" in one.reason
+    assert [pair.turns for pair in one.pairs] == [0] * 7
+
+
+def test_a_crash_is_an_error_and_no_regression(
+    gate: Gate, repository: FakeRepository, results: Path, tmp_path: Path
+) -> None:
+    repository.commit(step=0.01, crash=True)
+    junit = tmp_path / "gate.xml"
+    done = gate("--base", "main~1", *ONE, "--junit", str(junit))
+    assert done.returncode == 2
+    log = results / "gate" / "failed" / "bert-6l-pt-r1-device-head-2.log"
+    assert f"head ({repository.git('rev-parse', 'HEAD')[:10]}) failed: crash: it broke (log: {log})" in done.stdout
+    assert log.read_text() == "it broke"
+    assert 'errors="1"' in junit.read_text()
+    nothing_is_left(repository, results)
+
+
+def test_one_failure_is_tried_again(gate: Gate, repository: FakeRepository, tmp_path: Path) -> None:
+    repository.commit(step=0.01, crash_once=str(tmp_path / "crashed"))
+    done = gate("--base", "main", *ONE, "--apart", "--threshold", "50%", "--max-pairs", "7")
+    assert done.returncode == 0, done.stderr
+    assert "once more" in done.stderr
+
+
+def test_other_specs_are_refused_unless_allowed(gate: Gate, repository: FakeRepository) -> None:
+    repository.commit(step=0.001, spec="other")
+    done = gate("--base", "main~1", *ONE)
+    assert done.returncode == 2
+    assert "train different specs (abc and other)" in last_line(done)
+
+
+def test_bad_input_is_one_line(gate: Gate, repository: FakeRepository, tmp_path: Path) -> None:
+    repository.commit(step=0.01, broken=True)
+    done = gate("--base", "main~1", *ONE)
+    assert done.returncode == 2
+    assert last_line(done).endswith("`bench run` does not start: ModuleNotFoundError: No module named 'nothing'")
+
+    assert "no such commit" in last_line(gate("--base", "nowhere"))
+    assert "no such commit" in last_line(gate("--base=--all"))
+    assert "name --base REV, --baseline FILE" in last_line(gate())
+    assert "so few pairs give p = 0.0312 at best" in last_line(gate("--base", "main", "--max-pairs", "5"))
+    assert "is no share" in last_line(gate("--base", "main", "--threshold", "150%"))
+    assert "no file can be written there" in last_line(gate("--base", "main", "--json", str(tmp_path / "a" / "b")))
+    assert "leave out --base" in last_line(gate("--base", "main", "--baseline", "x"))
+    assert "name it with --baseline" in last_line(gate("--base", "main", "--update"))
+    assert "--base-python" in last_line(gate("--base", "main~1", "--head", "main~1", "--base-python", "no-python"))
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    assert "not in a git repository" in last_line(gate("--base", "main", cwd=outside))
+    assert "git is not installed" in last_line(gate("--base", "main", PATH=str(outside)))
+
+
+def test_a_dirty_worktree_is_refused_or_said(gate: Gate, repository: FakeRepository, tmp_path: Path) -> None:
+    (repository.root / "new.txt").touch()
+    done = gate("--base", "main", *ONE)
+    assert done.returncode == 2
+    assert "--head .: the worktree is dirty (new.txt)" in last_line(done)
+    settings = repository.root / "settings.json"
+    settings.write_text(json.dumps({"step": 0.005}))
+    markdown = tmp_path / "gate.md"
+    done = gate("--base", "main", *ONE, "--allow-dirty", "--max-pairs", "7", "--markdown", str(markdown))
+    assert done.returncode == 0, done.stderr
+    assert "dirty" in done.stdout
+    assert "dirty" in markdown.read_text()
+    assert settings.exists()
+
+
+def test_revisions_that_cannot_be_built(gate: Gate, repository: FakeRepository) -> None:
+    (repository.root / "constraints.txt").write_text("nothing==1\n")
+    (repository.root / "Makefile").write_text("setup:\n\t@echo 'no package nothing==1'; exit 1\n")
+    repository.commit(step=0.01)
+    (repository.root / "constraints.txt").write_text("nothing==2\n")
+    repository.commit(step=0.01)
+    done = gate("--base", "main~1", *ONE)
+    assert done.returncode == 2
+    assert "`make setup` of this revision failed" in last_line(done)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_an_interrupted_gate_leaves_nothing(
+    repository: FakeRepository, results: Path, tmp_path: Path, is_alive: Callable[[int], bool], number: signal.Signals,
+    gate: Gate,
+) -> None:  # fmt: skip
+    markers = tmp_path / "markers"
+    markers.mkdir()
+    process = gate_process(repository.root, "--base", "main", *ONE, FAKE_GATE_MARKER=str(markers))
+    wait_for(lambda: len(list(markers.iterdir())) == 2)
+    workers = [int(path.name) for path in markers.iterdir()]
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    wait_for(lambda: not any(map(is_alive, workers)))
+    if number == signal.SIGINT:
+        assert process.returncode == 130
+        assert err.strip().splitlines()[-1] == "bench: interrupted"
+    else:  # its worktrees are cleared by the next gate
+        assert gate("--base", "main", *ONE, "--max-pairs", "7", "--threshold", "90%").returncode == 0
+    nothing_is_left(repository, results)
+
+
+def test_two_gates_at_once_are_refused(repository: FakeRepository, tmp_path: Path, gate: Gate) -> None:
+    markers = tmp_path / "markers"
+    markers.mkdir()
+    process = gate_process(repository.root, "--base", "main", *ONE, FAKE_GATE_MARKER=str(markers))
+    try:
+        wait_for(lambda: any(markers.iterdir()))
+        assert "another `bench gate` is at work" in last_line(gate("--base", "main", *ONE))
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+
+
+def test_the_command_is_known() -> None:
+    assert "gate" in (PROJECT_ROOT / "bench" / "cli" / "__init__.py").read_text()
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, os.getpid()
+        time.sleep(0.1)
