@@ -227,10 +227,10 @@ def run_cell(
         usage = monitor.usage()
         cpu_seconds = time.process_time() - cpu_begin
     finally:
-        if monitor is not None:
-            monitor.close()
         survivors = stop(str(directory), process)
         guardian.dismiss()  # not where the stop was broken off: then it has still something to do
+        if monitor is not None:
+            monitor.close()
     if survivors:
         status, reason = "timeout", f"processes {survivors} could not be ended; {reason or ''}"
     state.poll()

@@ -77,6 +77,7 @@ def stop(token: str, process: subprocess.Popen[bytes] | None = None, grace: floa
                         told.add(member.pid)
                         with suppress(psutil.Error):
                             member.send_signal(sig)
+                            member.send_signal(signal.SIGCONT)  # a stopped one would not hear of it
                 if time.monotonic() > deadline:
                     break
                 time.sleep(POLL_SECONDS)

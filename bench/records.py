@@ -150,7 +150,7 @@ def read_as(kind: type[Kind], path: Path, schemas: Collection[int]) -> Kind:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path}: not a record ({error.__class__.__name__}); delete it and run with --resume") from None
     if version not in schemas:
-        raise UserError(f"{path}: record schema {version!r}, this version reads {' and '.join(map(str, schemas))}")
+        raise UserError(f"{path}: record schema {version!r}, this version reads {', '.join(map(str, schemas))}")
     try:
         return kind.model_validate(content)
     except ValidationError as error:

@@ -9,22 +9,25 @@ from bench.columns import column_name
 from bench.repeats import Row, cell_name, setting_key, throughput_ratio
 
 
+def column_ratios(rows: Sequence[Row]) -> list[tuple[Row, Row, stats.Estimate]]:
+    """The first column's row, another's of the same settings and replicas, and its throughput over the first's."""
+    cells: dict[tuple[object, ...], list[Row]] = {}
+    for row in rows:
+        cells.setdefault((*setting_key(row.records[0]), row.records[0].replicas), []).append(row)
+    pairs = [(first, other) for first, *others in cells.values() for other in others]
+    ratios = [(first, other, throughput_ratio(other.records, first.records)) for first, other in pairs]
+    return [(first, other, ratio) for first, other, ratio in ratios if ratio is not None]
+
+
 def ratio_lines(rows: Sequence[Row]) -> list[str]:
     """The throughput of each column over that of the first, where both have a cell of the same settings and replicas.
 
     "TensorFlow / PyTorch at 1 replica: 0.84 [0.81, 0.87], 8 pairs"
     """
-    cells: dict[tuple[object, ...], list[Row]] = {}
-    for row in rows:
-        cells.setdefault((*setting_key(row.records[0]), row.records[0].replicas), []).append(row)
-    lines = []
-    for first, *others in cells.values():
-        for other in others:
-            ratio = throughput_ratio(other.records, first.records)
-            if ratio is not None:
-                names = f"{column_name(other.records[0])} / {cell_name(first, rows)}"
-                lines.append(f"{names}: {stats.text(ratio, 2)}, {basis(ratio)}")
-    return lines
+    return [
+        f"{column_name(other.records[0])} / {cell_name(first, rows)}: {stats.text(ratio, 2)}, {basis(ratio)}"
+        for first, other, ratio in column_ratios(rows)
+    ]
 
 
 def basis(ratio: stats.Estimate) -> str:

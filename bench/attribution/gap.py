@@ -36,21 +36,16 @@ GROUPS = {
 
 @dataclass(frozen=True)
 class Gap:
-    """Two columns at the same number of replicas, over the repeats that both have."""
+    """Two columns at the same number of replicas, of the same repeats: those ran side by side."""
 
     first: Split
     other: Split
-
-    @property
-    def repeats(self) -> list[tuple[str, int]]:
-        """Those that both have: they ran side by side."""
-        return [repeat for repeat in self.first.repeats if repeat in self.other.repeats]
 
     def differences(self, parts: Sequence[str]) -> list[float]:
         """How many seconds longer some parts together take in the other column, a value a repeat."""
         return [
             sum(self.other.repeats[repeat][part] - self.first.repeats[repeat][part] for part in parts)
-            for repeat in self.repeats
+            for repeat in self.first.repeats
         ]
 
     def difference(self, *parts: str) -> Estimate:
@@ -83,12 +78,17 @@ class Gap:
 
 
 def gaps(splits: Sequence[Split]) -> list[Gap]:
-    """Every column against the first of the same settings and replicas, where they have repeats in common."""
+    """Every column against the first of the same settings and replicas, over the repeats that they have in common."""
     groups: dict[tuple[object, ...], list[Split]] = {}
     for split in splits:
         groups.setdefault(split_key(split.records[0]), []).append(split)
-    pairs = [Gap(first, other) for first, *others in groups.values() for other in others]
-    return [gap for gap in pairs if gap.repeats]
+    found = []
+    for first, *others in groups.values():
+        for other in others:
+            common = [repeat for repeat in first.repeats if repeat in other.repeats]
+            if common:
+                found.append(Gap(first.of(common), other.of(common)))
+    return found
 
 
 def milliseconds(estimate: Estimate, signed: bool = False) -> str:
@@ -136,7 +136,7 @@ def sentence(gap: Gap) -> str:
         shares.append(f"{percent(gap.share(*parts))} {'is ' if not shares else ''}{group}{detail}")
     few = ""
     if gap.is_shown is None:
-        count = len(gap.repeats)
+        count = len(gap.first.repeats)
         few = f" ({count} repeat{'' if count == 1 else 's'}: no interval; {stats.fewest()} give one)"
     return f"{head}: of the {milliseconds(between)} ms between them{few} {', '.join(shares)}."
 

@@ -24,18 +24,23 @@ def counted(replicas: int) -> str:
 def split_table(splits: Sequence[Split]) -> Table:
     """The parts of a step, a column a framework and number of replicas; milliseconds."""
     lines = [["ms a step", *(f"{split.name}, {counted(split.replicas)}" for split in splits)]]
-    lines += [[NAMES[part], *(milliseconds(split.parts[part]) for split in splits)] for part in PARTS]
+    lines += [[NAMES[part], *(part_text(split, part, split.parts[part]) for split in splits)] for part in PARTS]
     lines.append([NAMES[STEP], *(milliseconds(split.step) for split in splits)])
     lines.append(["unexplained, of the step", *(percent(split.unexplained_share) for split in splits)])
     lines += [[f"beside: {NAMES[part]}", *(milliseconds(split.beside[part]) for split in splits)] for part in BESIDE]
     return lines
 
 
+def part_text(split: Split, part: str, estimate: stats.Estimate, signed: bool = False) -> str:
+    """A part in milliseconds; at one replica there is no exchange."""
+    return "-" if part == "exchange" and split.replicas == 1 else milliseconds(estimate, signed)
+
+
 def gap_table(found: Sequence[Gap]) -> Table:
     """How much longer each part is in one column than in another; milliseconds."""
     heads = [f"{gap.other.name} - {gap.first.name}, {counted(gap.first.replicas)}" for gap in found]
     lines = [["ms a step", *heads]]
-    lines += [[NAMES[part], *(milliseconds(gap.parts[part], signed=True) for gap in found)] for part in PARTS]
+    lines += [[NAMES[part], *(part_text(gap.first, part, gap.parts[part], True) for gap in found)] for part in PARTS]
     return [*lines, [NAMES[STEP], *(milliseconds(gap.step, signed=True) for gap in found)]]
 
 

@@ -57,6 +57,11 @@ class Split:
     def replicas(self) -> int:
         return self.records[0].replicas
 
+    def of(self, chosen: Sequence[Repeat]) -> Split:
+        """The split of some of its repeats alone."""
+        records = tuple(record for record in self.records if (record.run_id, record.repeat) in chosen)
+        return Split(records, {repeat: self.repeats[repeat] for repeat in chosen})
+
     def values(self, part: str) -> list[float]:
         """Of STEP, a part, or what is measured beside: a value a repeat."""
         return [repeat[part] for repeat in self.repeats.values()]
@@ -179,8 +184,3 @@ def excess(over: Record, under: Record) -> float:
     if turns:
         return median(longer - shorter for longer, shorter in turns)
     return step_seconds(over) - step_seconds(under)
-
-
-def largest_step(splits: Sequence[Split]) -> float:
-    """The longest step of some splits, in seconds."""
-    return max(split.step.value for split in splits)

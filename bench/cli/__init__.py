@@ -16,14 +16,14 @@ import click
 
 from shared.errors import UserError
 
-# sub-command to its one-line help; the code is `bench.cli.NAME:command`. `report`, `compare`, `gate` and `doctor` are
-# a file beside these and a line here.
+# sub-command to its one-line help; the code is `bench.cli.NAME:command`: a new one is a file there and a line here
 COMMANDS = {
     "run": "Train and time the workload in each framework at each number of replicas.",
     "accuracy": "Score image model, text model and their ensemble over random splits.",
     "verify": "Prove that both frameworks run the same computation.",
     "compare": "Hold two runs against each other: figures, settings, environments.",
     "gate": "Fail where a revision trains slower than another: for CI.",
+    "report": "Write one page about one or more runs, and tables for other tools.",
     "plot": "Draw the figures of one or more runs from their records.",
     "data": "Prepare, describe and check stores of pages.",
     "baseline": "Score a store's text with linear models, what a network has to beat.",

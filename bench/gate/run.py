@@ -118,7 +118,7 @@ def side_result(side: Side, versions: dict[str, str]) -> SideResult:
     """A side as the result has it."""
     revision = side.revision
     return SideResult(name=revision.name, label=side.label, commit=revision.commit, dirty=revision.dirty,
-                      python=side.worker_python, versions=versions)  # fmt: skip
+                      python=side.named, versions=versions)  # fmt: skip
 
 
 def device_name() -> str:

@@ -81,8 +81,9 @@ class Running:
         command = [side.python, "-m", "bench", "run", *benchmark.options(), "--out", str(out)]
         if "--no-figures" in side.options:
             command += ["--no-figures"]
-        if side.worker_python is not None:
-            command += [f"--{benchmark.framework}-python", side.worker_python]
+        worker = side.workers.get(benchmark.framework)
+        if worker is not None:
+            command += [f"--{benchmark.framework}-python", worker]
         with self.log.open("wb") as output:
             self.process = subprocess.Popen(
                 command, cwd=side.tree, env=side.environment() | variables, stdin=subprocess.DEVNULL, stdout=output,

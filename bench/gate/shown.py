@@ -73,7 +73,7 @@ def calibrate(
         )
     amount = PROBE[kind] * target / cost
     click.echo(f"{kind} {PROBE[kind]} makes a step {cost:.1%} longer; {target:.0%} takes {amount:.4g}", err=True)
-    return amount if kind == "sleep" else float(max(1, round(amount)))
+    return round(amount, 6) if kind == "sleep" else float(max(1, round(amount)))
 
 
 def line_of(result: GateResult, **settings: Any) -> dict[str, Any]:
@@ -109,8 +109,8 @@ def summary(lines: list[dict[str, Any]], command: str) -> str:
         f"{first['device']}; {versions}.",
         f"Median of the ratios {middle:.4f}{longer}; a pair's log-ratio scatters with an sd of "
         f"{float(spread.std()):.4f} within a gate; a gate takes {seconds:.0f} s at the median.", "",
-        "| gate | outcome | head / base | bounds | pairs | seconds |", "| --- | --- | --- | --- | --- | --- |", *rows, "",
-        f"`{command}`", "",
+        "| gate | outcome | head / base | bounds | pairs | seconds |", "| --- | --- | --- | --- | --- | --- |", *rows,
+        "", f"`{command}`", "",
     ])  # fmt: skip
 
 

@@ -9,12 +9,12 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.gate.revisions import Revision
-from bench.interpreters import Column, check_has
+from bench.interpreters import Column, check_has, wing_pythons
 from bench.processes import log_tail
 from shared.errors import UserError
 
@@ -32,20 +32,26 @@ class Side:
     name: str  # "base" or "head"
     revision: Revision
     tree: Path
-    python: str  # runs the harness, and the workers where `worker_python` is None
-    worker_python: str | None  # of --base-python or --head-python
+    python: str  # runs the harness
+    named: str | None  # the interpreter that --base-python or --head-python names for the workers
+    workers: Mapping[str, str | None]  # framework to the interpreter of its workers; None: the harness's
     options: frozenset[str]  # that its `bench run` has
     results: Path  # what its runs share: stores
 
     @property
     def label(self) -> str:
         """For people."""
-        return self.revision.label if self.worker_python is None else f"{self.revision.label} on {self.worker_python}"
+        return self.revision.label if self.named is None else f"{self.revision.label} on {self.named}"
 
     def environment(self) -> dict[str, str]:
-        """The environment of its `bench run`: its own code before any that is installed."""
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "TWINBENCH_"))}
-        return inherited | {"PYTHONPATH": str(self.tree), "TWINBENCH_RESULTS": str(self.results)}
+        """The environment of its `bench run`."""
+        return environment(self.tree, self.results)
+
+
+def environment(tree: Path, results: Path) -> dict[str, str]:
+    """The environment of a `bench run`: a revision's own code before any that is installed."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "TWINBENCH_"))}
+    return inherited | {"PYTHONPATH": str(tree), "TWINBENCH_RESULTS": str(results)}
 
 
 def make_side(
@@ -57,31 +63,31 @@ def make_side(
         UserError: not so; with what it said last.
     """
     option = f"--{name}-python"
-    worker_python = None
+    workers: dict[str, str | None] = {}
     if named is not None:
         try:
-            for framework in frameworks:
-                worker_python = check_has(named, Column(framework)).path
+            workers = {framework: check_has(named, Column(framework)).path for framework in frameworks}
         except UserError as error:
             raise UserError(f"{option} {error}") from None
-    side = Side(name, revision, tree, python, worker_python, frozenset(), results)
-    text = _help_of(side)
-    options = frozenset(re.findall(r"--[a-z][a-z-]*", text))
-    if named is not None and not {f"--{framework}-python" for framework in frameworks} <= options:
+    options = frozenset(re.findall(r"--[a-z][a-z-]*", _help_of(name, revision, tree, python, results)))
+    can_choose = {f"--{framework}-python" for framework in frameworks} <= options
+    if named is not None and not can_choose:
         raise UserError(f"{option}: the `bench run` of {revision.label} has no --{frameworks[0]}-python; it is too old")
-    return Side(name, revision, tree, python, worker_python, options, results)
+    if named is None and can_choose and python == sys.executable:
+        workers = wing_pythons()  # what `bench env` made; the sides' own results folder does not have it
+    return Side(name, revision, tree, python, named, workers, options, results)
 
 
-def _help_of(side: Side) -> str:
+def _help_of(name: str, revision: Revision, tree: Path, python: str, results: Path) -> str:
     """What `bench run --help` says.
 
     Raises:
         UserError: it does not run.
     """
-    told = f"--{side.name} {side.revision.name}: its `bench run` does not start"
+    told = f"--{name} {revision.name}: its `bench run` does not start"
     try:
         done = subprocess.run(
-            [side.python, "-m", "bench", "run", "--help"], cwd=side.tree, env=side.environment(), capture_output=True,
+            [python, "-m", "bench", "run", "--help"], cwd=tree, env=environment(tree, results), capture_output=True,
             text=True, errors="replace", timeout=HELP_SECONDS, stdin=subprocess.DEVNULL,
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired) as error:

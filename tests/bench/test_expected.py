@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from bench import machine
+from bench.cli import main
 from bench.expected import earlier_records, expected, summed
 from bench.plan import Pages, Plan, Request, make_plan
 from bench.progress import clock
@@ -118,3 +119,18 @@ def test_the_total_says_what_it_lacks(plan: Plan) -> None:
     nothing = list(expected(plan, []).values())
     assert summed(nothing, clock) == "unknown (no earlier record)"
     assert summed([found[0], nothing[1]], clock).startswith("0:10 at least, 1 of 2 cells have no earlier record; ")
+
+
+def test_the_command_shows_it(
+    store: Path, workload_file: Path, fake_worker: object, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["run", "--workload", str(workload_file), "--data", str(store), "--gpus", "1", "--device", "cpu"]
+    shown = []
+    for more in (["--dry-run"], ["--framework", "tf"], ["--dry-run"]):
+        with pytest.raises(SystemExit) as left:
+            main([*arguments, *more])
+        assert not left.value.code
+        shown += [line for line in capsys.readouterr().out.splitlines() if line.startswith("expected time: ")]
+    first, second = shown
+    assert first == "expected time: unknown (no earlier record)"
+    assert " at least, 1 of 2 cells have no earlier record; from 1 record of run " in second

@@ -29,9 +29,12 @@ from bench.guardian import Guardian
 processes.GRACE_SECONDS = 0.3
 directory = Path(sys.argv[1])
 guardian = Guardian()
-stubborn = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); time.sleep(300)"
+stubborn = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True)"
 process = processes.start(
-    [sys.executable, "-c", stubborn], directory, directory / "log.txt", {**os.environ, **guardian.variable}
+    [sys.executable, "-c", f"{stubborn}; time.sleep(300)"],
+    directory,
+    directory / "log.txt",
+    {**os.environ, **guardian.variable},
 )
 while "ready" not in (directory / "log.txt").read_text():
     time.sleep(0.01)

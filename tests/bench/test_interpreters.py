@@ -123,7 +123,7 @@ def test_an_interpreter_that_never_answers(fake_python: Callable[..., str], monk
 def test_a_named_interpreter_must_have_the_columns_framework(fake_python: Callable[..., str]) -> None:
     python = fake_python(torch="2.12.1+cpu")
     assert check_has(python, Column("pt", "2.12")).versions["torch"] == "2.12.1+cpu"
-    with pytest.raises(UserError, match="has torch 2.12.1.cpu, not the 2.13 of pt@2.13"):
+    with pytest.raises(UserError, match=r"has torch 2\.12\.1\+cpu, not the 2\.13 of pt@2\.13"):
         check_has(python, Column("pt", "2.13"))
     with pytest.raises(UserError, match=r"TensorFlow is not installed there; .*`bench env create tf`"):
         check_has(python, Column("tf"))

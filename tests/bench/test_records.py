@@ -41,7 +41,7 @@ def test_a_record_there_and_back(tmp_path: Path) -> None:
     path = write_record(tmp_path, record)
     assert path == tmp_path / "records" / f"{record.cell_id}.json"
     assert read_record(path) == record
-    assert json.loads(path.read_text(encoding="utf-8"))["schema_version"] == 2
+    assert json.loads(path.read_text(encoding="utf-8"))["schema_version"] == 3
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
@@ -53,10 +53,10 @@ def test_a_record_of_schema_1_is_still_read(tmp_path: Path) -> None:
     assert (record.max_tokens, record.tokens_per_second, record.retraces, record.f1) == (None, None, None, {})
 
 
-@pytest.mark.parametrize("schema", [0, 3, None, "2"])
+@pytest.mark.parametrize("schema", [0, 4, None, "2"])
 def test_a_record_of_another_schema_is_refused(tmp_path: Path, schema: object) -> None:
     path = written(tmp_path / "other.json", schema_version=schema)
-    with pytest.raises(UserError, match=r"other\.json: record schema .*, this version reads 1 and 2") as raised:
+    with pytest.raises(UserError, match=r"other\.json: record schema .*, this version reads 1, 2, 3") as raised:
         read_record(path)
     assert "\n" not in str(raised.value)
 

@@ -18,7 +18,7 @@ from bench.summary import (
 def window(seconds: float, samples: int, steps: int = 50, tokens: int | None = None, retraces: int = 0) -> Event:
     return {
         "event": "window", "rank": 0, "time": 0.0, "seconds": seconds, "steps": steps, "samples": samples,
-        "tokens": tokens, "retraces": retraces,
+        "tokens": tokens, "retraces": retraces, "warmup": 10, "stationary": True, "turns": [],
     }  # fmt: skip
 
 

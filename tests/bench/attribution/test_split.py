@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import doctest
 import math
 from statistics import fmean
+from types import ModuleType
 
 import pytest
 from attributed_records import MOODS, TIMES, attribution_records, cell_record
 
+from bench.attribution import estimates
+from bench.attribution import gap as gap_module
 from bench.attribution.gap import Gap, gaps, sentence
+from bench.attribution.show import markdown
 from bench.attribution.split import PARTS, STEP, attribute, excess, split_repeat, step_seconds
+from bench.plots import attribution as figures
 from bench.records import Record
 
 MOOD = 1.1  # the median of MOODS
@@ -122,7 +128,7 @@ def test_a_repeat_with_a_failed_cell_counts_for_nothing() -> None:
     counts = {(split.replicas, split.name): len(split.repeats) for split in attribute(records)}
     assert counts == {(1, "PyTorch"): 7, (1, "TensorFlow"): 7, (2, "PyTorch"): 6, (2, "TensorFlow"): 7}
     two = next(gap for gap in gaps(attribute(records)) if gap.first.replicas == 2)
-    assert len(two.repeats) == 6
+    assert (len(two.first.repeats), len(two.other.repeats), len(two.other.records)) == (6, 6, 6)  # what both have
     assert attribute([record for record in records if record.input_mode != "memory"]) == []
 
 
@@ -184,6 +190,19 @@ def test_a_gap_that_cannot_be_told_from_zero_is_not_shared_out() -> None:
     assert "cannot be told from 0" in text
     assert "%" not in text
     assert "forward+backward by +21." in text
+
+
+def test_the_tables_leave_out_an_exchange_that_there_is_not() -> None:
+    text = markdown(attribution_records())
+    assert "| gradient exchange | - | - | 4.4 [4.4, 4.4] | 5.5 [5.5, 5.5] |" in text
+    assert text.count("of the step is unexplained") == 4
+    assert markdown([cell_record("pt", 1, "disk", 0)]) == ""
+
+
+@pytest.mark.parametrize("module", [estimates, gap_module, figures])
+def test_examples(module: ModuleType) -> None:
+    found = doctest.testmod(module)
+    assert (found.failed, found.attempted > 0) == (0, True)
 
 
 def test_too_few_repeats_are_said() -> None:

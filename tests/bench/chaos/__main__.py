@@ -6,19 +6,20 @@ Runs with the fakes of the tests by default: what is tried is the harness. `--re
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+HERE = Path(__file__).resolve()
+sys.path[:0] = [str(HERE.parents[3]), str(HERE.parents[1])]  # the checkout, and what the tests share
 
 import click
 from campaign import FAKE_DISK, REAL_DISK, campaign, fake, markdown, real
 from faults import FAULTS, disk_can_be_mounted
 
-from bench.locations import PROJECT_ROOT
-
-sys.path.insert(0, str(PROJECT_ROOT))
+# what a shell starts in the background ignores Ctrl-C, and so would every process that a trial starts
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @click.command(context_settings={"show_default": True})

@@ -170,9 +170,11 @@ def run_trial(
         trial = Trial(bench, folder, (disk.path if disk else folder) / "out", options)
         with suppress(subprocess.TimeoutExpired):
             trial.process.wait(moment)
-        if disk and trial.process.poll() is None:
+        if trial.is_over():
+            return None
+        if disk:
             disk.fill()
-        elif fault.strike is None or not fault.strike(trial, rng):
+        elif fault.strike is not None and not fault.strike(trial, rng):
             return None
         return judged(trial, fault, disk)
     finally:

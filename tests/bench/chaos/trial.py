@@ -74,6 +74,10 @@ class Trial:
                 start_new_session=True,
             )
 
+    def is_over(self) -> bool:
+        """Whether the harness has said its last word: what happens to it then happens to a Python that shuts down."""
+        return self.process.poll() is not None or b"\nrecords: " in (self.folder / "first.out").read_bytes()
+
     def said(self, name: str = "first") -> str:
         """Standard error so far."""
         return (self.folder / f"{name}.err").read_text(encoding="utf-8", errors="replace")

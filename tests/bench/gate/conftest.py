@@ -2,33 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from fake_repository import FakeRepository
-
-from bench.locations import PROJECT_ROOT
-
-Gate = Callable[..., "subprocess.CompletedProcess[str]"]
+from fake_repository import FakeRepository, Gate, gate_process
 
 
 @pytest.fixture
 def repository(tmp_path: Path) -> FakeRepository:
     """With one commit."""
     return FakeRepository(tmp_path / "repository")
-
-
-def gate_process(cwd: Path, *arguments: str, **variables: str) -> subprocess.Popen[str]:
-    """A `bench gate` of this checkout's code, started in a folder."""
-    command = [sys.executable, "-P", "-m", "bench", "gate", *arguments]
-    environment = {**os.environ, "PYTHONPATH": str(PROJECT_ROOT), **variables}
-    return subprocess.Popen(
-        command, cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
 
 
 @pytest.fixture

@@ -5,7 +5,13 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
+
+from bench.locations import PROJECT_ROOT
+
+Gate = Callable[..., "subprocess.CompletedProcess[str]"]
 
 MAIN = '''
 import json, os, subprocess, sys
@@ -30,7 +36,7 @@ worker = str(Path(__file__).with_name("worker.py"))
 sys.exit(subprocess.run([sys.executable, worker, str(out), json.dumps(settings)], env=environment).returncode)
 '''
 
-WORKER = '''
+WORKER = """
 import json, os, sys, time
 from pathlib import Path
 out, settings = Path(sys.argv[1]), json.loads(sys.argv[2])
@@ -56,7 +62,7 @@ if folder and not settings.get("no_turns"):
         return int(go.readline() or 1)
     wait(0.0)
     while left:
-        steps = min(left, wait(step))
+        steps = min(left, wait(10 * step))  # as if steps were longer: short turns
         begin = time.perf_counter()
         time.sleep(step * steps)
         turns.append((time.perf_counter() - begin) / steps)
@@ -65,7 +71,7 @@ if folder and not settings.get("no_turns"):
 else:
     time.sleep(step * left)
 path.write_text(json.dumps(record | {"throughput": 1 / step, "turn_seconds": turns}))
-'''
+"""
 
 
 class FakeRepository:
@@ -95,3 +101,12 @@ class FakeRepository:
         self.git("add", "--all")
         self.git("commit", "--quiet", "--allow-empty", "-m", "settings")
         return self.git("rev-parse", "HEAD")
+
+
+def gate_process(cwd: Path, *arguments: str, **variables: str) -> subprocess.Popen[str]:
+    """A `bench gate` of this checkout's code, started in a folder."""
+    command = [sys.executable, "-P", "-m", "bench", "gate", *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT_ROOT), **variables}
+    return subprocess.Popen(
+        command, cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )

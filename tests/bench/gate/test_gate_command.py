@@ -10,8 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Gate, gate_process
-from fake_repository import FakeRepository
+from fake_repository import FakeRepository, Gate, gate_process
 
 from bench.gate.result import GateResult
 from bench.locations import PROJECT_ROOT

@@ -42,7 +42,9 @@ def test_a_look_errs_exactly_as_often_as_it_says(pairs: int) -> None:
 
 @pytest.mark.parametrize("most", [-1, 0, 5, 6])
 def test_too_few_pairs_are_refused_with_the_p_they_could_give(most: int) -> None:
-    with pytest.raises(UserError, match=rf"--max-pairs {most}: so few pairs give p = .* needs 7 or more \(p = 0.00781\)"):
+    with pytest.raises(
+        UserError, match=rf"--max-pairs {most}: so few pairs give p = .* needs 7 or more \(p = 0.00781\)"
+    ):
         looks(most)
     with pytest.raises(UserError, match="at most 200"):
         looks(201)
@@ -67,7 +69,8 @@ def test_known_decisions() -> None:
 
 
 def test_the_smallest_effect_would_have_failed() -> None:
-    logs = list(np.random.default_rng(1).normal(0, 0.04, 20))
+    noise = np.random.default_rng(1).normal(0, 0.08, 20)
+    logs = list(noise - noise.mean() - 0.03)
     verdict = judge(logs, THRESHOLD, looks(20))
     assert verdict.decision == "undecided"
     assert verdict.smallest is not None

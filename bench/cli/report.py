@@ -1,0 +1,55 @@
+"""`bench report`: finished runs as one page to be passed on, and as tables for other tools."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from shared.errors import UserError
+
+PAGE = "report.html"  # in a run's directory
+FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.command("report")
+@click.argument("directories", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--out", type=FILE, metavar="FILE", help=f"The page [default: {PAGE} in the run's directory].")
+@click.option("--markdown", "markdown_file", type=FILE, metavar="FILE", help="The same without figures and logs.")
+@click.option("--csv", "csv_file", type=FILE, metavar="FILE", help="A line a record, with every field.")
+@click.option("--parquet", "parquet_file", type=FILE, metavar="FILE", help="The same as Parquet.")
+@click.option("--mllog", "mllog_file", type=FILE, metavar="FILE", help="MLPerf-style :::MLLOG lines.")
+def command(
+    directories: tuple[Path, ...],
+    out: Path | None,
+    markdown_file: Path | None,
+    csv_file: Path | None,
+    parquet_file: Path | None,
+    mllog_file: Path | None,
+) -> None:
+    """Write one self-contained HTML page about one or more runs.
+
+    RUN is a directory that `bench run` or `bench accuracy` made. The page opens from disk and needs no network: the
+    comparison first, then speedup, time, accuracy, attribution, settings, memory and energy, every cell with its log,
+    environment and certificate. Several runs get a chapter each, after the comparison of each with the first.
+    """
+    if out is None and len(directories) > 1:
+        raise UserError("several runs: say with --out where their page goes")
+    from bench.report.exports import csv, parquet, write
+    from bench.report.markdown import markdown
+    from bench.report.mllog import mllog
+    from bench.report.page import chapters, html
+    from bench.report.sources import read_runs
+
+    runs = read_runs(directories)
+    page = directories[0] / PAGE if out is None else out
+    # what can fail for want of a library or of timings is made before anything is written
+    exports = [(csv_file, csv), (parquet_file, parquet), (mllog_file, mllog)]
+    contents = [(path, make(runs)) for path, make in exports if path is not None]
+    written = chapters(runs)
+    contents.insert(0, (page, html(written).encode()))
+    if markdown_file is not None:
+        contents.append((markdown_file, markdown(written).encode()))
+    for path, content in contents:
+        write(path, content)
+        click.echo(path)

@@ -1,0 +1,87 @@
+"""A run of `bench accuracy` as a chapter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bench.accuracy import tables
+from bench.accuracy.results import FRAMEWORK_NAMES, AccuracyRecord
+from bench.report import drawn
+from bench.report.blocks import (
+    Block,
+    Cell,
+    Chapter,
+    Folded,
+    Log,
+    Notes,
+    Section,
+    Table,
+    Text,
+    number,
+    table,
+    texts_table,
+)
+from bench.report.cells import NO_LOG, certificates, environment
+from bench.report.notices import accuracy_notices
+from bench.report.sources import Run, log_end
+
+
+def accuracy_chapter(run: Run, prefix: str) -> Chapter:
+    """Everything about a run of `bench accuracy`.
+
+    Args:
+        run: with accuracy records.
+        prefix: of every name on the page; empty where there is one run.
+    """
+    records = run.accuracy_records
+    scores = texts_table(
+        f"{prefix}accuracy",
+        "Test accuracy over random splits",
+        tables.columns(records),
+        tables.rows(records),
+        figures=True,
+    )
+    written: list[tuple[str, str, list[Block]]] = [
+        ("accuracy", "Accuracy over splits", [*drawn.split_pictures(records, f"{prefix}splits-figure"), scores,
+                                              Notes(tuple(tables.notes(records)))]),
+        ("classes", "Accuracy on each class", drawn.class_pictures(records, f"{prefix}classes-figure")),
+        ("cells", "Results", [overview(records, f"{prefix}cells"), *logs(run)]),
+        ("certificates", "Certificates", certificates(run, prefix)),
+        ("environment", "Environment", environment(run, prefix)),
+    ]  # fmt: skip
+    sections = tuple(Section(f"{prefix}{name}-section", title, tuple(made)) for name, title, made in written)
+    lead = "; ".join(tables.caption(records))
+    return Chapter(f"{prefix}run", run.name, lead, accuracy_notices(records), sections)
+
+
+def overview(records: Sequence[AccuracyRecord], name: str) -> Table:
+    """A row a record, whatever came of it."""
+    lines: list[dict[str, Cell | str]] = [
+        {
+            "result": record.result_id,
+            "framework": FRAMEWORK_NAMES[record.framework],
+            "member": record.label,
+            "split": Cell("stage 1") if record.split is None else Cell(str(record.split), record.split),
+            "status": Cell(record.status, tone="good" if record.status == "ok" else "bad"),
+            "reason": record.reason or "",
+            "validation": number(record.accuracy.get("val"), 4),
+            "test": number(record.accuracy.get("test"), 4),
+            "wall s": number(record.wall_seconds or None, 1),
+            "certificate": Cell(
+                record.certificate_id or record.certificate, tone="good" if record.certificate == "verified" else "warn"
+            ),
+        }
+        for record in records
+    ]
+    return table(name, f"Every result of the run, failed ones too: {len(records)}", lines)
+
+
+def logs(run: Run) -> list[Block]:
+    """The logs of what failed."""
+    blocks: list[Block] = []
+    for record in run.accuracy_records:
+        if record.status != "ok" and record.log:
+            log = log_end(run.directory, record.log)
+            reason = Text(f"{record.status}: {record.reason or 'no reason is known'}", "bad")
+            blocks.append(Folded(record.result_id, (reason, Text(NO_LOG) if log is None else Log(log)), "bad"))
+    return blocks

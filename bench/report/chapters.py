@@ -1,0 +1,130 @@
+"""A run as a chapter: its sections, in the order in which a reader asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from bench import fairness
+from bench.attribution import show as attribution_show
+from bench.attribution.cells import tabled
+from bench.attribution.gap import gaps, sentence
+from bench.attribution.split import attribute
+from bench.fairness.show import equal_text
+from bench.plots.frame import GROUP_FIELDS, Group, group_records
+from bench.records import Record
+from bench.repeats import Row, rows
+from bench.report import drawn
+from bench.report.blocks import Block, Chapter, Folded, Heading, Notes, Section, Text, texts_table
+from bench.report.cells import cells, certificates, environment
+from bench.report.comparison import comparison, speedup
+from bench.report.notices import notices
+from bench.report.resources import memory, monitors
+from bench.report.sources import Run
+from bench.report.training import accuracy, time
+from bench.tables import caption
+
+Write = Callable[[Group, Sequence[Row], str], list[Block]]
+
+
+def run_chapter(run: Run, prefix: str) -> Chapter:
+    """Everything about a run of `bench run`.
+
+    Args:
+        run: with records.
+        prefix: of every name on the page; empty where there is one run.
+    """
+    groups = group_records(tabled(run.records))
+    written: list[tuple[str, str, list[Block]]] = [
+        ("comparison", "Comparison", grouped(groups, f"{prefix}comparison", write_comparison)),
+        ("speedup", "Speedup and efficiency", grouped(groups, f"{prefix}speedup", write_speedup)),
+        ("time", "Time", grouped(groups, f"{prefix}time", write_time)),
+        ("accuracy", "Accuracy", grouped(groups, f"{prefix}accuracy", write_accuracy)),
+        ("attribution", "Where the time goes", attribution(run.records, f"{prefix}attribution")),
+        ("fairness", "What each side really used", settings(run.records, f"{prefix}fairness")),
+        ("memory", "Memory and energy", grouped(groups, f"{prefix}memory", lambda _, found, name: memory(found, name))),
+        ("monitors", "Monitors", grouped(groups, f"{prefix}monitors", lambda _, found, name: monitors(found, name))),
+        ("cells", "Cells", cells(run, prefix)),
+        ("certificates", "Certificates", certificates(run, prefix)),
+        ("environment", "Environment", environment(run, prefix)),
+    ]
+    sections = tuple(Section(f"{prefix}{name}-section", title, tuple(made)) for name, title, made in written if made)
+    return Chapter(f"{prefix}run", run.name, caption(run.records), notices(run.records), sections)
+
+
+def grouped(groups: Sequence[Group], name: str, write: Write) -> list[Block]:
+    """What is written of each group of comparable records, under a heading where there are several."""
+    blocks: list[Block] = []
+    for place, (group, title) in enumerate(zip(groups, titles(groups), strict=True)):
+        made = write(group, rows(group.records), name if place == 0 else f"{name}-{place + 1}")
+        blocks += [Heading(title), *made] if made and len(groups) > 1 else made
+    return blocks
+
+
+def titles(groups: Sequence[Group]) -> list[str]:
+    """What tells each group from the others, in words."""
+    telling = [field for field in GROUP_FIELDS if len({getattr(group.first, field) for group in groups}) > 1]
+    return [
+        ", ".join(f"{field.replace('_', ' ')} {getattr(group.first, field)}" for field in telling) for group in groups
+    ]
+
+
+def write_comparison(group: Group, found: Sequence[Row], name: str) -> list[Block]:
+    """Figure, verdicts, table, remarks."""
+    return [drawn.throughput_picture(group, f"{name}-figure"), *comparison(found, name)]
+
+
+def write_speedup(group: Group, found: Sequence[Row], name: str) -> list[Block]:
+    """Figure and table; nothing where only one number of replicas was run."""
+    if group.replicas == [1]:
+        return [Text("Only one replica was run.")]
+    return [drawn.speedup_picture(group, f"{name}-figure"), *speedup(found, name)]
+
+
+def write_time(group: Group, found: Sequence[Row], name: str) -> list[Block]:
+    """Table and projection."""
+    return [*time(found, name), *drawn.time_pictures(group, f"{name}-figure")]
+
+
+def write_accuracy(group: Group, found: Sequence[Row], name: str) -> list[Block]:
+    """Table and figures, where something was trained."""
+    made = accuracy(found, name)
+    if made is None:
+        return [Text("Nothing was trained to its end: no accuracy.")]
+    return [made, *drawn.accuracy_pictures(group, f"{name}-figure")]
+
+
+def attribution(records: Sequence[Record], name: str) -> list[Block]:
+    """The sentences, the figure and the tables of an attribution; nothing of other runs."""
+    own = attribution_show.own_records(records)
+    if not own:
+        return []
+    splits = attribute(own)
+    found = gaps(splits)
+    blocks: list[Block] = drawn.attribution_pictures(own, f"{name}-figure")
+    blocks += [Text(sentence(gap), "good" if gap.is_shown else "") for gap in found]
+    if not splits:
+        blocks.append(Text("No repeat is complete: nothing to split.", "bad"))
+    captions = ("The parts of a step", "How much longer each part is in one column than in the other")
+    for place, (table, there) in enumerate(attribution_show.tables_of(splits, found)):
+        if there:
+            head, *body = table
+            blocks.append(texts_table(f"{name}-{place}", captions[place], head, body, figures=True))
+    return [*blocks, Notes(tuple(attribution_show.notes(own, splits)))]
+
+
+def settings(records: Sequence[Record], name: str) -> list[Block]:
+    """The fairness diff."""
+    diff = fairness.diff(tabled(records))
+    line = fairness.verdict_line(diff)
+    blocks: list[Block] = [
+        Text(
+            f"{line[:1].upper()}{line[1:]}.",
+            "good" if diff.is_fair and diff.lines else "bad" if not diff.is_fair else "",
+        )
+    ]
+    headings, lines = fairness.table_rows(diff)
+    if lines:
+        blocks.append(texts_table(name, "Settings that differ, and why", headings, lines))
+    if len(diff.sides) > 1 and (equal := equal_text(diff)):
+        blocks.append(Folded(f"{diff.num_equal} settings that are equal", (Text(equal),)))
+    return blocks

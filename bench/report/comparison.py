@@ -1,0 +1,132 @@
+"""Column against column: the first thing on the page, and what more replicas gain each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bench import stats
+from bench.columns import column_name
+from bench.plots.caption import counted
+from bench.repeats import Row, cell_name
+from bench.report.blocks import Bar, Block, Card, Cards, Cell, Notes, Text, Tone, estimated, number, table
+from bench.stats import Estimate
+from bench.table_notes import basis, column_ratios
+from bench.tables import is_implausible, median_of, notes, status_text
+
+
+def names(row: Row) -> dict[str, Cell | str]:
+    """The columns that every table of rows begins with."""
+    first = row.records[0]
+    marked = f"{first.replicas} (oversubscribed)" if first.oversubscribed else str(first.replicas)
+    return {"framework": column_name(first), "arm": first.arm, "replicas": Cell(marked, first.replicas)}
+
+
+def status_cell(row: Row) -> Cell:
+    """How the repeats of a cell ended."""
+    return Cell(status_text(row.records), tone="" if all(each.status == "ok" for each in row.records) else "bad")
+
+
+def verdict(first: str, other: str, ratio: Estimate) -> tuple[str, Tone]:
+    """What the interval of a ratio allows to say, in a sentence.
+
+    Args:
+        first, other: the columns' names.
+        ratio: of the throughput of the other over that of the first.
+    """
+    held = f"{stats.text(ratio, 2)}, {basis(ratio)}"
+    if ratio.interval is None:
+        faster, slower, times = (other, first, ratio.value) if ratio.value >= 1 else (first, other, 1 / ratio.value)
+        said = f"{faster} measured {times:.2f} times as fast as {slower}" if times >= 1.005 else "Both measured alike"
+        needed = stats.fewest(ratio.level)
+        return f"{said}; no verdict without {needed} repeats ({other} / {first} {held})", "warn"
+    low, high = ratio.interval
+    if low > 1 or high < 1:
+        faster, slower, times = (other, first, ratio.value) if low > 1 else (first, other, 1 / ratio.value)
+        return f"{faster} is {times:.2f} times as fast as {slower} ({other} / {first} {held})", "good"
+    least = max(high / ratio.value, ratio.value / low) - 1
+    return f"No difference shown: one of {100 * least:.1f} % would have been ({other} / {first} {held})", ""
+
+
+def cards(rows: Sequence[Row]) -> Cards:
+    """A card a place in which two columns can be held against each other."""
+    made = []
+    for first, other, ratio in column_ratios(rows):
+        assert first.throughput is not None and other.throughput is not None, "a ratio of nothing"
+        longest = max(first.throughput.value, other.throughput.value)
+        bars = tuple(
+            Bar(column_name(row.records[0]), f"{estimate.value:,.1f} samples/s", estimate.value / longest,
+                row.records[0].framework)
+            for row, estimate in ((first, first.throughput), (other, other.throughput))
+        )  # fmt: skip
+        of, to = first.records[0], other.records[0]
+        several = len({row.records[0].arm for row in rows}) > 1
+        title = (
+            counted(of.replicas) + (f", {of.arm}" if several else "") + (", shared cores" if of.oversubscribed else "")
+        )
+        made.append(Card(title, bars, *verdict(column_name(of), column_name(to), ratio)))
+    return Cards(tuple(made))
+
+
+def comparison(rows: Sequence[Row], name: str) -> list[Block]:
+    """The verdicts, and the throughput of every cell.
+
+    Args:
+        rows: of one group of comparable records.
+        name: of the table.
+    """
+    ratios = {id(other): (first, ratio) for first, other, ratio in column_ratios(rows)}
+    lines = []
+    for row in rows:
+        first, ratio = ratios.get(id(row), (None, None))
+        good = [record for record in row.records if record.status == "ok"]
+        against = Cell("") if first is None else estimated(ratio, 2)
+        lines.append(
+            names(row)
+            | {
+                "samples/s": estimated(row.throughput, 2),
+                "tokens/s": number(median_of([record.tokens_per_second for record in good]), 0),
+                "over the first column": against,
+                "repeats": Cell(f"{len(good)} of {len(row.records)}", len(good)),
+                "status": status_cell(row),
+                "certificate": certificate_cell(row),
+            }
+        )
+    found = cards(rows)
+    blocks: list[Block] = [found] if found.cards else [Text("One column only: nothing to hold it against.")]
+    blocks.append(table(name, "Throughput of every cell, medians over repeats", lines))
+    blocks.append(Notes(tuple(notes([record for row in rows for record in row.records]))))
+    return blocks
+
+
+def certificate_cell(row: Row) -> Cell:
+    """Whether the repeats of a cell were proven to compute what the other side does."""
+    unverified = [record for record in row.records if record.certificate != "verified"]
+    if not unverified:
+        return Cell("verified", tone="good")
+    return Cell("unverified" if len(unverified) == len(row.records) else "in part", tone="warn")
+
+
+def speedup(rows: Sequence[Row], name: str) -> list[Block]:
+    """Speedup and efficiency of every cell."""
+    lines = []
+    for row in rows:
+        if row.records[0].oversubscribed:
+            remark = "oversubscribed: none claimed"
+        elif row.throughput is not None and row.speedup is None:
+            remark = "no cell at 1 replica"
+        else:
+            remark = "above linear: not a fact" if is_implausible(row) else ""
+        flagged: Tone = "warn" if is_implausible(row) else ""
+        efficiency = estimated(row.efficiency, 2, flagged)
+        lines.append(
+            names(row) | {"speedup": estimated(row.speedup, 2), "efficiency": efficiency, "remark": Cell(remark)}
+        )
+    blocks: list[Block] = [
+        table(
+            name, "Speedup: throughput over that at 1 replica of the same column; efficiency: speedup a replica", lines
+        )
+    ]
+    flagged_rows = [cell_name(row, rows) for row in rows if is_implausible(row)]
+    if flagged_rows:
+        blocks.append(Text(f"Above linear, so not a fact: {', '.join(flagged_rows)}", "warn"))
+    return blocks

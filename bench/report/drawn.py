@@ -1,0 +1,80 @@
+"""The figures of `bench.plots` in the sections that they belong to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bench.accuracy.results import AccuracyRecord
+from bench.plots.frame import Group
+from bench.records import Record
+from bench.report.blocks import Block
+from bench.report.pictures import picture
+from bench.tables import caption
+
+
+def throughput_picture(group: Group, name: str) -> Block:
+    """Bars of samples/s."""
+    from bench.plots.bars import throughput_figure
+
+    return picture(throughput_figure(group), name, f"Throughput against replicas; {caption(group.records)}", True)
+
+
+def speedup_picture(group: Group, name: str) -> Block:
+    """Speedup against replicas."""
+    from bench.plots.lines import speedup_figure
+
+    return picture(speedup_figure(group), name, f"Speedup against replicas; {caption(group.records)}", True)
+
+
+def time_pictures(group: Group, name: str) -> list[Block]:
+    """Projected hours against replicas; the published job is one of pages."""
+    from bench.plots.lines import training_time_figure
+
+    if group.first.max_tokens is not None:
+        return []
+    label = f"Projected hours of the published job against replicas; {caption(group.records)}"
+    return [picture(training_time_figure(group), name, label)]
+
+
+def accuracy_pictures(group: Group, name: str) -> list[Block]:
+    """Accuracy on each split, and beside published systems where their figures are there."""
+    from bench.papers import PAPERS, read_papers
+    from bench.plots.bars import accuracy_figure
+    from bench.plots.comparison import comparison_figure
+
+    shown: list[Block] = [picture(accuracy_figure(group), name, f"Accuracy on each split; {caption(group.records)}")]
+    if PAPERS.is_dir() and any(record.accuracy for record in group.records):
+        label = "Accuracy against trained parameters, beside published systems on their own data"
+        shown.append(picture(comparison_figure(group.records, read_papers()), f"{name}-published", label))
+    return shown
+
+
+def attribution_pictures(records: Sequence[Record], name: str) -> list[Block]:
+    """Where the time of a step goes."""
+    from bench.plots.attribution import attribution_figures
+
+    return [
+        picture(
+            figure, f"{name}-{place}", "Milliseconds a step, stacked by its parts, a bar a column and replicas", True
+        )
+        for place, (_, figure) in enumerate(attribution_figures(records))
+    ]
+
+
+def split_pictures(records: Sequence[AccuracyRecord], name: str) -> list[Block]:
+    """Accuracy over random splits."""
+    from bench.plots.accuracy import splits_figure
+
+    return [picture(splits_figure(records), name, "Test accuracy over random splits, a box a framework and member")]
+
+
+def class_pictures(records: Sequence[AccuracyRecord], name: str) -> list[Block]:
+    """Accuracy on each class."""
+    from bench.accuracy.results import over_splits
+    from bench.plots.accuracy import classes_figure
+
+    members = dict.fromkeys(member for _, member, _ in over_splits(records))
+    return [
+        picture(classes_figure(records, member), f"{name}-{member}", f"Accuracy on each class: {member}")
+        for member in members
+    ]

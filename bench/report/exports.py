@@ -1,0 +1,73 @@
+"""The records of runs as one flat table: CSV, and Parquet for who reads many of them."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.compare.rows import flat
+from bench.records import TEMPORARY
+from bench.report.sources import Run
+from shared.errors import UserError
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+
+def frame(runs: Sequence[Run]) -> DataFrame:
+    """A line a record of either kind: mappings have a column an entry (`accuracy.test`), lists are JSON."""
+    import pandas
+
+    return pandas.DataFrame([line for run in runs for line in lines(run)])
+
+
+def lines(run: Run) -> list[dict[str, Any]]:
+    """The records of a run, one flat mapping each."""
+    found = []
+    for record in [*run.records, *run.accuracy_records]:
+        content = {"run": run.name} | flat(record.model_dump(mode="json"))
+        for name in [name for name in content if name.startswith(("settings.", "part_seconds.", "per_class."))]:
+            # whatever a worker reports: of one type from record to record only as text
+            content[name] = json.dumps(content[name])
+        found.append({key: json.dumps(value) if isinstance(value, list) else value for key, value in content.items()})
+    return found
+
+
+def csv(runs: Sequence[Run]) -> bytes:
+    """The table as CSV."""
+    return str(frame(runs).to_csv(index=False)).encode()
+
+
+def parquet(runs: Sequence[Run]) -> bytes:
+    """The table as Parquet.
+
+    Raises:
+        UserError: pyarrow is not installed.
+    """
+    buffer = io.BytesIO()
+    try:
+        frame(runs).to_parquet(buffer, engine="pyarrow", index=False)
+    except ImportError:
+        raise UserError("--parquet needs pyarrow: pip install 'twinbench[report]', or use --csv") from None
+    return buffer.getvalue()
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write a file of the user's, whole or not at all, with the rights that other new files have: it is passed on.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY}")
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise UserError(f"{path}: cannot be written ({error.strerror}); name another file") from None

@@ -1,0 +1,47 @@
+"""Figures as inline SVG: no ids that two of them share, nothing that refers to anywhere, no style beyond themselves."""
+
+from __future__ import annotations
+
+import io
+import re
+from typing import TYPE_CHECKING
+
+from bench.report.blocks import Picture
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+REFERENCES = re.compile(r'(\bid="|url\(#|href="#)')
+# XML prologue, document type, comments (each text once more), metadata (names of vocabularies), and a style that would
+# hold for the whole page; the page's own style sheet has it for figures
+SURPLUS = re.compile(r"<\?xml.*?\?>|<!DOCTYPE.*?>|<!--.*?-->|<metadata>.*?</metadata>|<style.*?</style>", re.DOTALL)
+# of the outermost element: its size, which the page decides, and namespaces, which HTML knows
+FRAME = re.compile(r' (?:width|height)="[\d.]+pt"| xmlns(?::\w+)?="[^"]*"')
+
+
+def picture(figure: Figure, name: str, label: str, beside: bool = False) -> Picture:
+    """A figure of `bench.plots` for the page.
+
+    Args:
+        figure: as drawn for a file.
+        name: unique on the page; what its ids begin with.
+        label: what it shows, in words.
+        beside: of what follows it, where the window is wide.
+    """
+    import matplotlib
+
+    from bench.plots.style import SETTINGS
+
+    buffer = io.BytesIO()
+    with matplotlib.rc_context(SETTINGS):
+        # transparent: the page gives the ground, light or dark
+        figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
+    return Picture(inlined(buffer.getvalue().decode("utf-8"), name), label, beside)
+
+
+def inlined(svg: str, name: str) -> str:
+    """An SVG file's text as an element of a page, its ids prefixed, its size left to the page."""
+    element = SURPLUS.sub("", svg).strip()
+    element = REFERENCES.sub(rf"\g<1>{name}-", element)
+    frame, _, content = element.partition(">")
+    return f'{FRAME.sub("", frame)} aria-hidden="true">{content}'

@@ -1,0 +1,81 @@
+"""A history in place of a base."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fake_repository import FakeRepository, Gate
+
+from bench import machine
+from bench.gate.history import Entry, append, comparable, judge_history, read_history
+from shared.errors import UserError
+
+HERE = machine.fingerprint()
+
+
+def entry(centre: float = 100.0, **changes: object) -> Entry:
+    known = {
+        "benchmark": "bert-6l-pt-r1-device", "revision": "r", "time": "t", "fingerprint": HERE,
+        "device_name": "d", "spec_hash": "abc", "versions": {"version.torch": "2"}, "throughputs": [centre] * 7,
+    }  # fmt: skip
+    return Entry.model_validate(known | changes)
+
+
+def test_entries_read_back(tmp_path: Path) -> None:
+    path = tmp_path / "history.jsonl"
+    append(path, [entry(), entry(90.0)])
+    append(path, [entry(80.0)])
+    assert [round(math.exp(one.centre)) for one in read_history(path, must_exist=True)] == [100, 90, 80]
+    assert comparable([entry(), entry(spec_hash="x"), entry(benchmark="y")], "bert-6l-pt-r1-device", "abc") == [entry()]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('{"schema_version": 1, "bench', "line 1 is no entry of this version"),
+        (entry().model_dump_json().replace('"schema_version":1', '"schema_version":9'), "schema_version"),
+        (entry(fingerprint="other").model_dump_json(), "line 1 was measured on another machine"),
+    ],
+)
+def test_a_bad_history_is_refused(tmp_path: Path, text: str, told: str) -> None:
+    path = tmp_path / "history.jsonl"
+    path.write_text(text + "\n")
+    with pytest.raises(UserError, match=told) as caught:
+        read_history(path, must_exist=True)
+    assert "\n" not in str(caught.value)
+    with pytest.raises(UserError, match="--update"):
+        read_history(tmp_path / "none", must_exist=True)
+
+
+def test_an_unchanged_head_fails_seldom_and_a_slow_one_is_caught() -> None:
+    rng = np.random.default_rng(0)
+    alarms = caught = 0
+    for _ in range(400):
+        history = [entry(100 * math.exp(rng.normal(0, 0.02))) for _ in range(8)]
+        new = 97 * math.exp(rng.normal(0, 0.02))  # just within the threshold
+        alarms += judge_history([new] * 7, history, 0.03)[0]
+        caught += judge_history([0.8 * new] * 7, history, 0.03)[0]
+    assert alarms / 400 < 0.025 + 3 * math.sqrt(0.025 / 400)
+    assert alarms > 1
+    assert caught > 395
+
+
+def test_from_the_command_line(gate: Gate, repository: FakeRepository, tmp_path: Path) -> None:
+    path = tmp_path / "history.jsonl"
+    options = ("--framework", "pt", "--baseline", str(path))
+    append(path, [entry(100 + 0.1 * number) for number in range(6)])
+    done = gate(*options)
+    assert done.returncode == 2
+    assert "6 entries of bert-6l-pt-r1-device, of which a new one is the lowest by chance with p = 0.143" in done.stderr
+    done = gate(*options, "--update")
+    assert done.returncode == 0, done.stderr
+    assert "not judged: 6 comparable entries" in done.stdout
+    assert len(read_history(path, must_exist=True)) == 7
+    repository.commit(step=0.02)
+    done = gate(*options, "--update")
+    assert done.returncode == 1, done.stderr
+    assert "weaker than against a base" in done.stdout
+    assert len(read_history(path, must_exist=True)) == 7  # what is a regression is not learnt

@@ -1,0 +1,105 @@
+"""What a gate writes, parsed back; and its page for a pull request."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from bench.gate.outputs import bencher, check_writable, github_action_benchmark, junit, write_outputs
+from bench.gate.result import BenchmarkResult, GateResult, PairResult, SideResult
+from bench.gate.rule import guarantee
+from bench.gate.show import markdown
+from shared.errors import UserError
+
+
+def make_result(*outcomes: str) -> GateResult:
+    pair = PairResult(
+        log_ratio=-0.1, base_throughput=100.0, head_throughput=90.0, turns=6, head_first=False, seconds=10.0
+    )
+    benchmarks = []
+    for number, outcome in enumerate(outcomes):
+        known = outcome != "error"
+        benchmarks.append(
+            BenchmarkResult(
+                name=f"bench-{number}",
+                outcome=outcome,  # type: ignore[arg-type]
+                reason=None if known else "head failed: oom <more> than & there is (log: x.log)",
+                ratio=0.9 if known else None,
+                low=0.88 if known else None,
+                high=0.92 if known else None,
+                level=0.9922 if known else None,
+                smallest=0.05 if known else None,
+                base_throughput=100.0 if known else None,
+                head_throughput=90.0 if known else None,
+                pairs=[pair] * 7 if known else [],
+                seconds=70.0,
+            )
+        )
+    base = SideResult(name="main", label="main (0123456789)", commit="0" * 40, dirty=False, python=None)
+    head = SideResult(name=".", label="abc, dirty", commit="a" * 40, dirty=True, python=None)
+    return GateResult(
+        base=base, head=head, threshold=0.03, guarantee=guarantee(0.03, len(benchmarks)), machine="m",
+        device_name="a | machine", started="2026-01-01T00:00:00+00:00", seconds=140.0, benchmarks=benchmarks,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "code"),
+    [(["pass"], 0), (["undecided", "pass"], 0), (["pass", "regression"], 1), (["regression", "error"], 2)],
+)
+def test_exit_codes(outcomes: list[str], code: int) -> None:
+    assert make_result(*outcomes).exit_code == code
+
+
+def test_junit_has_a_case_a_benchmark() -> None:
+    root = ElementTree.fromstring(junit(make_result("pass", "regression", "error")).encode())
+    (suite,) = root.findall("testsuite")
+    assert {name: suite.get(name) for name in ("tests", "failures", "errors")} == {
+        "tests": "3", "failures": "1", "errors": "1",
+    }  # fmt: skip
+    passed, slower, broken = suite.findall("testcase")
+    assert passed.find("failure") is None
+    assert passed.find("error") is None
+    assert "0.900" in str(slower.find("failure").get("message"))  # type: ignore[union-attr]
+    assert "<more> than &" in str(broken.find("error").get("message"))  # type: ignore[union-attr]
+
+
+def test_github_action_benchmark_reads_custom_bigger_is_better() -> None:
+    entries = json.loads(github_action_benchmark(make_result("pass", "error")))
+    assert len(entries) == 1
+    assert entries[0]["name"] == "bench-0"
+    assert entries[0]["unit"] == "samples/s"
+    assert entries[0]["value"] == 90.0
+    assert entries[0]["range"] == "± 2"
+    assert set(entries[0]) <= {"name", "unit", "value", "range", "extra"}
+    assert all(isinstance(entries[0][name], str) for name in ("name", "unit", "range", "extra"))
+
+
+def test_bencher_metric_format() -> None:
+    content = json.loads(bencher(make_result("regression", "error")))
+    assert set(content) == {"bench-0"}
+    assert content["bench-0"]["ratio-to-base"] == {"value": 0.9, "lower_value": 0.88, "upper_value": 0.92}
+    throughput = content["bench-0"]["throughput"]
+    assert throughput["lower_value"] <= throughput["value"] <= throughput["upper_value"]
+
+
+def test_markdown_says_what_is_to_be_known() -> None:
+    text = markdown(make_result("regression", "undecided", "error"))
+    assert text.startswith("### bench gate: regression: bench-0; not measured: bench-2")
+    assert "| bench-0 | 100.00 | 90.00 | 0.900 | [0.880, 0.920] at 99.2% each | 7 | slower |" in text
+    assert "bench-1: not decided after 7 pairs; a slow-down of 5.0% or more could have been shown" in text
+    assert "head is dirty" in text
+    assert "at most 2.5% a benchmark, 7.5% over all 3" in text
+
+
+def test_files_are_written_and_the_result_reads_back(tmp_path: Path) -> None:
+    result = make_result("pass")
+    files: dict[str, Path | None] = {kind: tmp_path / kind for kind in ("markdown", "junit", "json", "tracker")}
+    assert len(write_outputs(result, files, "bencher")) == 4
+    assert GateResult.model_validate_json((tmp_path / "json").read_text()) == result
+    assert "bench-0" in json.loads((tmp_path / "tracker").read_text())
+    with pytest.raises(UserError, match=r"--junit .*: no file can be written there"):
+        check_writable({"junit": tmp_path / "nowhere" / "x.xml"})
