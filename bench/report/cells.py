@@ -93,8 +93,9 @@ def cells(run: Run, prefix: str) -> list[Block]:
 
 def certificates(run: Run, prefix: str) -> list[Block]:
     """The rungs of every certificate that the run's records name; those that are not kept here are named."""
-    claimed = [*run.records, *run.accuracy_records]
-    identities = sorted({record.certificate_id for record in claimed if record.certificate_id})
+    claimed = {record.certificate_id for record in run.records}
+    claimed |= {record.certificate_id for record in run.accuracy_records}
+    identities = sorted(identity for identity in claimed if identity)
     if not identities:
         return [
             Text("No cell has a certificate: nothing was proven equal. `bench run --verify` proves it first.", "warn")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from bench import fairness, stats
 from bench.accuracy.results import AccuracyRecord
 from bench.attribution.cells import attribution_runs, tabled
-from bench.plots.caption import SYNTHETIC, counted, device
+from bench.plots.caption import SYNTHETIC, counted, device, listed
 from bench.plots.frame import group_records
 from bench.records import Record
 from bench.repeats import rows
@@ -16,71 +16,61 @@ from bench.report.blocks import Text
 
 def notices(records: Sequence[Record]) -> tuple[Text, ...]:
     """The notices of one run, the gravest first."""
-    shown = tabled(records)
-    found: list[Text] = []
-    failed = [record for record in records if record.status != "ok"]
-    if failed:
-        found.append(
-            Text(f"{counted(len(failed), 'cell')} of {len(records)} did not end well; they are rows below.", "bad")
-        )
-    diff = fairness.diff(shown)
+    return (*map(bad, grave(records)), *map(warn, limits(records)))
+
+
+def bad(text: str) -> Text:
+    """Something that is wrong."""
+    return Text(text, "bad")
+
+
+def warn(text: str) -> Text:
+    """Something that limits what the figures say."""
+    return Text(text, "warn")
+
+
+def grave(records: Sequence[Record]) -> Iterator[str]:
+    """What takes a comparison its worth."""
+    whole = counted(len(records), "cell")
+    if failed := [record for record in records if record.status != "ok"]:
+        yield f"{len(failed)} of {whole} did not end well; failed cells are rows below."
+    diff = fairness.diff(tabled(records))
     if not diff.is_fair:
-        found.append(Text(f"Not a fair comparison as it stands: {fairness.verdict_line(diff)}.", "bad"))
-    unverified = sum(record.certificate != "verified" for record in records)
-    if unverified:
-        found.append(
-            Text(
-                f"Unverified: {unverified} of {counted(len(records), 'cell')}; nothing proves that both sides compute the same.",
-                "bad",
-            )
-        )
+        yield f"Not a fair comparison as it stands: {fairness.verdict_line(diff)}."
+    if unverified := sum(record.certificate != "verified" for record in records):
+        yield f"Unverified: {unverified} of {whole}; nothing proves that both sides compute the same."
+
+
+def limits(records: Sequence[Record]) -> Iterator[str]:
+    """What the figures were measured on, and what they can therefore not say."""
+    shown, first = tabled(records), records[0]
     if len(group_records(shown)) > 1:
-        found.append(Text("Not all cells are comparable with each other: each group has tables of its own.", "warn"))
+        yield "Not all cells are comparable with each other: each group has tables of its own."
     if len({record.arm for record in shown}) > 1:
-        found.append(
-            Text("Two arms: native runs each framework's own model and is never comparable with matched.", "warn")
-        )
+        yield "Two arms: native runs each framework's own model and is not comparable with matched."
     if any(record.data_name == SYNTHETIC for record in records):
-        kind = "texts" if records[0].max_tokens else "pages"
-        found.append(
-            Text(f"Synthetic {kind}: their classes are easy to tell; accuracy says nothing of real documents.", "warn")
-        )
-    if records[0].device == "cpu":
-        found.append(Text(f"{device(records[0])}: what this machine does, not what GPUs do.", "warn"))
-    shared = sorted({record.replicas for record in records if record.oversubscribed})
-    if shared:
-        found.append(
-            Text(
-                f"Oversubscribed at {', '.join(map(str, shared))} replicas: more replicas than cores, no speedup is claimed.",
-                "warn",
-            )
-        )
+        kind = "texts" if first.max_tokens else "pages"
+        yield f"Synthetic {kind}: their classes are easy to tell; accuracy says nothing of real documents."
+    if first.device == "cpu":
+        yield f"{device(first)}: what this machine does, not what GPUs do."
+    if shared := sorted({record.replicas for record in records if record.oversubscribed}):
+        yield f"Oversubscribed at {listed(shared)}: more replicas than cores, no speedup is claimed."
     if attribution_runs(records):
-        found.append(Text("An attribution: its cells were run to be split, and trained nothing.", ""))
+        yield "An attribution: its cells were run to be split, and trained nothing."
     counts = [row.throughput.count for row in rows(shown) if row.throughput is not None]
     if counts and min(counts) < stats.fewest():
-        found.append(
-            Text(
-                f"{counted(min(counts), 'repeat')} of a cell: no 95 % interval, so no verdict; --repeats {stats.fewest()} gives one.",
-                "warn",
-            )
-        )
-    return tuple(found)
+        few = counted(min(counts), "repeat")
+        yield f"{few} of a cell: no 95 % interval, so no verdict; --repeats {stats.fewest()} gives one."
 
 
 def accuracy_notices(records: Sequence[AccuracyRecord]) -> tuple[Text, ...]:
     """The notices of a run of `bench accuracy`."""
     found: list[Text] = []
-    failed = [record for record in records if record.status != "ok"]
-    if failed:
-        found.append(
-            Text(f"{counted(len(failed), 'result')} of {len(records)} did not end well; they are rows below.", "bad")
-        )
-    unverified = sum(record.certificate != "verified" for record in records)
-    if unverified:
-        found.append(Text(f"Unverified: {unverified} of {counted(len(records), 'result')}.", "bad"))
+    whole = counted(len(records), "result")
+    if failed := sum(record.status != "ok" for record in records):
+        found.append(bad(f"{failed} of {whole} did not end well; failed results are rows below."))
+    if unverified := sum(record.certificate != "verified" for record in records):
+        found.append(bad(f"Unverified: {unverified} of {whole}; nothing proves that both sides compute the same."))
     if any(record.data_name == SYNTHETIC for record in records):
-        found.append(
-            Text("Synthetic documents: their classes are easy to tell; accuracy says nothing of real ones.", "warn")
-        )
+        found.append(warn("Synthetic documents: their classes are easy to tell; accuracy says nothing of real ones."))
     return tuple(found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from bench.monitors.exclusive import disturbance_text
-from bench.monitors.usage import GpuUsage
+from bench.monitors.usage import GpuUsage, Usage
 from bench.records import Record
 from bench.repeats import Row, cell_name
 from bench.report.blocks import Block, Cell, Notes, Text, number, table
@@ -21,18 +21,15 @@ def memory(rows: Sequence[Row], name: str) -> list[Block]:
     lines = []
     for row in rows:
         good = good_records(row)
-        usages = [record.usage for record in good]
         lines.append(
             names(row)
             | {
                 "allocator peak GiB": gib([record.memory_allocator_peak for record in good]),
                 "process footprint GiB": gib([record.memory_rss_peak for record in good]),
-                "whole tree RSS GiB": gib([usage and usage.rss_peak for usage in usages]),
-                "whole tree PSS GiB": gib([usage and usage.pss_peak for usage in usages]),
+                "whole tree RSS GiB": gib(used(good, lambda usage: usage.rss_peak)),
+                "whole tree PSS GiB": gib(used(good, lambda usage: usage.pss_peak)),
                 "on the GPU GiB": gib([total(record, lambda gpu: gpu.memory_used_peak) for record in good]),
-                "J per 1,000 samples": number(
-                    median_of([usage and usage.energy_per_1000_samples for usage in usages]), 1
-                ),
+                "J per 1,000 samples": number(median_of(used(good, lambda usage: usage.energy_per_1000_samples)), 1),
                 "power W": number(median_of([total(record, lambda gpu: gpu.power_mean) for record in good]), 0),
             }
         )
@@ -53,6 +50,11 @@ def gib(values: Sequence[float | None]) -> Cell:
     """The median of some bytes."""
     value = median_of(values)
     return number(None if value is None else value / GIB, 2)
+
+
+def used(records: Sequence[Record], figure: Callable[[Usage], float | None]) -> list[float | None]:
+    """A figure of the monitors, of those records that have any."""
+    return [figure(record.usage) for record in records if record.usage is not None]
 
 
 def gpus(record: Record) -> list[GpuUsage]:
@@ -95,13 +97,12 @@ def monitors(rows: Sequence[Row], name: str) -> list[Block]:
     lines = []
     for row in rows:
         good = good_records(row)
-        usages = [record.usage for record in good]
         lines.append(
             names(row)
             | {
-                "cores used": number(median_of([usage and usage.cores_used for usage in usages]), 2),
-                "cores used by others": number(median_of([usage and usage.disturbance for usage in usages]), 2),
-                "cores stolen": number(median_of([usage and usage.stolen_cores for usage in usages]), 2),
+                "cores used": number(median_of(used(good, lambda usage: usage.cores_used)), 2),
+                "cores used by others": number(median_of(used(good, lambda usage: usage.disturbance)), 2),
+                "cores stolen": number(median_of(used(good, lambda usage: usage.stolen_cores)), 2),
                 "harness, % of a core": number(median_of([harness_share(record) for record in good]), 2),
                 "GPU busy": number(median_of([mean(record, lambda gpu: gpu.utilisation_mean) for record in good]), 2),
                 "SM clock MHz": number(median_of([mean(record, lambda gpu: gpu.sm_clock_mean) for record in good]), 0),

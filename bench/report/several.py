@@ -16,14 +16,11 @@ from shared.errors import UserError
 
 def several_chapter(runs: Sequence[Run]) -> Chapter:
     """Each further run of `bench run` against the first one."""
-    first, *others = [run for run in runs if run.records] or [None]
+    timed = [run for run in runs if run.records]
     blocks: list[Block] = []
-    if first is not None:
-        for place, other in enumerate(others):
-            blocks += [
-                Heading(f"{other.name} (B) against {first.name} (A)"),
-                *held(first, other, f"compare-{place + 1}"),
-            ]
+    for place, other in enumerate(timed[1:], start=1):
+        first = timed[0]
+        blocks += [Heading(f"{other.name} (B) against {first.name} (A)"), *held(first, other, f"compare-{place}")]
     if not blocks:
         blocks = [Text("No two of them are runs of `bench run`: nothing to hold against each other.")]
     section = Section("compare-section", "Run against run", tuple(blocks))

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import fake_bench
 import pytest
+from bench_command import Bench
 
 from bench import launch, machine, resolve
+from bench.cli import main
 from bench.processes import family
 from shared import spec
 from shared.protocol import Cell
@@ -52,6 +54,26 @@ def fake_worker(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
     choose()
     return choose
+
+
+@pytest.fixture
+def bench(capsys: pytest.CaptureFixture[str], fake_worker: Callable[..., None]) -> Bench:
+    """Runs `bench` with arguments; returns exit code, standard output and standard error."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as left:
+            main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        assert "Traceback" not in captured.err
+        return int(left.value.code or 0), captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture
+def tiny(store: Path, workload_file: Path) -> list[object]:
+    """`bench run` of the small workload on the small store, on one core a replica."""
+    return ["run", "--workload", workload_file, "--data", store, "--cores-per-replica", "1", "--device", "cpu"]
 
 
 @pytest.fixture

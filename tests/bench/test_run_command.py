@@ -2,63 +2,25 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import sys
 import types
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from bench_command import Bench, assert_error, by_cell
 from fake_bench import make_store
 from safetensors.numpy import save_file
 
-from bench import certificates, machine, resolve, run_directory
-from bench import records as records_module
-from bench.cli import main
-from bench.records import Record, read_records
-from bench.run_directory import RunDirectory
+from bench import certificates, machine, resolve
+from bench.records import read_records
 from shared import spec
 from shared.efficientnet import architecture
 from shared.weights import initial_weights, save_weights
 
-Bench = Callable[..., tuple[int, str, str]]
 Choose = Callable[..., None]
-
-
-@pytest.fixture
-def bench(capsys: pytest.CaptureFixture[str], fake_worker: Choose) -> Bench:
-    """Runs `bench` with arguments; returns exit code, standard output and standard error."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as left:
-            main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        assert "Traceback" not in captured.err
-        return int(left.value.code or 0), captured.out, captured.err
-
-    return run
-
-
-@pytest.fixture
-def tiny(store: Path, workload_file: Path) -> list[object]:
-    """`bench run` of the small workload on the small store, on one core a replica."""
-    return ["run", "--workload", workload_file, "--data", store, "--cores-per-replica", "1", "--device", "cpu"]
-
-
-def by_cell(directory: Path) -> dict[str, Record]:
-    return {record.cell_id: record for record in read_records([directory])}
-
-
-def assert_error(answer: tuple[int, str, str], *parts: str) -> None:
-    """Exit code 2 and one line on standard error that has every part."""
-    code, _, err = answer
-    assert code == 2, err
-    line = err.strip().splitlines()[-1]
-    assert line.startswith("bench: error: ")
-    assert all(part in line for part in parts), line
 
 
 def test_a_run_leaves_records_tables_and_figures(bench: Bench, tiny: list[object], tmp_path: Path) -> None:
@@ -285,101 +247,6 @@ def test_weights_are_looked_at_before_anything_starts(bench: Bench, tiny: list[o
     save_weights(path, initial_weights(architecture("b0", 3), 0))  # a classifier of another width is replaced
     assert bench(*tiny, "--weights", path, "--dry-run")[0] == 0
     assert_error(bench(*tiny, "--weights", path, "--arm", "native", "--dry-run"), "--arm native")
-
-
-def test_the_output_directory(bench: Bench, tiny: list[object], tmp_path: Path) -> None:
-    full = tmp_path / "full"
-    full.mkdir()
-    (full / "thesis.txt").write_text("mine")
-    assert_error(bench(*tiny, "--out", full), "not empty", "thesis.txt", "--out")
-    assert sorted(path.name for path in full.iterdir()) in (["thesis.txt"], [".lock", "thesis.txt"])
-    assert_error(bench(*tiny, "--out", full / "thesis.txt" / "run"), "cannot be written", "--out")
-    assert_error(bench("run", "--resume", full), "no run to resume")
-    # what came to nothing leaves nothing
-    assert_error(bench(*tiny, "--out", tmp_path / "new" / "run", "--epochs", "1", "--steps", "50"), "--epochs")
-    assert not (tmp_path / "new").exists()
-
-
-def test_a_second_run_into_the_same_directory(bench: Bench, tiny: list[object], tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    with RunDirectory(out, resume=False) as held:
-        assert_error(bench(*tiny, "--out", out), "another `bench run`")
-        held.write_json("run.json", {})
-        assert_error(bench("run", "--resume", out), "another `bench run`")
-
-
-def test_a_full_disk_keeps_finished_records(
-    bench: Bench, tiny: list[object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    out, write = tmp_path / "out", records_module.write_atomically
-
-    def fill(path: Path, text: str) -> None:
-        if path.parent.name == "records" and len(list(path.parent.glob("*.json"))) == 2:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        write(path, text)
-
-    monkeypatch.setattr(records_module, "write_atomically", fill)
-    assert_error(bench(*tiny, "--out", out), "No space left on device", "2 records are kept", "--resume")
-    assert len(by_cell(out)) == 2
-    monkeypatch.setattr(records_module, "write_atomically", write)
-    assert bench("run", "--resume", out)[0] == 0
-    assert len(by_cell(out)) == 4
-
-
-def test_a_disk_that_is_full_before_anything_runs_leaves_nothing_behind(
-    bench: Bench, tiny: list[object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    out, write = tmp_path / "new" / "out", run_directory.write_atomically
-
-    def fill(path: Path, text: str) -> None:
-        if path.name == "run.json":
-            raise OSError(errno.ENOSPC, "No space left on device")
-        write(path, text)
-
-    monkeypatch.setattr(run_directory, "write_atomically", fill)
-    assert_error(bench(*tiny, "--out", out), "No space left on device", "nothing was started: make room")
-    assert not out.parent.exists()
-
-
-def test_what_a_run_that_was_killed_while_it_wrote_left_is_cleared_away(
-    bench: Bench, tiny: list[object], tmp_path: Path
-) -> None:
-    out = tmp_path / "out"
-    out.mkdir()
-    for name in (".lock", "environment.json", ".run.json.x.writing"):  # killed before its plan was there
-        (out / name).write_text("")
-    assert bench(*tiny, "--gpus", "1", "--out", out)[0] == 0
-    assert not list(out.rglob("*.writing"))
-    (out / "records" / ".a.json.x.writing").write_text("{")
-    (out / "mine.txt").write_text("")
-    assert bench("run", "--resume", out)[0] == 0
-    assert not list(out.rglob("*.writing"))
-    assert_error(bench(*tiny, "--out", out), "not empty", "--resume")
-
-
-def test_a_damaged_record_is_run_again(bench: Bench, tiny: list[object], tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    assert bench(*tiny, "--gpus", "1", "--out", out)[0] == 0
-    damaged = next((out / "records").glob("*.json"))
-    damaged.write_text(damaged.read_text()[:100])
-    assert bench("run", "--resume", out)[0] == 0
-    assert len(by_cell(out)) == 2
-
-
-def edit(path: Path, **changes: Any) -> None:
-    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
-
-
-def test_what_cannot_be_resumed(bench: Bench, tiny: list[object], tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    assert bench(*tiny, "--gpus", "1", "--framework", "pt", "--out", out)[0] == 0
-    edit(out / "environment.json", fingerprint="another machine")
-    assert_error(bench("run", "--resume", out), "other hardware")
-    edit(out / "environment.json", fingerprint=machine.fingerprint())
-    edit(out / "run.json", schema=99)
-    assert_error(bench("run", "--resume", out), "schema 99")
-    (out / "run.json").write_text("{")
-    assert_error(bench("run", "--resume", out), "damaged")
 
 
 def test_list_shows_workloads_and_certificates(bench: Bench) -> None:

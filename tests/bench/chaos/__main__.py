@@ -11,8 +11,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-HERE = Path(__file__).resolve()
-sys.path[:0] = [str(HERE.parents[3]), str(HERE.parents[1])]  # the checkout, and what the tests share
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # what the tests share
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))  # the checkout
 
 import click
 from campaign import FAKE_DISK, REAL_DISK, campaign, fake, markdown, real

@@ -1,0 +1,211 @@
+"""The page: what it says of runs with known answers, in which order, and that it refers to nothing outside itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from attributed_records import attribution_records
+from report_runs import Element, Page, failed_record, make_run, records
+from side_records import write_run
+
+from bench.certificates import Certificate
+from bench.locations import PROJECT_ROOT
+from bench.report import sources
+from bench.report.page import chapters, html
+from bench.report.pictures import inlined
+from bench.report.sources import log_end, read_runs
+
+REFERENCE = PROJECT_ROOT / "results/reference"
+EVIL = '<script>alert("x")</script><img src=x onerror=alert(1)>'
+ReadPage = Callable[..., Element]
+
+
+@pytest.fixture
+def read_page() -> ReadPage:
+    """The page of some runs, as a tree."""
+
+    def read(*directories: Path) -> Element:
+        return Page(html(chapters(read_runs(directories)))).root
+
+    return read
+
+
+def titles(page: Element) -> list[str]:
+    return [each.text for each in page.all("h3")]
+
+
+def notices(page: Element) -> list[str]:
+    return [
+        item.text for each in page.all("ul") if each.attributes.get("class") == "notices" for item in each.all("li")
+    ]
+
+
+def test_a_run_is_told_in_the_order_of_questions(read_page: ReadPage, tmp_path: Path) -> None:
+    failed = failed_record("out of memory in step 3")
+    page = read_page(make_run(tmp_path / "run", failed))
+    assert titles(page) == [
+        "Comparison", "Speedup and efficiency", "Time", "Accuracy", "What each side really used", "Memory and energy",
+        "Monitors", "Cells", "Certificates", "Environment",
+    ]  # fmt: skip
+    assert [each.text for each in page.all("h1")] == ["run"]
+    rows = {(row["framework"], row["replicas"]): row for row in page.find("comparison").rows}
+    assert rows["TensorFlow", "1"]["over the first column"].startswith("0.80 [0.80, 0.80]")
+    assert rows["TensorFlow", "2"]["over the first column"].startswith("0.67 [0.67, 0.67]")
+    assert rows["PyTorch", "1"]["samples/s"].startswith("100.00 [")
+    assert rows["TensorFlow", "4"]["status"] == "oom"
+    verdicts = [each.text for each in page.all("p") if "verdict" in each.attributes.get("class", "")]
+    assert verdicts[0].startswith("PyTorch is 1.25 times as fast as TensorFlow (TensorFlow / PyTorch 0.80 [")
+    speedups = {(row["framework"], row["replicas"]): row for row in page.find("speedup").rows}
+    assert speedups["PyTorch", "2"]["speedup"].startswith("1.80 [")
+    assert speedups["PyTorch", "2"]["efficiency"].startswith("0.90 [")
+    (hours,) = {row["projected hours"].split()[0] for row in page.find("time").rows if row["framework"] == "PyTorch"
+                and row["replicas"] == "1"}  # fmt: skip
+    assert float(hours) == pytest.approx(20 * 320_000 / 100 / 3600, abs=0.1)
+    assert page.find("cells").rows[-1]["reason"] == "out of memory in step 3"
+    first = page.all("details")[1]  # behind the settings that are equal
+    assert "oom: out of memory in step 3" in first.text, "the failed cell's details come first"
+    assert "the log of" in first.text
+    assert any("1 of 29 cells did not end well" in each for each in notices(page))
+    assert any("CPU replicas of 1 core" in each for each in notices(page))
+    assert any("Synthetic pages" in each for each in notices(page))
+
+
+def test_what_limits_the_figures_is_said_at_the_top(read_page: ReadPage, tmp_path: Path) -> None:
+    found = records(repeats=1, certificate="unverified", oversubscribed=True, settings={"tf32": None})
+    unequal = [each.model_copy(update={"settings": each.settings | {"padding": each.framework}}) for each in found]
+    said = " / ".join(notices(read_page(write_run(tmp_path / "run", *unequal))))
+    assert "Not a fair comparison as it stands: fairness:" in said
+    assert "padding" in said
+    assert "Unverified: 4 of 4 cells" in said
+    assert "Oversubscribed at 1 and 2 replicas" in said
+    assert "1 repeat of a cell: no 95 % interval, so no verdict; --repeats 5 gives one." in said
+
+
+def test_nothing_from_records_logs_or_environment_is_markup(read_page: ReadPage, tmp_path: Path) -> None:
+    failed = failed_record(EVIL, settings={EVIL: EVIL}, data_name=EVIL, device_name=EVIL)
+    run = make_run(tmp_path / "run", failed, data_name=EVIL, device_name=EVIL, repeats=1)
+    (run / f"cells/{failed.cell_id}/log.txt").write_text(f"\x1b[31mred\x1b[0m </pre>{EVIL}\x07")
+    (run / "environment.json").write_text('{"cpu": "<script>alert(2)</script>"}')
+    text = html(chapters(read_runs([run])))
+    page = Page(text).root
+    assert len(page.all("script")) == 1
+    assert page.all("img") == []
+    assert not [name for each in page.all() for name in each.attributes if name.startswith("on")]
+    assert EVIL in page.find("cells").text
+    (log,) = [each.text for each in page.all("pre") if "red" in each.text]
+    assert log == f"red </pre>{EVIL}"
+
+
+def test_the_page_refers_to_nothing_outside_itself_and_no_id_is_twice(read_page: ReadPage, tmp_path: Path) -> None:
+    first, second = make_run(tmp_path / "a", repeats=1), make_run(tmp_path / "b", repeats=1)
+    text = html(chapters(read_runs([first, second])))
+    page = Page(text).root
+    identities = [each.attributes["id"] for each in page.all() if "id" in each.attributes]
+    assert len(identities) == len(set(identities))
+    for element in page.all():
+        for name in ("src", "href", "xlink:href", "data", "action", "srcset", "poster"):
+            target = element.attributes.get(name, "#")
+            assert target.startswith("#") and (target == "#" or target[1:] in identities), (element.tag, target)
+    assert page.all("link", "iframe", "object", "embed", "base") == []
+    assert not re.search(r"@import|url\((?!#)", text)
+    assert "://" not in text
+    (policy,) = [each.attributes["content"] for each in page.all("meta") if "http-equiv" in each.attributes]
+    assert policy.startswith("default-src 'none'")
+    assert len(page.all("svg")) == 2 * 5
+    references = set(re.findall(r'(?:url\(|href=")#([^)"]+)', text))
+    assert references <= set(identities)
+
+
+def test_every_table_and_figure_can_be_read_aloud(read_page: ReadPage, tmp_path: Path) -> None:
+    page = read_page(make_run(tmp_path / "run", repeats=1))
+    for table in page.all("table"):
+        assert table.all("caption")[0].text
+        heads = table.all("th")
+        assert {each.attributes["scope"] for each in heads} <= {"col", "row"}
+        assert all(row.all("th", "td")[0].tag == "th" for row in table.all("tr")), "a row has a name"
+    assert all(each.attributes["role"] == "img" and each.attributes["aria-label"] for each in page.all("figure"))
+    assert [each for each in page.all("html")][0].attributes["lang"] == "en"
+    assert any(each.attributes.get("name") == "viewport" for each in page.all("meta"))
+
+
+def test_runs_are_compared_where_they_may_be(read_page: ReadPage, tmp_path: Path) -> None:
+    slower = {place: 0.5 * speed for place, speed in {("pt", 1): 100.0, ("tf", 1): 80.0}.items()}
+    base, half = make_run(tmp_path / "base"), make_run(tmp_path / "half", speeds=slower)
+    other = write_run(tmp_path / "other", *records(repeats=1, speeds=slower, spec_hash="def"))
+    page = read_page(base, half, other)
+    assert titles(page)[0] == "Run against run"
+    chapter = page.find("compare").text
+    assert "PyTorch at 1 replica, disk: B / A 0.500 [" in chapter
+    assert "B is slower" in chapter
+    assert "Not comparable. spec differs" in chapter
+    assert [each.text for each in page.all("h2")] == ["base", "half", "other"]
+
+
+def test_an_attribution_has_its_sentences_figure_and_tables(read_page: ReadPage, tmp_path: Path) -> None:
+    page = read_page(write_run(tmp_path / "run", *attribution_records()))
+    assert "Where the time goes" in titles(page)
+    section = page.find("attribution-section")
+    assert "At 1 replica a step of TensorFlow takes" in section.text
+    assert len(section.all("svg")) == 1
+    parts = {row["ms a step"]: row for row in page.find("attribution-0").rows}
+    assert parts["optimizer"]["PyTorch, 1 replica"].startswith("4.0 [")
+    heads = page.find("attribution-0").all("th")
+    assert [each.attributes.get("class") for each in heads[:2]] == [None, "number"]
+    assert any("An attribution" in each for each in notices(page))
+
+
+def test_a_certificate_is_shown_with_its_rungs_where_it_is_kept(
+    read_page: ReadPage, tmp_path: Path, results: Path
+) -> None:
+    rung = {"rung": 3, "name": "forward", "what": "logits", "figure": 2.4e-14, "tolerance": 1e-12, "passed": True}
+    kept = Certificate(id="c0ffee", computation_hash="c", code_hash="d", versions={"torch": "2.13.0"}, passed=True,
+                       created="2026-01-01", rungs=[rung])  # fmt: skip
+    (results / "certificates").mkdir(parents=True)
+    (results / "certificates/one.json").write_text(kept.model_dump_json())
+    (results / "certificates/damaged.json").write_text("{")
+    found = [each.model_copy(update={"certificate_id": "c0ffee"}) for each in records(repeats=1)]
+    lost = found[0].model_copy(update={"certificate_id": "dead"})
+    page = read_page(write_run(tmp_path / "run", lost, *found[1:]))
+    (row,) = page.find("certificate-c0ffee").rows
+    assert (row["figure"], row["tolerance"], row["outcome"]) == ("2.4e-14", "1e-12", "passed")
+    assert "dead: not kept on this machine" in page.find("certificates-section").text
+
+
+def test_a_log_is_cut_and_only_the_runs_own_files_are_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "LOG_BYTES", 1024)
+    run = tmp_path / "run"
+    run.mkdir()
+    (tmp_path / "secret").write_text("secret")
+    (run / "log").write_text("".join(f"line {n}\n" for n in range(1000)))
+    (run / "link").symlink_to(tmp_path / "secret")
+    end = log_end(run, "log")
+    assert end is not None
+    assert end.startswith("[the last 1 of 8 KiB]\nline ")
+    assert end.endswith("line 999\n")
+    for name in ("../secret", str(tmp_path / "secret"), "link", "nowhere", "."):
+        assert log_end(run, name) is None
+
+
+def test_an_inlined_figure_keeps_its_references_and_loses_what_is_the_pages() -> None:
+    file = (
+        '<?xml version="1.0"?>\n<!DOCTYPE svg PUBLIC "x"\n "http://x">\n<svg xmlns:xlink="http://y" width="252pt" '
+        'height="195.3pt" viewBox="0 0 252 195.3" xmlns="http://z"><metadata>http://m</metadata><style>*{}</style>'
+        '<!-- a --><g id="a" clip-path="url(#b)"><use xlink:href="#a"/></g></svg>'
+    )
+    assert inlined(file, "p") == (
+        '<svg viewBox="0 0 252 195.3" aria-hidden="true"><g id="p-a" clip-path="url(#p-b)"><use xlink:href="#p-a"/></g></svg>'
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "table", "rows"),
+    [("quick-synthetic", "comparison", 4), ("bert-6l-synthetic", "comparison", 6), ("rvl-cdip-mini", "comparison", 4),
+     ("accuracy-synthetic", "accuracy", 10)],
+)  # fmt: skip
+def test_reference_runs_of_older_schemas_are_reported(read_page: ReadPage, name: str, table: str, rows: int) -> None:
+    page = read_page(REFERENCE / name)
+    assert len(page.find(table).rows) == rows
+    assert page.all("h1")[0].text == name
