@@ -16,8 +16,14 @@ FIELDS: dict[str, dict[str, type | tuple[type, ...]]] = {
     "first_step": {"seconds": NUMBERS},
     "step": {"index": int, "seconds": NUMBERS, "wait": NUMBERS, "measured": bool},
     "window": {
-        "seconds": NUMBERS, "steps": int, "samples": int, "tokens": (int, type(None)), "retraces": int,
-        "warmup": int, "stationary": (bool, type(None)), "turns": list,
+        "seconds": NUMBERS,
+        "steps": int,
+        "samples": int,
+        "tokens": (int, type(None)),
+        "retraces": int,
+        "warmup": int,
+        "stationary": (bool, type(None)),
+        "turns": list,
     },  # fmt: skip
     "parts": {"seconds": dict},
     "epoch": {"index": int, "loss": NUMBERS},

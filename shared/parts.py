@@ -2,6 +2,7 @@
 
 | part | what is done |
 | --- | --- |
+| step | a whole step on a batch that is on the device: what the others are parts of |
 | forward_backward | loss and gradients of a whole batch, exchanged with nobody |
 | overhead | the same operations on the smallest batch there is: dispatch, scheduling, and reading every weight once |
 | optimizer | the update of every weight |
@@ -22,7 +23,7 @@ from shared.turns import Turns
 if TYPE_CHECKING:
     from shared.session import Wing
 
-PARTS = ("forward_backward", "overhead", "optimizer", "copy")
+PARTS = ("step", "forward_backward", "overhead", "optimizer", "copy")
 ROUNDS = 10
 REPEATS = 2  # of a part in a round, between two moments at which the device has done all it was given
 

@@ -99,6 +99,7 @@ class Wing:
         smallest = data.resident(lambda _, __: batches.smallest(), self.group)
         gradients = self.step.gradients(batch)
         return {
+            "step": lambda: self.step.train(batch, 0.0),
             "forward_backward": lambda: self.step.gradients(batch),
             "overhead": lambda: self.step.gradients(smallest),
             "optimizer": lambda: self.step.update(gradients),

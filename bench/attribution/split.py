@@ -2,7 +2,8 @@
 
 T(kind) is the time of a step in one kind of cell: the input modes `disk`, `memory` and `device`, and `alone`, which is
 `device` without gradient exchange (at 1 replica `device` itself). P(part) is the time of a part of a step by itself
-(shared/parts.py), on a whole batch that is on the device.
+(shared/parts.py), on a whole batch that is on the device, as its share of a step timed in the same round, times
+T(alone): the rounds come after the window, when the machine may be in another mood.
 
 | part | what it is | formula |
 | --- | --- | --- |
@@ -145,12 +146,11 @@ def split_repeat(cells: Mapping[str, Record]) -> dict[str, float]:
     """
     disk, memory, device = cells["disk"], cells["memory"], cells["device"]
     alone = cells.get(ALONE, device)
-    timed = alone.part_seconds
+    timed = part_seconds(alone)
     whole, smallest = timed["forward_backward"], timed["overhead"]
     step, fed = step_seconds(disk), excess(disk, device)
     copy_alone = median(timed["copy"])
     parts = {
-        # of one round: side by side
         "forward_backward": median(each - least for each, least in zip(whole, smallest, strict=True)),
         "overhead": median(smallest),
         "optimizer": median(timed["optimizer"]),
@@ -167,6 +167,15 @@ def split_repeat(cells: Mapping[str, Record]) -> dict[str, float]:
         "assembling": excess(memory, device),
         "waited": fmean(disk.wait_seconds) if disk.wait_seconds else 0.0,
         "copy_alone": copy_alone,
+    }
+
+
+def part_seconds(record: Record) -> dict[str, list[float]]:
+    """P of each part, a value a round: what a step of the cell's window has of it."""
+    whole, steps = step_seconds(record), record.part_seconds["step"]
+    return {
+        part: [whole * each / step for each, step in zip(rounds, steps, strict=True)]
+        for part, rounds in record.part_seconds.items()
     }
 
 

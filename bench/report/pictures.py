@@ -11,7 +11,8 @@ from bench.report.blocks import Picture
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-REFERENCES = re.compile(r'(\bid="|url\(#|href="#)')
+IDENTITY = re.compile(r' id="([^"]*)"')
+REFERENCE = re.compile(r'(?:url\(|href=")#([^)"]+)')
 # XML prologue, document type, comments (each text once more), metadata (names of vocabularies), and a style that would
 # hold for the whole page; the page's own style sheet has it for figures
 SURPLUS = re.compile(r"<\?xml.*?\?>|<!DOCTYPE.*?>|<!--.*?-->|<metadata>.*?</metadata>|<style.*?</style>", re.DOTALL)
@@ -40,8 +41,12 @@ def picture(figure: Figure, name: str, label: str, beside: bool = False) -> Pict
 
 
 def inlined(svg: str, name: str) -> str:
-    """An SVG file's text as an element of a page, its ids prefixed, its size left to the page."""
+    """An SVG file's text as an element of a page, its ids prefixed or left out, its size left to the page."""
     element = SURPLUS.sub("", svg).strip()
-    element = REFERENCES.sub(rf"\g<1>{name}-", element)
+    # what a file's elements are called for its readers' sake may be there twice (a panel each); a page wants only ids
+    # that something refers to
+    wanted = set(REFERENCE.findall(element))
+    element = IDENTITY.sub(lambda found: f' id="{name}-{found[1]}"' if found[1] in wanted else "", element)
+    element = REFERENCE.sub(lambda found: found[0].replace("#", f"#{name}-", 1), element)
     frame, _, content = element.partition(">")
     return f'{FRAME.sub("", frame)} aria-hidden="true">{content}'

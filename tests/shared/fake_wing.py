@@ -16,7 +16,7 @@ from shared.protocol import Cell, EventWriter, read_events
 from shared.store import Store
 
 STEP, FIRST, WAIT = 2.0, 50.0, 0.25  # seconds on the fake clock: a step, the first one, a synchronisation
-PART_SECONDS = {"forward_backward": 1.5, "overhead": 0.25, "optimizer": 0.5, "copy": 0.125}
+PART_SECONDS = {"step": 2.25, "forward_backward": 1.5, "overhead": 0.25, "optimizer": 0.5, "copy": 0.125}
 LOGIT = 3.0  # of the class that the fake wing predicts; those of the others are 0
 LOSS_RIGHT, LOSS_WRONG = np.log(np.exp(LOGIT) + 15) - LOGIT, np.log(np.exp(LOGIT) + 15)
 

@@ -53,6 +53,13 @@ def test_every_part_of_a_step_at_two_replicas() -> None:
     assert sum(found[part] for part in PARTS) == pytest.approx(found[STEP])
 
 
+def test_parts_timed_in_another_mood_are_shares_of_a_step_timed_beside_them() -> None:
+    calm, slow = cells("pt", 2), cells("pt", 2)
+    halved = {part: [2 * each for each in rounds] for part, rounds in slow["alone"].part_seconds.items()}
+    slow["alone"] = slow["alone"].model_copy(update={"part_seconds": halved})
+    assert split_repeat(slow) == pytest.approx(split_repeat(calm))
+
+
 def test_one_replica_has_no_exchange_and_its_rest_is_that_of_the_resident_batch() -> None:
     found = in_ms(split_repeat(cells("tf", 1)))
     assert found["exchange"] == 0
@@ -189,7 +196,7 @@ def test_a_gap_that_cannot_be_told_from_zero_is_not_shared_out() -> None:
     text = sentence(gap)
     assert "cannot be told from 0" in text
     assert "%" not in text
-    assert "forward+backward by +21." in text
+    assert "forward+backward by -1.8" in text
 
 
 def test_the_tables_leave_out_an_exchange_that_there_is_not() -> None:

@@ -53,7 +53,8 @@ def main() -> None:
         for _ in range(ROUNDS if turns.taken else 0):
             turns.wait()
         slower = 1 + cell.repeat / 1000
-        rounds = {name: [value * slower / 1e3] * ROUNDS for name, value in PARTS[cell.framework].items()}
+        timed = {"step": step * 1e3 / slower, **PARTS[cell.framework]}
+        rounds = {name: [value * slower / 1e3] * ROUNDS for name, value in timed.items()}
         first("parts", seconds=rounds)
     turns.leave()
     for writer in (first, *others):

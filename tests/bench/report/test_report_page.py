@@ -100,7 +100,7 @@ def test_nothing_from_records_logs_or_environment_is_markup(read_page: ReadPage,
 
 
 def test_the_page_refers_to_nothing_outside_itself_and_no_id_is_twice(read_page: ReadPage, tmp_path: Path) -> None:
-    first, second = make_run(tmp_path / "a", repeats=1), make_run(tmp_path / "b", repeats=1)
+    first, second = (make_run(tmp_path / name, repeats=1) for name in "ab")
     text = html(chapters(read_runs([first, second])))
     page = Page(text).root
     identities = [each.attributes["id"] for each in page.all() if "id" in each.attributes]
@@ -127,7 +127,7 @@ def test_every_table_and_figure_can_be_read_aloud(read_page: ReadPage, tmp_path:
         assert {each.attributes["scope"] for each in heads} <= {"col", "row"}
         assert all(row.all("th", "td")[0].tag == "th" for row in table.all("tr")), "a row has a name"
     assert all(each.attributes["role"] == "img" and each.attributes["aria-label"] for each in page.all("figure"))
-    assert [each for each in page.all("html")][0].attributes["lang"] == "en"
+    assert page.all("html")[0].attributes["lang"] == "en"
     assert any(each.attributes.get("name") == "viewport" for each in page.all("meta"))
 
 
@@ -193,16 +193,18 @@ def test_an_inlined_figure_keeps_its_references_and_loses_what_is_the_pages() ->
     file = (
         '<?xml version="1.0"?>\n<!DOCTYPE svg PUBLIC "x"\n "http://x">\n<svg xmlns:xlink="http://y" width="252pt" '
         'height="195.3pt" viewBox="0 0 252 195.3" xmlns="http://z"><metadata>http://m</metadata><style>*{}</style>'
-        '<!-- a --><g id="a" clip-path="url(#b)"><use xlink:href="#a"/></g></svg>'
+        '<!-- a --><g id="a" clip-path="url(#b)"><use xlink:href="#a"/>'
+        '<clipPath id="b"/><g id="nobody"/></g></svg>'
     )
     assert inlined(file, "p") == (
-        '<svg viewBox="0 0 252 195.3" aria-hidden="true"><g id="p-a" clip-path="url(#p-b)"><use xlink:href="#p-a"/></g></svg>'
+        '<svg viewBox="0 0 252 195.3" aria-hidden="true"><g id="p-a" clip-path="url(#p-b)"><use xlink:href="#p-a"/>'
+        '<clipPath id="p-b"/><g/></g></svg>'
     )
 
 
 @pytest.mark.parametrize(
     ("name", "table", "rows"),
-    [("quick-synthetic", "comparison", 4), ("bert-6l-synthetic", "comparison", 6), ("rvl-cdip-mini", "comparison", 4),
+    [("quick-synthetic", "comparison", 4), ("bert-6l-synthetic", "comparison", 6), ("rvl-cdip-mini", "comparison", 6),
      ("accuracy-synthetic", "accuracy", 10)],
 )  # fmt: skip
 def test_reference_runs_of_older_schemas_are_reported(read_page: ReadPage, name: str, table: str, rows: int) -> None:
