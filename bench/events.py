@@ -24,7 +24,7 @@ FIELDS: dict[str, dict[str, type | tuple[type, ...]]] = {
         "warmup": int,
         "stationary": (bool, type(None)),
         "turns": list,
-    },  # fmt: skip
+    },
     "parts": {"seconds": dict},
     "epoch": {"index": int, "loss": NUMBERS},
     "eval": {"split": str, "correct": int, "total": int, "stage": str, "hits": int, "predicted": int, "relevant": int},

@@ -118,15 +118,12 @@ def read_records(directory: Path) -> list[AccuracyRecord]:
 
 
 def is_accuracy_run(directory: Path) -> bool:
-    """Whether a directory holds a run of `bench accuracy`, as its run.json says; where it has none, its records."""
-    paths = [directory / PLAN, *sorted((directory / "records").glob("*.json"))[:1]]
-    for path in paths:
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            continue
-        return isinstance(content, dict) and (content.get("kind") == KIND or "result_id" in content)
-    return False
+    """Whether a directory holds a run of `bench accuracy`, as its run.json says."""
+    try:
+        content = json.loads((directory / PLAN).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(content, dict) and content.get("kind") == KIND
 
 
 def in_order(records: Iterable[AccuracyRecord]) -> list[AccuracyRecord]:

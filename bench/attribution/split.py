@@ -135,7 +135,7 @@ def is_complete(cells: Mapping[str, Record]) -> bool:
     """Whether a repeat has every kind of cell, and its parts were timed."""
     first = next(iter(cells.values()))
     needed = kinds(first.replicas)
-    return all(kind in cells for kind in needed) and bool(cells[needed[-1]].part_seconds)
+    return all(kind in cells for kind in needed) and STEP in cells[needed[-1]].part_seconds
 
 
 def split_repeat(cells: Mapping[str, Record]) -> dict[str, float]:

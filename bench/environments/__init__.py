@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from bench import locks
 from bench.interpreters import fits
 from bench.locations import results_directory
 from shared.errors import UserError
@@ -112,17 +111,5 @@ def held(name: str) -> Iterator[None]:
         UserError: another process holds it, or the folder cannot be written.
     """
     lock = environments_directory() / f".{name}.lock"
-    try:
-        lock.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(lock, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
-    except OSError as error:
-        raise UserError(f"{lock.parent}: cannot be written ({error.strerror}); set TWINBENCH_RESULTS") from None
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(handle)
-        raise UserError(f"{name}: another `bench env` is at work on it; wait for it") from None
-    try:
+    with locks.held(lock, f"{name}: another `bench env` is at work on it; wait for it"):
         yield
-    finally:
-        os.close(handle)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import subprocess
@@ -11,6 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench import locks
 from bench.locations import results_directory
 from bench.processes import interrupts_ignored
 from shared.errors import UserError
@@ -117,23 +117,15 @@ def workplace() -> Iterator[Path]:
         UserError: another gate is at work, or the folder cannot be written.
     """
     folder = gate_directory()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder / ".lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
-    except OSError as error:
-        raise UserError(f"{folder}: cannot be written ({error.strerror}); set TWINBENCH_RESULTS") from None
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(handle)
-        raise UserError(f"{folder}: another `bench gate` is at work; two at once would measure each other") from None
-    try:
-        _clear(folder)
-        yield folder
-    finally:
-        with interrupts_ignored():
+    with locks.held(
+        folder / ".lock", f"{folder}: another `bench gate` is at work; two at once would measure each other"
+    ):
+        try:
             _clear(folder)
-        os.close(handle)
+            yield folder
+        finally:
+            with interrupts_ignored():
+                _clear(folder)
 
 
 def _clear(folder: Path) -> None:

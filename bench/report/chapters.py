@@ -69,8 +69,9 @@ def titles(groups: Sequence[Group]) -> list[str]:
 
 
 def write_comparison(group: Group, found: Sequence[Row], name: str) -> list[Block]:
-    """Figure, verdicts, table, remarks."""
-    return [drawn.throughput_picture(group, f"{name}-figure"), *comparison(found, name)]
+    """Verdicts, figure, table, remarks."""
+    glance, *rest = comparison(found, name)
+    return [glance, drawn.throughput_picture(group, f"{name}-figure"), *rest]
 
 
 def write_speedup(group: Group, found: Sequence[Row], name: str) -> list[Block]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from pydantic import ValidationError
 from bench.accuracy.results import AccuracyRecord, is_accuracy_run
 from bench.accuracy.results import read_records as read_accuracy_records
 from bench.certificates import Certificate
-from bench.compare.sources import read_environment
+from bench.compare.sources import ACCURACY_FIELD, RECORDS, read_environment
 from bench.locations import results_directory
 from bench.records import Record, read_records
 from shared.errors import UserError
@@ -43,10 +44,21 @@ def read_run(directory: Path) -> Run:
     if not directory.is_dir():
         raise UserError(f"{directory}: no such directory; name one that `bench run` or `bench accuracy` made")
     name = directory.resolve().name
-    if is_accuracy_run(directory):
+    if is_accuracy_run(directory) or has_accuracy_records(directory):
         found = tuple(read_accuracy_records(directory))
         return Run(name, directory, read_environment(directory), accuracy_records=found)
     return Run(name, directory, read_environment(directory), records=tuple(read_records([directory])))
+
+
+def has_accuracy_records(directory: Path) -> bool:
+    """Whether a directory without a run.json, as runs are kept for reference, holds records of `bench accuracy`."""
+    for path in sorted((directory / RECORDS).glob("*.json"))[:1]:
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return False  # whoever reads it as a record says what is wrong with it
+        return isinstance(content, dict) and ACCURACY_FIELD in content
+    return False
 
 
 def read_runs(directories: Sequence[Path]) -> list[Run]:

@@ -57,7 +57,7 @@ def fake_worker(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 
 @pytest.fixture
-def bench(capsys: pytest.CaptureFixture[str], fake_worker: Callable[..., None]) -> Bench:
+def bench(capsys: pytest.CaptureFixture[str]) -> Bench:
     """Runs `bench` with arguments; returns exit code, standard output and standard error."""
 
     def run(*arguments: object) -> tuple[int, str, str]:
@@ -71,7 +71,7 @@ def bench(capsys: pytest.CaptureFixture[str], fake_worker: Callable[..., None]) 
 
 
 @pytest.fixture
-def tiny(store: Path, workload_file: Path) -> list[object]:
+def tiny(store: Path, workload_file: Path, fake_worker: Callable[..., None]) -> list[object]:
     """`bench run` of the small workload on the small store, on one core a replica."""
     return ["run", "--workload", workload_file, "--data", store, "--cores-per-replica", "1", "--device", "cpu"]
 

@@ -4,45 +4,27 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from bench_command import Bench, assert_error
 from side_records import make_record, write_run
 
-from bench.cli import main
 from bench.records import Record
 
-Bench = Callable[..., tuple[int, str, str]]
 NOISE = (0.99, 1.0, 1.01, 1.0, 1.02, 0.98, 1.0, 1.01)
 
 
 @pytest.fixture
-def bench(capsys: pytest.CaptureFixture[str]) -> Bench:
+def bench(bench: Bench) -> Bench:
     """Runs `bench compare`; returns exit code, standard output and standard error."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as left:
-            main(["compare", *map(str, arguments)])
-        captured = capsys.readouterr()
-        assert "Traceback" not in captured.err
-        return int(left.value.code or 0), captured.out, captured.err
-
-    return run
+    return lambda *arguments: bench("compare", *arguments)
 
 
 def repeats(framework: str, speed: float, count: int = 8, replicas: int = 1, **changes: Any) -> list[Record]:
     """A cell's repeats, as noisy as NOISE."""
     return [make_record(framework, replicas, n, throughput=speed * NOISE[n % 8], **changes) for n in range(count)]
-
-
-def assert_error(answer: tuple[int, str, str], *parts: str) -> None:
-    code, out, err = answer
-    assert (code, out) == (2, ""), err
-    line = err.strip().splitlines()[-1]
-    assert line.startswith("bench: error: ")
-    assert all(part in line for part in parts), line
 
 
 def test_two_columns_of_one_run_are_paired(bench: Bench, tmp_path: Path) -> None:

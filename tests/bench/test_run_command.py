@@ -22,6 +22,8 @@ from shared.weights import initial_weights, save_weights
 
 Choose = Callable[..., None]
 
+pytestmark = pytest.mark.usefixtures("fake_worker")
+
 
 def test_a_run_leaves_records_tables_and_figures(bench: Bench, tiny: list[object], tmp_path: Path) -> None:
     out = tmp_path / "out"

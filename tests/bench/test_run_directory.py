@@ -14,6 +14,8 @@ from bench import machine, run_directory
 from bench import records as records_module
 from bench.run_directory import RunDirectory
 
+pytestmark = pytest.mark.usefixtures("fake_worker")
+
 
 def test_the_output_directory(bench: Bench, tiny: list[object], tmp_path: Path) -> None:
     full = tmp_path / "full"

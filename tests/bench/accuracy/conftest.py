@@ -10,7 +10,6 @@ import pytest
 from fake_accuracy import TINY_TEXT, Cast, make_documents
 
 from bench.accuracy import run
-from bench.cli import main
 from shared.store import Store
 
 
@@ -35,17 +34,3 @@ def workloads(tmp_path: Path) -> list[object]:
     image.write_text(fake_bench.TINY)
     text.write_text(TINY_TEXT)
     return ["--image-workload", image, "--text-workload", text, "--device", "cpu"]
-
-
-@pytest.fixture
-def bench(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
-    """Runs `bench` with arguments; returns exit code, standard output and standard error."""
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as left:
-            main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        assert "Traceback" not in captured.err
-        return int(left.value.code or 0), captured.out, captured.err
-
-    return call

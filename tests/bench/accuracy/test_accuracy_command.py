@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from bench_command import assert_error
 from fake_accuracy import CLASSES, Cast, make_documents
 
 from bench.accuracy import run
@@ -37,15 +38,6 @@ def accuracy(
 
 def by_id(directory: Path) -> dict[str, AccuracyRecord]:
     return {record.result_id: record for record in read_records(directory)}
-
-
-def assert_error(answer: tuple[int, str, str], *parts: str) -> None:
-    """Exit code 2 and one line on standard error that has every part."""
-    code, _, err = answer
-    assert code == 2, err
-    line = err.strip().splitlines()[-1]
-    assert line.startswith("bench: error: ")
-    assert all(part in line for part in parts), line
 
 
 def test_a_run_leaves_a_record_a_framework_member_and_split(accuracy: Bench, cast: Cast, tmp_path: Path) -> None:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pandas
 import pytest
+from bench_command import Bench, by_cell
 
 from bench import launch, machine
 from bench.attribution.split import attribute
-from bench.cli import main
-from bench.records import Record, read_records
+from bench.records import read_records
 from shared.protocol import Cell
-
-Bench = Callable[..., tuple[int, str, str]]
 
 
 def turning_command(cell: Cell, cell_path: Path) -> list[str]:
@@ -23,31 +20,10 @@ def turning_command(cell: Cell, cell_path: Path) -> list[str]:
 
 
 @pytest.fixture
-def bench(
-    capsys: pytest.CaptureFixture[str], fake_worker: Callable[..., None], monkeypatch: pytest.MonkeyPatch
-) -> Bench:
-    """Runs `bench` with arguments; returns exit code, standard output and standard error."""
+def tiny(tiny: list[object], monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """`bench run --attribute` of the small workload on the small store, by workers that take turns."""
     monkeypatch.setattr(launch, "worker_command", turning_command)
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as left:
-            main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        assert "Traceback" not in captured.err
-        return int(left.value.code or 0), captured.out, captured.err
-
-    return run
-
-
-@pytest.fixture
-def tiny(store: Path, workload_file: Path) -> list[object]:
-    """`bench run --attribute` of the small workload on the small store."""
-    common = ["--workload", workload_file, "--data", store, "--cores-per-replica", "1", "--device", "cpu"]
-    return ["run", "--attribute", *common]
-
-
-def by_cell(directory: Path) -> dict[str, Record]:
-    return {record.cell_id: record for record in read_records([directory])}
+    return [tiny[0], "--attribute", *tiny[1:]]
 
 
 def ids(stdout: str) -> list[str]:

@@ -196,7 +196,7 @@ def test_a_gap_that_cannot_be_told_from_zero_is_not_shared_out() -> None:
     text = sentence(gap)
     assert "cannot be told from 0" in text
     assert "%" not in text
-    assert "forward+backward by -1.8" in text
+    assert "forward+backward by -2.0" in text
 
 
 def test_the_tables_leave_out_an_exchange_that_there_is_not() -> None:

@@ -202,6 +202,23 @@ def test_an_inlined_figure_keeps_its_references_and_loses_what_is_the_pages() ->
     )
 
 
+def luminance(colour: str) -> float:
+    """Relative luminance of #rrggbb (WCAG 2.2)."""
+    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])
+def test_every_ink_stands_out_from_every_ground(theme: int) -> None:
+    style = (PROJECT_ROOT / "bench/report/page.css").read_text()
+    colours = {name: pair[theme] for name, *pair in re.findall(r"--(\w+): light-dark\((#\w+), (#\w+)\)", style)}
+    for ink in ("ink", "quiet", "link", "good", "warn", "bad"):
+        for ground in ("ground", "sheet", "stripe"):
+            darker, lighter = sorted((luminance(colours[ink]), luminance(colours[ground])))
+            assert (lighter + 0.05) / (darker + 0.05) >= 4.5, (ink, ground)
+
+
 @pytest.mark.parametrize(
     ("name", "table", "rows"),
     [("quick-synthetic", "comparison", 4), ("bert-6l-synthetic", "comparison", 6), ("rvl-cdip-mini", "comparison", 6),
