@@ -95,8 +95,9 @@ def bare_step(cell: Cell) -> Train:
 
 
 def plan(cell: Cell) -> list[float]:
-    """The learning rate of each step, as the session has it."""
-    return training_rates(cell, TrainBatches(open_cell_store(cell), cell.workload, cell.seed, cell.replicas)).tolist()
+    """The learning rate of each step, as the session has it; the warm-up is as long as the workload says."""
+    rates = training_rates(cell, TrainBatches(open_cell_store(cell), cell.workload, cell.seed, cell.replicas))
+    return rates[: cell.workload.measure.warmup_steps + cell.workload.measure.measured_steps].tolist()
 
 
 def timed(cell: Cell, step: Train) -> None:
@@ -110,7 +111,9 @@ def timed(cell: Cell, step: Train) -> None:
         step(rate)
     seconds = time.perf_counter() - started
     steps = len(schedule) - warmup
-    emit("window", seconds=seconds, steps=steps, samples=steps * cell.global_batch, tokens=None, retraces=0)
+    samples = steps * cell.global_batch
+    found = {"tokens": None, "retraces": 0, "warmup": warmup, "stationary": None, "turns": []}
+    emit("window", seconds=seconds, steps=steps, samples=samples, **found)
 
 
 def profiled(cell: Cell, step: Train) -> None:

@@ -30,6 +30,7 @@ PEER = Contestant("pt-peer", "pt", "peer", tuned=False)
 BARE = Contestant("pt-bare", "pt", "bare")
 WINDOW = {
     "event": "window", "rank": 0, "time": 0.0, "seconds": 0.5, "steps": 2, "samples": 4, "tokens": None, "retraces": 0,
+    "warmup": 1, "stationary": None, "turns": [],
 }  # fmt: skip
 FAKE_PEERS = """
 import json, os, sys
