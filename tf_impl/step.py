@@ -33,8 +33,8 @@ class Step:
         self.network = network
         self.workload = workload
         self.dtype = COMPUTE_DTYPES[precision]
-        self.replicas = replicas
         self.exchange = exchange and replicas > 1
+        self.num_sharing = replicas if self.exchange else 1
         self.frozen = False
         model = workload.model
         self.training_norm = not isinstance(model, EfficientNetModel) or model.norm_statistics == "batch"
@@ -82,7 +82,7 @@ class Step:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(self.optimizer.parameters)
             loss = self.loss(batch)
-            share = loss * tf.cast(self.scale, loss.dtype) / self.replicas
+            share = loss * tf.cast(self.scale, loss.dtype) / self.num_sharing
         # an embedding's gradient comes as rows: summed up and made dense, as the optimizer squares the sum
         gradients = [tf.convert_to_tensor(each) for each in tape.gradient(share, self.optimizer.parameters)]
         context = tf.distribute.get_replica_context()

@@ -81,6 +81,7 @@ def test_a_wing_that_crashes_breaks_the_ladder(tmp_path: Path) -> None:
 
 
 def test_a_missing_framework_is_said_with_the_extra_that_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ladder, "find_spec", lambda name: None if name == "tensorflow" else object())
+    there = ladder.versions_of(None)
+    monkeypatch.setattr(ladder, "versions_of", lambda python: {**there, "tensorflow": None})
     with pytest.raises(ladder.UserError, match=r"twinbench\[tf\]"):
         ladder.certify(load("effnet-b0", "quick"), lambda _: None)
