@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -103,15 +103,17 @@ class Step:
         self.optimizer.apply(gradients, rate, self.scaler)
         return loss
 
-    def gradients(self, batch: Batch) -> list[Tensor]:
-        """The gradients alone; the next ones are not added to them."""
+    def backward(self, batch: Batch) -> Tensor:
+        """The loss; its gradients are computed and thrown away."""
+        loss, _ = self.loss_and_gradients(batch)
+        self.network.zero_grad(set_to_none=True)
+        return loss
+
+    def updates(self, batch: Batch) -> Callable[[], None]:
+        """What makes the optimizer's step with a batch's gradients, at a rate of 0, again and again."""
         _, gradients = self.loss_and_gradients(batch)
         self.network.zero_grad(set_to_none=True)
-        return gradients
-
-    def update(self, gradients: Sequence[Tensor]) -> None:
-        """The optimizer's work alone, at a rate of 0."""
-        self.optimizer.apply(gradients, 0.0, self.scaler)
+        return lambda: self.optimizer.apply(gradients, 0.0, self.scaler)
 
     @torch.no_grad()
     def predict(self, batch: Batch) -> Tensor:

@@ -95,12 +95,11 @@ class Wing:
         waiting = data.on_host(load, self.group, finish)
         batch = data.to_device(waiting, self.group)
         smallest = data.resident(lambda _, __: batches.smallest(), self.group)
-        gradients = self.step.gradients(batch)
         return {
             "step": lambda: self.step.train(batch, 0.0),
-            "forward_backward": lambda: self.step.gradients(batch),
-            "overhead": lambda: self.step.gradients(smallest),
-            "optimizer": lambda: self.step.update(gradients),
+            "forward_backward": lambda: self.step.backward(batch),
+            "overhead": lambda: self.step.backward(smallest),
+            "optimizer": self.step.updates(batch),
             "copy": lambda: data.to_device(waiting, self.group),
         }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
 
 import tensorflow as tf
 
@@ -49,8 +49,7 @@ class Step:
         self.optimizer = make_optimizer(self.network, trained, self.workload)
         self._train = tf.function(self._train_all, autograph=False)
         self._predict = tf.function(self._predict_all, autograph=False)
-        self._gradients = tf.function(self._gradients_all, autograph=False)
-        self._update = tf.function(self._update_all, autograph=False)
+        self._backward = tf.function(self._backward_all, autograph=False)
 
     def freeze(self) -> None:
         """Train nothing but the classifier from now on; the rest runs in inference mode."""
@@ -95,13 +94,26 @@ class Step:
         """One optimizer step; the loss before it (a scalar tensor that nobody has waited for)."""
         return self._train(batch, tf.constant(rate, tf.float64))
 
-    def gradients(self, batch: Batch) -> list[tf.Tensor]:
-        """The gradients alone."""
-        return self._gradients(batch)
+    def backward(self, batch: Batch) -> tf.Tensor:
+        """The loss (each replica's own); its gradients are computed and thrown away."""
+        loss, _ = self._backward(batch)
+        return loss
 
-    def update(self, gradients: Sequence[tf.Tensor]) -> None:
-        """The optimizer's work alone, at a rate of 0."""
-        self._update(gradients)
+    def updates(self, batch: Batch) -> Callable[[], None]:
+        """What makes the optimizer's step with a batch's gradients, at a rate of 0, again and again."""
+        _, gradients = self._backward(batch)
+        # each replica's own are captured: handed over as arguments, taking them apart would cost as much as the update
+        shares = [self.strategy.experimental_local_results(gradient) for gradient in gradients]
+
+        def replica(rate: tf.Tensor) -> None:
+            number = tf.get_static_value(tf.distribute.get_replica_context().replica_id_in_sync_group)
+            self._apply([share[number] for share in shares], rate)
+
+        @tf.function(autograph=False)
+        def update() -> None:
+            self.strategy.run(replica, args=(tf.constant(0.0, tf.float64),))
+
+        return update
 
     def predict(self, batch: Batch) -> list[tf.Tensor]:
         """Logits (N, K) of each replica's batch, evaluation mode."""
@@ -135,11 +147,9 @@ class Step:
         if self.scaled:
             self._rescale(finite)
 
-    def _gradients_all(self, batch: Batch) -> list[tf.Tensor]:
-        return self.strategy.run(lambda batch: self.loss_and_gradients(batch)[1], args=(batch,))
-
-    def _update_all(self, gradients: Sequence[tf.Tensor]) -> None:
-        self.strategy.run(self._apply, args=(gradients, tf.constant(0.0, tf.float64)))
+    def _backward_all(self, batch: Batch) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        # everything of every replica: what is not handed out is left out of the graph, the backward pass with it
+        return self.strategy.run(self.loss_and_gradients, args=(batch,))
 
     def _rescale(self, finite: tf.Tensor) -> None:
         """Move the loss scale by the rule of shared.loss_scale."""
