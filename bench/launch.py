@@ -78,8 +78,9 @@ def gpus_of(variables: Mapping[str, str]) -> list[str]:
 def worker_command(cell: Cell, cell_path: Path) -> list[str]:
     """The command line of a cell's process group."""
     python = cell.python or sys.executable
-    if cell.framework == "tf":
-        return [python, "-m", "tf_impl.worker", str(cell_path)]
+    # one process needs no launcher, whose own import of torch takes as long as the worker's
+    if cell.framework == "tf" or cell.replicas == 1:
+        return [python, "-m", f"{cell.framework}_impl.worker", str(cell_path)]
     launcher = [python, "-m", "torch.distributed.run"]
     one_machine = ["--nnodes=1", f"--nproc-per-node={cell.replicas}", "--max-restarts=0", "--monitor-interval=0.5"]
     # as --standalone does, but on the loopback address: host names need not resolve

@@ -156,6 +156,7 @@ def test_the_harness_sleeps_while_a_cell_runs(
 def test_commands_of_both_wings(make_cell: MakeCell) -> None:
     path = Path("cell.json")
     assert launch.worker_command(make_cell("tf"), path)[1:] == ["-m", "tf_impl.worker", "cell.json"]
+    assert launch.worker_command(make_cell("pt", 1), path)[1:] == ["-m", "pt_impl.worker", "cell.json"]
     command = launch.worker_command(make_cell("pt", 4), path)
     assert command[1:3] == ["-m", "torch.distributed.run"]
     assert "--nproc-per-node=4" in command
