@@ -29,6 +29,7 @@ from shared.turns import ASK, BYE, GO, VARIABLE
 # equal processes of 120 steps (PyTorch, `bert-6l` quick) differed by 0.7 % with turns of 0.1 s, by 4 % with 0.4 s.
 TURN_SECONDS = 0.1
 FEWEST_STEPS = 2  # a turn: the first step after a pause finds cold caches
+SEARCHES = 3  # before its warm-up, after it, after a first turn; a search through all processes is dear
 POLL_SECONDS = 0.25
 
 
@@ -46,6 +47,8 @@ class Participant:
         """
         self.name, self.processes, self.is_alive = name, processes, is_alive
         self.step_seconds = 0.0  # of its last steps, as it says when it asks; 0: not known yet
+        self.num_stops = 0
+        self._members: list[psutil.Process] = []
         folder.mkdir(parents=True)
         for pipe in (ASK, GO):
             os.mkfifo(folder / pipe, mode=0o600)
@@ -75,9 +78,16 @@ class Participant:
         self.signal(signal.SIGCONT)
         os.write(self._go, f"{num_steps}\n".encode())
 
+    def stop(self) -> None:
+        """Stop all of its processes, once it has asked: looked for anew until its loaders must be there."""
+        if self.num_stops < SEARCHES:
+            self._members = self.processes()
+        self.num_stops += 1
+        self.signal(signal.SIGSTOP)
+
     def signal(self, number: signal.Signals) -> None:
-        """Stop or continue all of its processes."""
-        for process in self.processes():
+        """Signal the processes that were found."""
+        for process in self._members:
             with suppress(psutil.Error, OSError):
                 process.send_signal(number)
 
@@ -96,7 +106,7 @@ def conduct(participants: Sequence[Participant], turn_seconds: float = TURN_SECO
     try:
         present = [each for each in participants if each.await_request()]
         for each in present:
-            each.signal(signal.SIGSTOP)
+            each.stop()
         present = [each for each in present if _take_turn(each, 1)]  # the warm-up, however long it is
         # in every turn of every participant the same number of steps: a turn is compared with the turns beside it
         slowest = max((each.step_seconds for each in present), default=0.0)
@@ -114,7 +124,7 @@ def _take_turn(participant: Participant, num_steps: int) -> bool:
     participant.go(num_steps)
     asks = participant.await_request()
     if asks:
-        participant.signal(signal.SIGSTOP)
+        participant.stop()
     return asks
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import threading
 import time
 from collections.abc import Callable
@@ -114,7 +113,7 @@ def test_who_is_not_in_turn_stands_still(tmp_path: Path) -> None:
         try:
             while not (tmp_path / "n").exists():
                 time.sleep(0.01)
-            participant.signal(signal.SIGSTOP)
+            participant.stop()
             time.sleep(0.1)
             assert psutil.Process(child.pid).status() == psutil.STATUS_STOPPED
             participant.go(3)
