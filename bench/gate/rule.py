@@ -10,7 +10,7 @@ interval). A look may be wrong with the probability that is spent on it, and the
 
 A gate with several benchmarks fails falsely with at most the sum. Both hold exactly in finite samples if the pairs are
 independent and their log-ratios lie symmetrically about their centre; nothing is assumed about their spread. An
-unchanged head is a threshold away from failing and fails far less often (results/reference/gate-simulated.md).
+unchanged head is a threshold away from failing and fails far less often (`python -m bench.gate.simulate` counts it).
 """
 
 from __future__ import annotations

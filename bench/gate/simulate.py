@@ -27,7 +27,8 @@ SLOWDOWNS = (0.0, 0.03, 0.05, 0.10)  # of the step time: throughput is 1 / (1 + 
 class Noise:
     """The noise of pairs, on the log scale.
 
-    The defaults are those of pairs in turns; `--process-sd` and the others take what was measured elsewhere.
+    The defaults are assumed, not measured: noisier than PyTorch's pairs in turns on two cores of a shared machine
+    (results/reference/gate-unchanged-pt.jsonl). `--process-sd` and the others take what was measured elsewhere.
     """
 
     process_sd: float = 0.02  # of one process's speed, for as long as it lives
