@@ -36,7 +36,7 @@ SUMMED_GRADIENTS = Mutation(
         "import tf_impl.step as m\nold = m.Step.loss_and_gradients\n"
         "def summed(self, batch):\n"
         "    loss, gradients = old(self, batch)\n"
-        "    return loss, [g * self.replicas for g in gradients]\n"
+        "    return loss, [g * self.num_sharing for g in gradients]\n"
         "m.Step.loss_and_gradients = summed"
     ),
 )
