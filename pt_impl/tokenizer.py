@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from transformers import BertTokenizerFast
 
 from shared.probe import Arrays, Task
 from shared.store import VOCABULARY, open_store
@@ -27,6 +26,8 @@ class Tokenizer:
         Raises:
             UserError: what `read_vocabulary` and `kept_ends` raise.
         """
+        from transformers import BertTokenizerFast  # here, as a matched cell does not pay its 1.5 s
+
         assert mode in ("exact", "fast"), mode
         self.head, self.tail = kept_ends(max_tokens, truncation)
         self.max_tokens = max_tokens

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_text
 from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer
 
@@ -51,6 +50,8 @@ class Tokenizer:
         Raises:
             UserError: what `read_vocabulary` and `kept_ends` raise.
         """
+        import tensorflow_text  # here, as a matched cell does not pay its 0.4 s
+
         assert mode in ("exact", "fast"), mode
         self.head, self.tail = kept_ends(max_tokens, truncation)
         self.max_tokens, self.mode = max_tokens, mode
