@@ -32,6 +32,7 @@ class Bench:
         self.folder, self.failures = folder, failures
         self.guardian = Guardian()
         self._count = 0
+        self._planned: set[tuple[str, str]] = set()  # sides and benchmarks whose stores are there
         self._running: list[Running] = []
 
     def pair(self, sides: Sequence[Side], benchmark: Benchmark, head_first: bool) -> tuple[Measured, Measured]:
@@ -81,7 +82,9 @@ class Bench:
                 )
                 participants.append(participant)
                 running[side.name] = self._start(side, benchmark, participant.environment)
-                running[side.name].wait_until_planned()
+                if (side.name, benchmark.name) not in self._planned:
+                    running[side.name].wait_until_planned()
+                    self._planned.add((side.name, benchmark.name))
             conduct(participants)
             return running["base"].result(self.failures), running["head"].result(self.failures)
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from bench.gate.rule import ERROR, boundaries, judge, looks
-from bench.gate.simulate import Noise, decided, simulate, simulated_pairs
+from bench.gate.simulate import Measured, Noise, decided, simulate, simulated_pairs
 from shared.errors import UserError
 
 THRESHOLD = 0.03
@@ -111,3 +113,25 @@ def test_simulated_noise_is_of_the_size_that_was_asked_for() -> None:
     logs = simulated_pairs(np.random.default_rng(0), 500, 20, 0.1, noise)
     assert logs.std() == pytest.approx(0.02 * math.sqrt(2), rel=0.05)
     assert logs.mean() == pytest.approx(-math.log(1.1), abs=0.002)
+
+
+def test_measured_pairs_are_drawn_as_they_were(tmp_path: Path) -> None:
+    lines = [
+        {"plant": "none", "benchmark": "bert-6l-pt-r1-device", "device": "Example", "log_ratios": values}
+        for values in ([0.01, -0.02], [0.005])
+    ]
+    path = tmp_path / "gates.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    logs = simulated_pairs(np.random.default_rng(0), 50, 20, 0.1, Measured.read(path))
+    assert set(np.round(logs + math.log(1.1), 9).ravel()) == {0.01, -0.02, 0.005}
+    assert "3 pairs of 2 real gates, bert-6l-pt-r1-device on Example (gates.jsonl)" in str(Measured.read(path))
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [("{", "not what bench.gate.shown writes"), ('{"plant": "sleep", "log_ratios": [0.1]}', "unchanged revision")],
+)
+def test_other_files_are_no_measured_pairs(tmp_path: Path, content: str, told: str) -> None:
+    (tmp_path / "gates.jsonl").write_text(content)
+    with pytest.raises(UserError, match=told):
+        Measured.read(tmp_path / "gates.jsonl")

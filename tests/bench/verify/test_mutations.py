@@ -1,0 +1,18 @@
+"""Every difference planted in the page twins is caught; a file of its own, as files are shared out among processes."""
+
+from pathlib import Path
+
+import pytest
+
+from bench.verify.mutations import PAGE_MUTATIONS, run_mutations
+from shared.spec import load
+
+pytest.importorskip("torch", reason="the ladder compares both wings; PyTorch is not installed")
+pytest.importorskip("tensorflow", reason="the ladder compares both wings; TensorFlow is not installed")
+
+
+def test_every_mutation_is_caught_by_the_rung_that_owns_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TWINBENCH_RESULTS", str(tmp_path / "results"))
+    outcomes = list(run_mutations(load("effnet-b0", "quick"), lambda _: None))
+    assert [outcome.mutation.name for outcome in outcomes] == [mutation.name for mutation in PAGE_MUTATIONS]
+    assert [outcome.detail for outcome in outcomes if not outcome.caught] == []
