@@ -17,6 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.locations import PROJECT_ROOT
 from shared.errors import UserError
 from shared.protocol import FRAMEWORKS
 
@@ -178,18 +179,39 @@ def check_has(python: str, column: Column) -> Interpreter:
     return found
 
 
+def check_finds_code(python: str | None, what: str) -> None:
+    """Whether workers that are started with an interpreter find the project's code, and nothing else with it.
+
+    They are given its folder by PYTHONPATH. That of an installed package is the site-packages of this interpreter:
+    its frameworks would come before those of another one.
+
+    Args:
+        python: the interpreter; None: this one.
+        what: runs with it, for the user.
+
+    Raises:
+        UserError: another interpreter than this one, and no checkout.
+    """
+    if python not in (None, sys.executable) and not (PROJECT_ROOT / "pyproject.toml").is_file():
+        raise UserError(
+            f"{what}: an interpreter of its own needs a checkout of the project (git clone), not an installed package"
+        )
+
+
 def environment_of(column: Column) -> Environment | None:
     """The environment that `bench env` made for a column; None where this interpreter runs it, or nothing does.
 
     A version takes the newest environment that fits it. Without one, the environment in the version of constraints.txt
-    comes before this interpreter; those in other versions were made to be asked for by version, and are taken where
-    this interpreter lacks the framework.
+    comes before this interpreter; those in other versions were made to be asked for by version, and the newest of them
+    is taken only where there is no pinned one and this interpreter lacks the framework.
     """
     from bench.environments import environments
 
     found = environments(column.framework, column.version)
-    if column.version is None and versions_of(None)[MODULES[column.framework][0]] is not None:
-        found = [made for made in found if made.pinned]
+    if column.version is None:
+        has_framework = versions_of(None)[MODULES[column.framework][0]] is not None
+        pinned = [made for made in found if made.pinned]
+        found = pinned or ([] if has_framework else found)
     return next(iter(found), None)
 
 
@@ -211,7 +233,7 @@ def named_wings(named: Mapping[str, str | None]) -> dict[str, str | None]:
     """The interpreter of each wing, where those named with --pt-python and --tf-python are checked.
 
     Raises:
-        UserError: as `check_has`.
+        UserError: as `check_has`, or as `check_finds_code`.
     """
     chosen = []
     for framework, python in named.items():
@@ -220,7 +242,10 @@ def named_wings(named: Mapping[str, str | None]) -> dict[str, str | None]:
                 chosen.append((framework, check_has(python, Column(framework)).path))
             except UserError as error:
                 raise UserError(f"--{framework}-python {error}") from None
-    return wing_pythons(chosen)
+    wings = wing_pythons(chosen)
+    for framework, python in wings.items():
+        check_finds_code(python, f"{MODULES[framework][1]} of {python}")
+    return wings
 
 
 def python_of(framework: str) -> str:

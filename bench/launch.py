@@ -136,6 +136,10 @@ class Watch:
         rate = len(self.recent) * self.cell.global_batch / seconds if seconds > 0 else None
         return Progress(self.phase, self.steps_done, rate)
 
+    def forgive(self) -> None:
+        """Count the silence from now on: so far the cell was waiting for its turn, as it was told to."""
+        self.last_event = time.monotonic()
+
     def overdue(self) -> str | None:
         """Why the cell should be given up; None while it may go on."""
         limits = self.limits
@@ -182,6 +186,7 @@ def watch(
     log: Path,
     on_progress: Callable[[Progress], None],
     monitor: Monitor,
+    is_waiting: Callable[[], bool],
 ) -> tuple[Ending, str | None]:
     """Wait until a cell's first process ends or is overdue."""
     while True:
@@ -189,6 +194,8 @@ def watch(
         if state.poll():
             on_progress(state.progress())
         monitor.look(state.phase, state.stepped)
+        if is_waiting():
+            state.forgive()
         if ended:
             return state.verdict(process.returncode, log)
         reason = state.overdue()
@@ -198,7 +205,12 @@ def watch(
 
 
 def run_cell(
-    cell: Cell, variables: Mapping[str, str], limits: Limits, on_progress: Callable[[Progress], None]
+    cell: Cell,
+    variables: Mapping[str, str],
+    limits: Limits,
+    on_progress: Callable[[Progress], None],
+    is_waiting: Callable[[], bool] = lambda: False,
+    num_alive: int = 1,
 ) -> Outcome:
     """Run one cell from an empty directory to its end; whatever happens, no process of it is left.
 
@@ -207,6 +219,8 @@ def run_cell(
         variables: environment variables set on top of the user's.
         limits: when to give up.
         on_progress: called at most every POLL_SECONDS, when there is something new.
+        is_waiting: whether the cell waits for its turn; it is not given up for that.
+        num_alive: cells that are alive at once; their monitors share what one may cost.
     """
     directory = Path(cell.directory)
     stop(str(directory))  # of a harness that was killed before it could clear up
@@ -223,8 +237,9 @@ def run_cell(
     process = monitor = None
     try:
         process = start(worker_command(cell, cell_path), directory, log, environment)
-        monitor = Monitor(process.pid, gpus_of(variables) if cell.device == "cuda" else ())
-        status, reason = watch(process, state, log, on_progress, monitor)
+        gpus = gpus_of(variables) if cell.device == "cuda" else ()
+        monitor = Monitor(process.pid, gpus, num_monitors=num_alive)
+        status, reason = watch(process, state, log, on_progress, monitor, is_waiting)
         usage = monitor.usage()
         cpu_seconds = time.process_time() - cpu_begin
     finally:

@@ -6,6 +6,7 @@ import os
 import platform
 import subprocess
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -46,8 +47,11 @@ def with_driver(ask: Callable[[Any], Any], otherwise: Any) -> Any:
         return otherwise
     try:
         return ask(pynvml)
+    except pynvml.NVMLError:  # a GPU that fails between two questions
+        return otherwise
     finally:
-        pynvml.nvmlShutdown()
+        with suppress(pynvml.NVMLError):
+            pynvml.nvmlShutdown()
 
 
 def gpu_handle(pynvml: Any, selector: str) -> Any:
@@ -70,7 +74,9 @@ def gpus() -> list[Gpu]:
                 handle = gpu_handle(pynvml, selector)
             except pynvml.NVMLError:
                 break  # as CUDA does: whatever follows an invalid entry is not visible
-            memory = int(pynvml.nvmlDeviceGetMemoryInfo(handle).total)
+            memory = 0
+            with suppress(pynvml.NVMLError):  # those that share the host's memory do not say
+                memory = int(pynvml.nvmlDeviceGetMemoryInfo(handle).total)
             found.append(Gpu(selector, str(pynvml.nvmlDeviceGetName(handle)), memory))
         return found
 

@@ -9,10 +9,11 @@ import json
 import os
 import tempfile
 from collections.abc import Collection, Iterable
+from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from bench.monitors.usage import Usage
 from shared.errors import UserError
@@ -22,6 +23,22 @@ READABLE_SCHEMAS = (1, 2, 3)  # 1 had no texts, 2 no monitors and no attribution
 TEMPORARY = ".writing"  # how the name of a file ends that is not whole yet
 Kind = TypeVar("Kind", bound=BaseModel)
 Status = Literal["ok", "oom", "timeout", "crash", "skipped"]
+
+
+def check_moment(text: str) -> str:
+    """Let a date and time pass that says how far it is from UTC: others cannot be compared with each other.
+
+    Raises:
+        ValueError: anything else; pydantic names the field.
+    """
+    if datetime.fromisoformat(text).tzinfo is None:
+        raise ValueError(f"no offset from UTC in {text!r}")
+    return text
+
+
+Moment = Annotated[str, AfterValidator(check_moment)]
+Speed = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(ge=0, lt=1e9, allow_inf_nan=False)]  # a cell of thirty years is none
 
 
 class Record(BaseModel):
@@ -63,9 +80,9 @@ class Record(BaseModel):
     reason: str | None = None  # one line where the status is not "ok"
     certificate: Literal["verified", "unverified"]
     certificate_id: str | None = None
-    started: str  # UTC, ISO 8601
-    wall_seconds: float  # of the whole cell, start of processes to their end
-    throughput: float | None = None  # samples/s: global samples / max over ranks of the window's seconds
+    started: Moment  # UTC, ISO 8601
+    wall_seconds: Seconds  # of the whole cell, start of processes to their end
+    throughput: Speed | None = None  # samples/s: global samples / max over ranks of the window's seconds
     tokens_per_second: float | None = None  # of texts: tokens in the same window, padding not counted
     retraces: int | None = None  # how often a step was compiled anew between the first step and the window's end
     measured_steps: int | None = None
@@ -147,7 +164,7 @@ def read_as(kind: type[Kind], path: Path, schemas: Collection[int]) -> Kind:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         version = content["schema_version"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserError(f"{path}: not a record ({error.__class__.__name__}); delete it and run with --resume") from None
     if version not in schemas:
         raise UserError(f"{path}: record schema {version!r}, this version reads {', '.join(map(str, schemas))}")

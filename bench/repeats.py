@@ -49,7 +49,7 @@ def rows(records: Iterable[Record]) -> list[Row]:
         groups.setdefault((*line_key(record), record.replicas), []).append(record)
     result = []
     for (*line, _), group in groups.items():
-        # the speedup of DESIGN section 5, from pairs: repeats with the same number ran side by side
+        # the speedup, from pairs: repeats with the same number ran side by side
         speedup = None if group[0].oversubscribed else throughput_ratio(group, groups.get((*line, 1), []))
         if speedup is not None and group[0].replicas == 1:
             speedup = replace(speedup, low=None, high=None)  # 1 by definition, not by measurement

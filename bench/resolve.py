@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from bench import machine
 from bench.environments import environments
-from bench.interpreters import MODULES, Column, check_has, column_of, environment_of, fits, versions_of
+from bench.interpreters import (
+    MODULES,
+    PROVEN,
+    Column,
+    check_finds_code,
+    check_has,
+    column_of,
+    environment_of,
+    fits,
+    versions_of,
+)
 from bench.plan import Pages, Plan, Request
 from shared import spec
 from shared.errors import UserError
@@ -28,7 +39,19 @@ class Choice:
 
     def text(self) -> str:
         """In one line."""
-        return f"{self.column.name}: {MODULES[self.column.framework][0]} {self.version} of {self.source}"
+        version = self.version or "(version not known)"
+        return f"{self.column.name}: {MODULES[self.column.framework][0]} {version} of {self.source}"
+
+    @property
+    def recorded_source(self) -> str:
+        """The source without a path: environment.json is published with results, and run.json has the path."""
+        option = option_of(self.column.framework)
+        return option if self.source.startswith(option) else self.source
+
+
+def option_of(framework: str) -> str:
+    """The option that names the interpreter of a framework's workers."""
+    return f"--{framework}-python"
 
 
 def is_installed(module: str) -> bool:
@@ -40,17 +63,26 @@ def choose_interpreters(request: Request) -> tuple[Choice, ...]:
     """The interpreter of every column: the one that was named, else its environment's, else this one.
 
     Raises:
-        UserError: a column that nothing here can run, or two columns that would be the same.
+        UserError: a column that nothing here can run, two columns that would be the same, or an interpreter that was
+            named for none.
     """
     columns = [column_of(name) for name in request.frameworks]
+    typed = {"pt": request.pt_python, "tf": request.tf_python}
+    for framework, python in typed.items():
+        # with --verify too: the ladder's other wing is that of the certificates that records are stamped with, and
+        # those are looked for with the interpreter that `bench run` takes by itself (certificates.pairs_of)
+        if python is not None and all(column.framework != framework for column in columns):
+            name = MODULES[framework][1]
+            raise UserError(f"{option_of(framework)} {python}: no column of {name} is run; leave it out")
     choices: list[Choice] = []
     for column in columns:
-        named = {"pt": request.pt_python, "tf": request.tf_python}[column.framework]
+        named = typed[column.framework]
         alike = [other.name for other in columns if other.framework == column.framework]
-        option = f"--{column.framework}-python"
+        option = option_of(column.framework)
         if named is not None and len(alike) > 1:
             raise UserError(f"{option} is for one column, and {', '.join(alike)} are {len(alike)}: `bench env` has one")
         choice = named_choice(column, option, named) if named is not None else found_choice(column)
+        check_finds_code(choice.python, f"{column.name} of {choice.source}")
         for other in choices:
             if (other.column.framework, other.python) == (column.framework, choice.python):
                 raise UserError(
@@ -104,15 +136,28 @@ def pythons_of(choices: Iterable[Choice]) -> dict[str, str | None]:
     return {choice.column.name: choice.python for choice in choices}
 
 
-def check_interpreters(plan: Plan) -> None:
-    """Whether a run that is resumed still has its interpreters, with their versions.
+def check_interpreters(plan: Plan, recorded: Mapping[str, Mapping[str, Any]]) -> None:
+    """Whether a run that is resumed still has its interpreters, with the versions that it began with.
+
+    Args:
+        recorded: column to its versions, as environment.json of the run has them; an older run's has none.
 
     Raises:
-        UserError: one is gone, or has another version than its column's.
+        UserError: an interpreter is gone, or has another version than its column's or than at the run's beginning.
     """
-    for cell in plan.cells:
-        if cell.python is not None:
-            check_has(cell.python, column_of(cell.variant or cell.framework))
+    columns = {cell.variant or cell.framework: cell.python for cell in plan.cells}
+    for name, python in columns.items():
+        column, before = column_of(name), recorded.get(name, {})
+        check_finds_code(python, f"{name} of {python}")
+        if python is not None:
+            check_has(python, column)
+        now = versions_of(python)
+        for package in PROVEN[column.framework]:
+            if package in before and before[package] != now[package]:
+                raise UserError(
+                    f"{name}: the run began with {package} {before[package] or '(none)'} and its interpreter has "
+                    f"{now[package] or '(none)'} now; start a new run, records of two versions do not mix"
+                )
 
 
 def check_request(request: Request) -> None:

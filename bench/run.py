@@ -53,7 +53,7 @@ def plan_request(request: Request, dry_run: bool, say: Callable[[str], None]) ->
         workload, epochs = one_width(workload, notes), 0
     check_weights(request, workload)
     choices = choose_interpreters(request)
-    notes += [choice.text() for choice in choices if choice.python is not None]
+    notes += [choice.text() for choice in choices]
     plan = make_plan(request, workload, pages, epochs, gpus, notes, pythons_of(choices))
     return attributed(plan, request.in_turns) if request.attribute else plan
 
@@ -61,7 +61,10 @@ def plan_request(request: Request, dry_run: bool, say: Callable[[str], None]) ->
 def start_run(directory: RunDirectory, request: Request, say: Callable[[str], None]) -> Plan:
     """Plan a new run and write down what was asked for, before anything runs."""
     plan = plan_request(request, dry_run=False, say=say)
-    columns = {cell.variant or cell.framework: versions_of(cell.python) for cell in plan.cells}
+    columns = {
+        choice.column.name: {**versions_of(choice.python), "interpreter": choice.recorded_source}
+        for choice in choose_interpreters(request)
+    }
     directory.write_json(ENVIRONMENT, {"schema": RUN_SCHEMA, **machine.describe(), "columns": columns})
     content = {"schema": RUN_SCHEMA, "run_id": directory.path.name, "request": asdict(request)}
     directory.write_json(PLAN, content | {"plan": plan.to_json()})
@@ -72,14 +75,15 @@ def resume_run(directory: RunDirectory) -> Plan:
     """The plan of a run that was started before.
 
     Raises:
-        UserError: damaged, of another version, or started on another machine.
+        UserError: damaged, of another version, or started on another machine or with other versions of the frameworks.
     """
-    if directory.read_json(ENVIRONMENT).get("fingerprint") != machine.fingerprint():
+    environment = directory.read_json(ENVIRONMENT)
+    if environment.get("fingerprint") != machine.fingerprint():
         raise UserError(f"{directory.path}: started on other hardware; start a new run, records of two do not mix")
     content = directory.read_json(PLAN)
     try:
         plan = Plan.from_json(content["plan"], directory.path)
-        check_interpreters(plan)
+        check_interpreters(plan, environment.get("columns", {}))
         return plan
     except (KeyError, TypeError) as error:
         raise UserError(f"{directory.path / PLAN}: damaged ({error}); start a new run") from None

@@ -1,7 +1,8 @@
-"""From a cell's events to its record, and from records to speedups: the formulas of DESIGN section 5."""
+"""From a cell's events to its record, and from records to speedups."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -72,7 +73,7 @@ def measured_figures(events: Sequence[Sequence[Event]]) -> dict[str, Any]:
     """The fields of a record that come from events; a figure that a failed cell never reached is absent."""
     # a rank's first window is that of the training; every rank must have one, or the sum would lack samples
     windows = [of_kind(rank_events, "window")[:1] for rank_events in events]
-    whole = [window[0] for window in windows if window and window[0]["seconds"] > 0]
+    whole = [window[0] for window in windows if window and 0 < window[0]["seconds"] < math.inf and window[0]["samples"]]
     first_steps = [event["seconds"] for rank_events in events for event in of_kind(rank_events, "first_step")[:1]]
     memory = [of_kind(rank_events, "memory")[-1:] for rank_events in events]
     last_memory = [event for last in memory for event in last]

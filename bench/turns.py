@@ -37,7 +37,7 @@ class Participant:
     """One that takes turns, as the conductor sees it: two pipes in a folder, and the processes to be stopped."""
 
     def __init__(
-        self, name: str, folder: Path, processes: Callable[[], list[psutil.Process]], is_alive: Callable[[], bool]
+        self, folder: Path, processes: Callable[[], list[psutil.Process]], is_alive: Callable[[], bool]
     ) -> None:
         """
         Args:
@@ -45,9 +45,10 @@ class Participant:
             processes: what is to be stopped while others have their turn.
             is_alive: False once it will never ask again.
         """
-        self.name, self.processes, self.is_alive = name, processes, is_alive
+        self.processes, self.is_alive = processes, is_alive
         self.step_seconds = 0.0  # of its last steps, as it says when it asks; 0: not known yet
         self.num_stops = 0
+        self._is_stopped = self._is_closed = False
         self._members: list[psutil.Process] = []
         folder.mkdir(parents=True)
         for pipe in (ASK, GO):
@@ -73,8 +74,15 @@ class Participant:
             elif not self.is_alive():
                 return False
 
+    def is_waiting(self) -> bool:
+        """Whether it has asked for a turn that it has not got yet; asked from another thread."""
+        if self._is_closed:
+            return False
+        return self._is_stopped or bool(select.select([self._ask], [], [], 0)[0])
+
     def go(self, num_steps: int) -> None:
         """Its turn."""
+        self._is_stopped = False
         self.signal(signal.SIGCONT)
         os.write(self._go, f"{num_steps}\n".encode())
 
@@ -83,6 +91,7 @@ class Participant:
         if self.num_stops < SEARCHES:
             self._members = self.processes()
         self.num_stops += 1
+        self._is_stopped = True
         self.signal(signal.SIGSTOP)
 
     def signal(self, number: signal.Signals) -> None:
@@ -93,6 +102,7 @@ class Participant:
 
     def close(self) -> None:
         """Let it run on by itself."""
+        self._is_closed = True
         self.signal(signal.SIGCONT)
         os.close(self._ask)
         os.close(self._go)
@@ -146,15 +156,18 @@ def run_in_turns(
         threads: list[threading.Thread] = []
 
         def run(index: int, cell: Cell, environment: Mapping[str, str]) -> None:
+            def told(progress: Progress) -> None:
+                on_progress(cell, progress)
+
+            waits = participants[index].is_waiting
             try:
-                outcomes[index] = run_cell(cell, environment, limits, lambda progress: on_progress(cell, progress))
+                outcomes[index] = run_cell(cell, environment, limits, told, waits, num_alive=len(cells))
             except BaseException as error:  # handed on by the thread that waits for this one
                 failures.append(error)
 
         participants = []
         for index, cell in enumerate(cells):
             participant = Participant(
-                cell.cell_id,
                 Path(temporary, str(index)),
                 lambda cell=cell: family(cell.directory),  # type: ignore[misc]
                 lambda index=index: threads[index].is_alive(),  # type: ignore[misc]

@@ -92,7 +92,7 @@ class Step:
         return F.cross_entropy(logits, batch.labels.long())
 
     def loss_and_gradients(self, batch: Batch) -> tuple[Tensor, list[Tensor]]:
-        """The loss and its gradients, averaged over replicas, in the order of the optimizer's parameters."""
+        """This replica's loss, and the gradients averaged over replicas, in the order of the optimizer's parameters."""
         loss = self.loss(batch)
         self.scaler.scale(loss).backward()
         return loss.detach(), [parameter.grad for parameter in self.optimizer.parameters]

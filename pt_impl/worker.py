@@ -1,4 +1,4 @@
-"""`python -m pt_impl.worker CELL.json`: run one cell (DESIGN section 6). Mirror: `tf_impl/worker.py`."""
+"""`python -m pt_impl.worker CELL.json`: run one cell. Mirror: `tf_impl/worker.py`."""
 
 from __future__ import annotations
 

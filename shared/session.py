@@ -40,7 +40,7 @@ class Wing(Protocol):
         """The first batch, already on the device (input mode `device`)."""
 
     def train_step(self, batch: Any, rate: float) -> Any:
-        """One optimizer step on the global batch; returns a handle on the mean loss without waiting for it."""
+        """One optimizer step on the global batch; a handle on its first replica's loss, which nobody has waited for."""
 
     def freeze(self) -> None:
         """Train nothing but the classifier from now on, with a fresh optimizer (paper section 4.1, second stage)."""

@@ -1,4 +1,4 @@
-"""The prepared store: documents decoded once, read by both wings without decoding (DESIGN section 4).
+"""The prepared store: documents decoded once, read by both wings without decoding.
 
 A store is a directory, written under a temporary name and renamed when it is whole:
 `labels.npy` (int32, N; or uint8, N x K, where a document may have several labels), `splits.npy` (int8, N: 0 train,

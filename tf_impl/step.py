@@ -77,7 +77,7 @@ class Step:
         return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=batch.labels, logits=logits))
 
     def loss_and_gradients(self, batch: Batch) -> tuple[tf.Tensor, list[tf.Tensor]]:
-        """The loss and its gradients, averaged over replicas, in the order of the optimizer's parameters."""
+        """This replica's loss, and the gradients averaged over replicas, in the order of the optimizer's parameters."""
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(self.optimizer.parameters)
             loss = self.loss(batch)
@@ -87,7 +87,6 @@ class Step:
         context = tf.distribute.get_replica_context()
         if self.exchange:
             gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
-            loss = context.all_reduce(tf.distribute.ReduceOp.MEAN, loss)
         return loss, gradients
 
     def train(self, batch: Batch, rate: float) -> tf.Tensor:

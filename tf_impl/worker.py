@@ -1,4 +1,4 @@
-"""`python -m tf_impl.worker CELL.json`: run one cell (DESIGN section 6). Mirror: `pt_impl/worker.py`."""
+"""`python -m tf_impl.worker CELL.json`: run one cell. Mirror: `pt_impl/worker.py`."""
 
 from __future__ import annotations
 

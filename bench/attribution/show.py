@@ -9,16 +9,11 @@ from bench import stats
 from bench.attribution.cells import attribution_runs
 from bench.attribution.gap import NAMES, Gap, gaps, milliseconds, percent, sentence
 from bench.attribution.split import BESIDE, PARTS, STEP, Split, attribute
-from bench.plots.caption import device, versions
+from bench.plots.caption import counted, device, versions
 from bench.records import Record, write_atomically
 
 MARKDOWN, CSV = "attribution.md", "attribution.csv"
 Table = list[list[str]]  # the first line is the head
-
-
-def counted(replicas: int) -> str:
-    """1 replica, 2 replicas."""
-    return f"{replicas} replica{'' if replicas == 1 else 's'}"
 
 
 def split_table(splits: Sequence[Split]) -> Table:
@@ -61,7 +56,7 @@ def notes(records: Sequence[Record], splits: Sequence[Split]) -> list[str]:
     if counts and counts[-1] >= stats.fewest():
         lines.append("[low, high]: 95 % interval over repeats, each in fresh processes")
     if counts and counts[0] < stats.fewest():
-        lines.append(f"{counts[0]} repeat{'' if counts[0] == 1 else 's'}: no interval; {stats.fewest()} give one")
+        lines.append(f"{counted(counts[0], 'repeat')}: no interval; {stats.fewest()} give one")
     lines += [
         f"(!) {split.name} at {counted(split.replicas)}: {percent(split.unexplained_share)} of the step is "
         "unexplained: its parts by themselves do not add up to it"

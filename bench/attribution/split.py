@@ -11,7 +11,7 @@ T(alone): the rounds come after the window, when the machine may be in another m
 | overhead | of the framework: the same operations on the smallest batch (dispatch, scheduling, reading the weights once) | P(overhead) |
 | optimizer | the update of every weight | P(optimizer) |
 | exchange | of gradients, as far as the backward pass does not hide it | T(device) - T(alone); 0 at 1 replica |
-| copy | of a batch from host to device, as far as it shows in the step | P(copy), at most what the input costs |
+| copy | of a batch from host to device, as far as it shows in the step | P(copy), at most what the input costs; 0 on CPU |
 | wait | for the input: batches that come late, and the cores that making them takes from the step | T(disk) - T(device) - copy |
 | unexplained | the rest, with its sign | T(disk) - all of the above |
 
@@ -149,7 +149,8 @@ def split_repeat(cells: Mapping[str, Record]) -> dict[str, float]:
     timed = part_seconds(alone)
     whole, smallest = timed["forward_backward"], timed["overhead"]
     step, fed = step_seconds(disk), excess(disk, device)
-    copy_alone = median(timed["copy"])
+    # a CPU replica reads the host's memory as it is; what handing an array over costs there is in the wait
+    copy_alone = 0.0 if device.device == "cpu" else median(timed["copy"])
     parts = {
         "forward_backward": median(each - least for each, least in zip(whole, smallest, strict=True)),
         "overhead": median(smallest),

@@ -101,15 +101,17 @@ def absolute(path: str | None) -> str | None:
 
 
 def run_plan(plan: Any, directory: Path, reporter: Any) -> int:
-    """Run the cells, print the table, draw the figures; 0 where every cell is ok, else 1."""
+    """Run the cells, draw the figures, print the table; 0 where every cell is ok, else 1."""
     from bench.accuracy.run import execute, finish
     from bench.accuracy.tables import print_table
 
     for note in plan.notes:
         reporter.message(f"note: {note}")
     records = execute(plan, directory, reporter)
+    # on disk before the first line is printed: whoever reads the output may leave (`| head`)
+    drawn = finish(directory, records, reporter.message)
     print_table(records)
-    for path in finish(directory, records, reporter.message):
+    for path in drawn:
         click.echo(path)
     click.echo(f"records: {directory / 'records'}")
     return 0 if all(record.status == "ok" for record in records) else 1

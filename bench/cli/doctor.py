@@ -32,10 +32,11 @@ def command(quick: bool, destination: str | None) -> int:
     differences this machine can resolve. Let nothing else run meanwhile. Exit status 1: `make bench` can not run here.
     """
     from bench.doctor.examine import examine, look
+    from bench.processes import termination_as_interrupt
 
     if destination not in (None, "-"):
         refuse_unwritable(Path(destination))
-    with progress() as say:
+    with termination_as_interrupt(), progress() as say:
         found = examine(look(quick, say))
     if destination == "-":
         click.echo(as_text(found), nl=False)

@@ -23,14 +23,19 @@ def command() -> None:
 @command.command()
 @click.argument("framework", type=click.Choice(FRAMEWORKS))
 @click.option("--version", help="Of torch or tensorflow, exact. Default: that of constraints.txt.")
-@click.option("--cpu/--gpu", "cpu", default=None, help="Which build. Default: as this machine has GPUs or not.")
+@click.option(
+    "--cpu/--gpu",
+    "cpu",
+    default=None,
+    help="Which build; of PyTorch the package index decides it. Default: as this machine has GPUs or not.",
+)
 @click.option("--python", metavar="PYTHON", help="The interpreter that it is made from. Default: this one.")
 def create(framework: str, version: str | None, cpu: bool | None, python: str | None) -> None:
     """Make an environment with FRAMEWORK alone, and its lock. Minutes, gigabytes, a network.
 
     pip's own settings say where packages come from: for a build that your index does not have by that version (a CPU
     build of torch, say), set PIP_INDEX_URL or PIP_EXTRA_INDEX_URL to the one that has it. What pip said is kept in a
-    log beside the environment. One that was interrupted is made anew.
+    log beside the environment. One that was interrupted, or whose requirements have changed since, is made anew.
     """
     from bench.environments import REQUIREMENTS_LOCK
     from bench.environments.install import create as make
@@ -40,15 +45,19 @@ def create(framework: str, version: str | None, cpu: bool | None, python: str | 
 
     cuda = bool(gpus()) if cpu is None else not cpu
     requirements = read_requirements(PROJECT_ROOT, framework, version, cuda)
-    made, now = make(requirements, python or sys.executable, lambda text: click.echo(text, err=True))
+    made, now = make(
+        requirements, python or sys.executable, lambda text: click.echo(text, err=True), insist=cpu is not None
+    )
     done = (
         f"ready after {made.seconds:.0f} s" if now else f"there already; `bench env remove {made.name}` takes it away"
     )
     click.echo(f"{made.name}: {made.version}, {made.build} build, Python {made.python_version}: {done}")
     click.echo(f"lock: {made.path / REQUIREMENTS_LOCK}")
-    if (made.build == "cuda") != cuda:
-        asked = "GPU" if cuda else "CPU"
+    asked = "GPU" if cuda else "CPU"
+    if made.build != requirements.build and now:
         click.echo(f"note: a {asked} build was asked for and a {made.build} build came: your package index decides")
+    elif made.build != requirements.build:
+        click.echo(f"note: this machine calls for a {asked} build, and one with the {made.build} build is kept")
 
 
 @command.command(name="list")

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import math
+import os
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from bench.cli import options
 from shared.errors import UserError
@@ -13,6 +20,7 @@ from shared.protocol import FRAMEWORKS, INPUT_MODES
 
 TRACKER_FORMATS = ("github-action-benchmark", "bencher")
 MINUTE = 60.0
+OF_PAIRS = ("max_pairs", "time_limit", "apart", "allow_spec_change")  # options that a history has no use for
 
 
 class Share(click.ParamType):
@@ -102,13 +110,37 @@ def command(**settings: Any) -> int:
     from bench.gate.show import print_result
 
     files = {kind: settings[kind] for kind in ("markdown", "junit", "json", "tracker")}
-    check_writable(files)
     console = Console(stderr=True)
-    result = measure(settings, lambda text: console.print(text, markup=False, highlight=False, soft_wrap=True))
-    print_result(result)
-    for path in write_outputs(result, files, settings["tracker_format"]):
-        click.echo(path)
+    with an_error_is_no_regression():
+        check_writable(files | {"baseline": settings["baseline"] if settings["update"] else None})
+        result = measure(settings, lambda text: console.print(text, markup=False, highlight=False, soft_wrap=True))
+        written = write_outputs(result, files, settings["tracker_format"])
+    try:
+        print_result(result)
+        for path in written:
+            click.echo(path)
+        sys.stdout.flush()
+    except BrokenPipeError:  # nobody reads: the exit status still tells
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return int(result.exit_code)
+
+
+@contextmanager
+def an_error_is_no_regression() -> Iterator[None]:
+    """Whatever fails, the gate ends with 2: Python's own 1 would say that the head is slower.
+
+    Raises:
+        UserError: in place of what nobody foresaw.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"not measured: {error}") from error
+    except (UserError, click.ClickException):
+        raise
+    except Exception as error:
+        traceback.print_exc()
+        raise UserError(f"not measured: an error in the gate itself ({type(error).__name__}: {error})") from error
 
 
 def measure(settings: dict[str, Any], say: Any) -> Any:
@@ -120,6 +152,7 @@ def measure(settings: dict[str, Any], say: Any) -> Any:
     from bench.gate.history import gate_history
     from bench.gate.run import Request, gate
 
+    check_typed(settings)
     baseline, base, upgrade = settings["baseline"], settings["base"], settings["base_python"] or settings["head_python"]
     if baseline is not None and (base is not None or settings["base_python"]):
         raise UserError("--baseline is in place of a base: leave out --base and --base-python")
@@ -142,6 +175,24 @@ def measure(settings: dict[str, Any], say: Any) -> Any:
         time_limit=settings["time_limit"] * MINUTE,
     )
     return gate(request, say) if baseline is None else gate_history(request, baseline, settings["update"], say)
+
+
+def check_typed(settings: dict[str, Any]) -> None:
+    """Refuse what would be measured differently from what was meant.
+
+    Raises:
+        UserError: an empty name (of a variable that a workflow did not set, say), no finite limit, options without use.
+    """
+    for name in ("base", "head", "base_python", "head_python"):
+        if settings[name] is not None and not settings[name].strip():
+            raise UserError(f"--{name.replace('_', '-')}: empty; name one, or leave the option out")
+    if not math.isfinite(settings["time_limit"]):
+        raise UserError(f"--time-limit {settings['time_limit']}: name a finite number of minutes")
+    context = click.get_current_context(silent=True)
+    if settings["baseline"] is not None and context is not None:
+        typed = [name for name in OF_PAIRS if context.get_parameter_source(name) is not ParameterSource.DEFAULT]
+        if typed:
+            raise UserError(f"--{typed[0].replace('_', '-')}: of no use with --baseline, which measures no pairs")
 
 
 def benchmarks(settings: dict[str, Any]) -> tuple[Any, ...]:

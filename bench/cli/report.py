@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -35,6 +37,10 @@ def command(
     """
     if out is None and len(directories) > 1:
         raise UserError("several runs: say with --out where their page goes")
+    page = directories[0] / PAGE if out is None else out
+    check_outputs({
+        "--out": page, "--markdown": markdown_file, "--csv": csv_file, "--parquet": parquet_file, "--mllog": mllog_file,
+    })  # fmt: skip
     from bench.report.exports import csv, parquet, write
     from bench.report.markdown import markdown
     from bench.report.mllog import mllog
@@ -42,14 +48,35 @@ def command(
     from bench.report.sources import read_runs
 
     runs = read_runs(directories)
-    page = directories[0] / PAGE if out is None else out
     # what can fail for want of a library or of timings is made before anything is written
     exports = [(csv_file, csv), (parquet_file, parquet), (mllog_file, mllog)]
     contents = [(path, make(runs)) for path, make in exports if path is not None]
     written = chapters(runs)
-    contents.insert(0, (page, html(written).encode()))
+    # a name that is no UTF-8, and JSON, can hold half of a surrogate pair: a question mark stands for what no page has
+    contents.insert(0, (page, html(written).encode(errors="replace")))
     if markdown_file is not None:
-        contents.append((markdown_file, markdown(written).encode()))
+        contents.append((markdown_file, markdown(written).encode(errors="replace")))
     for path, content in contents:
         write(path, content)
-        click.echo(path)
+        click.echo(click.format_filename(path))
+
+
+def check_outputs(outputs: Mapping[str, Path | None]) -> None:
+    """Whether each file that is to be written has a place of its own.
+
+    Args:
+        outputs: option to what it names, if anything.
+
+    Raises:
+        UserError: an empty path, or one file twice.
+    """
+    taken: dict[str, str] = {}
+    for option, path in outputs.items():
+        if path is None:
+            continue
+        if not path.name:
+            raise UserError(f"{option}: an empty path; name a file")
+        # not Path.resolve: that gives up at a ring of links
+        other = taken.setdefault(os.path.realpath(path), option)
+        if other != option:
+            raise UserError(f"{option} {path}: the file that {other} writes too; name another")

@@ -121,7 +121,7 @@ def run_again(path: Path, timeout: float | None, dry_run: bool, exclusive: bool,
 
 
 def run_plan(plan: Any, directory: Any, reporter: Any, timeout: float | None, exclusive: bool, figures: bool) -> int:
-    """Run the cells, print the table, draw the plots; 0 where all cells are ok, else 1."""
+    """Run the cells, draw the plots, print the table; 0 where all cells are ok, else 1."""
     from bench.attribution.cells import tabled
     from bench.attribution.show import print_attribution
     from bench.expected import earlier_records, expected
@@ -138,9 +138,10 @@ def run_plan(plan: Any, directory: Any, reporter: Any, timeout: float | None, ex
         reporter.message(f"note: {note}")
     reporter.expect(expected(plan, earlier_records(results_directory() / "runs", [directory.path])))
     records = execute(plan, directory, reporter, timeout, exclusive)
+    # everything is on disk before the first line is printed: whoever reads the output may leave (`| head`)
+    drawn = finish(directory, records, reporter.message, figures)
     print_table(records)
     print_attribution(records)
-    drawn = finish(directory, records, reporter.message, figures)
     click.echo(f"{verdict_line(diff(tabled(records)))}; see {directory.path / 'summary.md'}")
     for path in drawn:
         click.echo(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from bench import stats
@@ -90,7 +91,7 @@ def compare(a: Source, b: Source, despite: Collection[str] = ()) -> Comparison:
     """
     matches, notes = match(a, b, despite)
     rows = tuple(make_row(each, paired=a.folder == b.folder) for each in matches)
-    return Comparison(a, b, rows, (pairing_note(a, b, matches), guarantee_note(rows), *notes),
+    return Comparison(a, b, rows, (pairing_note(a, b, matches), guarantee_note(rows, [*a.records, *b.records]), *notes),
                       fairness_of(matches), environment_diff(a.environment, b.environment))  # fmt: skip
 
 
@@ -118,14 +119,44 @@ def pairing_note(a: Source, b: Source, matches: Sequence[Match]) -> str:
     return f"{A} is {a.name}, {B} is {b.name}; compared: {', '.join(words)}"
 
 
-def guarantee_note(rows: Sequence[Row]) -> str:
-    """What the intervals of the ratios hold."""
+def guarantee_note(rows: Sequence[Row], records: Sequence[Record]) -> str:
+    """What the intervals of the ratios hold.
+
+    Args:
+        rows: of the comparison.
+        records: all there are of both sources.
+    """
     if all(row.paired for row in rows):
-        return "ratios are of interleaved repeats of one run: drift of the machine met both sides"
+        note = "ratios are of interleaved repeats of one run: drift of the machine met both sides"
+        apart = sum(num_apart(row, records) for row in rows)
+        if not apart:
+            return note
+        return f"{note}, but for {counted(apart, 'pair')} of which one side was run again later (--resume)"
     return (
         "ratios are of two groups measured one after the other: drift of the machine between them is not in the "
         "interval; interleaved repeats (one run, or `bench gate`) give the stronger guarantee"
     )
+
+
+def num_apart(row: Row, records: Sequence[Record]) -> int:
+    """How many pairs were not measured side by side: between the two a cell of another repeat or size began.
+
+    In a run from beginning to end none does (bench/plan.py: repeats outermost, then replicas); `--resume` runs cells
+    that failed after all others. What its records do not show is a pause between the two.
+    """
+    a, b = ({(record.run_id, record.repeat): record for record in side} for side in (row.match.a, row.match.b))
+    count = 0
+    for run_id, repeat in measured(a.values()).keys() & measured(b.values()).keys():
+        first, last = sorted(began(side[run_id, repeat]) for side in (a, b))
+        place = (repeat, row.match.a[0].replicas)
+        others = [each for each in records if each.run_id == run_id and (each.repeat, each.replicas) != place]
+        count += any(first < began(other) < last for other in others)
+    return count
+
+
+def began(record: Record) -> datetime:
+    """When a cell was started."""
+    return datetime.fromisoformat(record.started)
 
 
 def fairness_of(matches: Sequence[Match]) -> tuple[tuple[str, Diff], ...]:

@@ -87,7 +87,7 @@ def lines_below(comparison: Comparison) -> list[str]:
 def sentence(row: Row) -> str:
     """The verdict on one row, for where the table's columns are narrow."""
     where = f"{row.match.columns} at {counted(row.match.a[0].replicas)}"
-    return f"{where}, {row_texts(row)['input']}: {B} / {A} {row_texts(row)[f'{B} / {A}']}: {row.verdict}"
+    return f"{where}, {row_texts(row)['input']}: {B} / {A} {row_texts(row)[f'{B} / {A}']}: {row_texts(row)['verdict']}"
 
 
 def environment_line(comparison: Comparison) -> str:

@@ -122,7 +122,7 @@ def read_one(path: Path) -> Record:
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         content = None  # read_record says what is wrong with it
     if isinstance(content, dict) and ACCURACY_FIELD in content:
         raise UserError(f"{path}: a record of `bench accuracy`; compare takes those of `bench run`")
@@ -141,7 +141,7 @@ def read_environment(path: Path) -> dict[str, Any] | None:
         return None
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{file}: damaged ({error.__class__.__name__}); delete it to compare without") from None
     if not isinstance(content, dict):
         raise UserError(f"{file}: damaged (not a mapping); delete it to compare without")

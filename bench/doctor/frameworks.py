@@ -14,6 +14,7 @@ from bench.interpreters import MODULES
 from bench.processes import exit_text
 
 PROBE_SECONDS = 180.0  # importing from a cold network disk takes minutes
+LAST_SECONDS = 5.0  # for the answer of a process when the time is up
 GPU_TORCH = "see pytorch.org for the index with the CUDA build, or `bench env create pt`"
 
 # Runs in the framework's own interpreter, which need not have this suite: text, and nothing of ours in it.
@@ -106,7 +107,8 @@ def probe(pythons: Mapping[str, str], seconds: float = PROBE_SECONDS) -> dict[st
 def answer(process: subprocess.Popen[str], python: str, deadline: float) -> Probe:
     """What a probe's process says, or in words why it says nothing."""
     try:
-        output, errors = process.communicate(timeout=max(0.0, deadline - time.monotonic()))
+        # one that has answered while another one hung is heard all the same
+        output, errors = process.communicate(timeout=max(LAST_SECONDS, deadline - time.monotonic()))
     except subprocess.TimeoutExpired:
         return Probe(python, installed=True, failure="no answer in time: it hangs, or its disk is very slow")
     if process.returncode:

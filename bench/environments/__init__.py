@@ -6,12 +6,13 @@ import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from bench import locks
-from bench.interpreters import fits
-from bench.locations import results_directory
+from bench.environments.requirements import normalised_version, read_pins
+from bench.interpreters import MODULES, fits
+from bench.locations import PROJECT_ROOT, results_directory
 from shared.errors import UserError
 
 READY = ".ready"  # written last: an environment without it is unfinished
@@ -32,6 +33,7 @@ class Environment:
     seconds: float  # that making it took
     created: str  # UTC, ISO 8601
     schema: int = ENVIRONMENT_SCHEMA
+    made_from: str | None = None  # digest of its requirements; None: not known, made before it was kept
 
     @property
     def path(self) -> Path:
@@ -53,13 +55,28 @@ def environments_directory() -> Path:
     return results_directory() / "environments"
 
 
+def pinned_name(framework: str) -> str | None:
+    """The name of the environment in the version of constraints.txt; None where there is no checkout that has one."""
+    try:
+        version = read_pins(PROJECT_ROOT)[MODULES[framework][0]]
+    except (OSError, KeyError):
+        return None
+    return f"{framework}-{normalised_version(version)}"
+
+
 def read(path: Path) -> Environment | None:
-    """The environment in a folder; None where it is unfinished, or made by another version of the suite."""
+    """The environment in a folder; None where it is unfinished, or made by another version of the suite.
+
+    Whether it is pinned is told from the constraints.txt of now, which may have moved on since it was made.
+    """
     try:
         found = Environment(**json.loads((path / READY).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
-    return found if found.schema == ENVIRONMENT_SCHEMA and Path(found.python).exists() else None
+    if found.schema != ENVIRONMENT_SCHEMA or not Path(found.python).exists():
+        return None
+    pinned = pinned_name(found.framework)
+    return found if pinned is None else replace(found, pinned=found.name == pinned)
 
 
 def environments(framework: str | None = None, version: str | None = None) -> list[Environment]:

@@ -25,7 +25,9 @@ from bench.environments import (
     read,
 )
 from bench.environments.requirements import Requirements, normalised
+from bench.guardian import Guardian
 from bench.interpreters import MODULES, inspect
+from bench.processes import stop, termination_as_interrupt
 from bench.records import write_atomically
 from shared.errors import UserError
 
@@ -37,29 +39,35 @@ LAST_WORDS = 300
 CUDA_LIBRARIES = "nvidia-cu"  # what distributions of CUDA libraries are called: nvidia-cublas, nvidia-cudnn-cu13, ...
 
 
-def create(requirements: Requirements, python: str, say: Say) -> tuple[Environment, bool]:
-    """Make an environment, unless it is there already.
+def create(requirements: Requirements, python: str, say: Say, insist: bool = False) -> tuple[Environment, bool]:
+    """Make an environment, unless it is there already and was made from the same requirements.
 
     Args:
         requirements: the framework, its version, what goes with it.
         python: the interpreter that it is made from.
         say: takes a line of progress.
+        insist: on the build of the requirements, where an environment is there already.
 
     Returns:
         the environment, and whether it was made now.
 
     Raises:
-        UserError: the interpreter cannot be used, another process makes it, or pip failed (its last line).
-        KeyboardInterrupt: nothing unfinished is left.
+        UserError: the interpreter cannot be used, another process makes it, one of the other build is there, or pip
+            failed (its last line).
+        KeyboardInterrupt: also of SIGTERM; no process and nothing unfinished is left.
     """
     base = inspect(python)
     name = requirements.name
     path = environments_directory() / name
-    with held(name):
+    with held(name), termination_as_interrupt():
         there = read(path)
-        if there is not None:
+        if there is not None and insist and there.build != requirements.build:
+            raise UserError(f"{name}: made with the other build, {there.build}; `bench env remove {name}` first")
+        if there is not None and there.made_from == requirements.digest:
             return there, False
-        if path.exists():
+        if there is not None:
+            say(f"{name}: made from other requirements than the present ones; it is made anew")
+        elif path.exists():
             say(f"{name}: unfinished; it is made anew")
         clear(path)
         log_path(name).unlink(missing_ok=True)
@@ -73,19 +81,19 @@ def create(requirements: Requirements, python: str, say: Say) -> tuple[Environme
 def install(requirements: Requirements, python: str, path: Path, say: Say) -> Environment:
     """The steps of `create`, in an empty place."""
     begin = time.monotonic()
-    work = Step(log_path(path.name), say)
-    say(f"1/4 virtual environment {path.name} of Python {inspect(python).python_version}")
-    work([python, *VENV, str(path)])
-    pip = pip_of(path)
-    get = [*pip, "install", "--progress-bar", "off", "-c", str(constraints := path / "constraints.txt")]
-    say(f"2/4 {requirements.first} (minutes)")
-    write_atomically(constraints, lines(requirements.constraints() if requirements.is_pinned_version else []))
-    work([*get, requirements.first])
-    say("3/4 what the project needs beside it (minutes)")
-    write_atomically(constraints, lines(requirements.constraints(frozen(pip))))
-    work([*get, *requirements.base, *requirements.extra])
-    say("4/4 check and lock")
-    work([*pip, "check"])
+    with Steps(log_path(path.name), say) as work:
+        say(f"1/4 virtual environment {path.name} of Python {inspect(python).python_version}")
+        work([python, *VENV, str(path)])
+        pip = pip_of(path)
+        get = [*pip, "install", "--progress-bar", "off", "-c", str(constraints := path / "constraints.txt")]
+        say(f"2/4 {requirements.first} (minutes)")
+        write_atomically(constraints, lines(requirements.constraints() if requirements.is_pinned_version else []))
+        work([*get, requirements.first])
+        say("3/4 what the project needs beside it (minutes)")
+        write_atomically(constraints, lines(requirements.constraints(frozen(pip))))
+        work([*get, *requirements.base, *requirements.extra])
+        say("4/4 check and lock")
+        work([*pip, "check"])
     installed = frozen(pip)
     made = Environment(
         name=path.name,
@@ -96,6 +104,7 @@ def install(requirements: Requirements, python: str, path: Path, say: Say) -> En
         pinned=requirements.is_pinned_version,
         seconds=round(time.monotonic() - begin, 1),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
+        made_from=requirements.digest,
     )
     head = (
         f"# {made.name}: pip list --format=freeze, Python {made.python_version}, {made.build} build, {made.created}\n"
@@ -105,12 +114,32 @@ def install(requirements: Requirements, python: str, path: Path, say: Say) -> En
     return made
 
 
-class Step:
-    """Runs a command, its output to the log, a sign of life now and then."""
+class Steps:
+    """Runs commands, their output to the log, a sign of life now and then.
+
+    When the context is left, no process that they started is left either: pip starts others, and none of them ends with
+    the one that started it. Where we are killed ourselves, a guardian ends them.
+    """
 
     def __init__(self, log: Path, say: Say) -> None:
         self.log, self.say = log, say
-        self.environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+        self.guardian = Guardian()
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+        self.environment = inherited | self.guardian.variable
+
+    def __enter__(self) -> Steps:
+        """The steps."""
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        """End what is left of them."""
+        self.end()
+        self.guardian.dismiss()  # not where the end was broken off: then it has still something to do
+
+    def end(self) -> None:
+        """End every process that the commands started."""
+        for mark in self.guardian.variable.values():
+            stop(mark)
 
     def __call__(self, command: Sequence[str]) -> None:
         """Run it to its end.
@@ -135,8 +164,8 @@ class Step:
                     shown = last
         finally:
             if process.poll() is None:  # we were interrupted: so was it, or it is told now
-                process.terminate()
-                process.wait()
+                self.end()
+                process.poll()  # reaps it
         if status != 0:
             said = self.words()
             errors = [line for line in said if line.startswith("ERROR:")] or said

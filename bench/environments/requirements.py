@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.interpreters import MODULES
+from shared import spec
 from shared.errors import UserError
 
 
@@ -27,6 +28,19 @@ class Requirements:
     def name(self) -> str:
         """The environment's."""
         return f"{self.framework}-{self.version}"
+
+    @property
+    def build(self) -> str:
+        """That was asked for, as `Environment` calls it."""
+        return "cuda" if self.cuda else "cpu"
+
+    @property
+    def digest(self) -> str:
+        """Of what an environment is made from; another one's is to be made anew.
+
+        The build is not in it: an environment keeps the one that it has until it is taken away.
+        """
+        return spec.digest([self.name, sorted(self.base), sorted(self.extra), sorted(self.constraints())])
 
     @property
     def first(self) -> str:
@@ -73,13 +87,22 @@ def read_requirements(root: Path, framework: str, version: str | None, cuda: boo
     """
     try:
         project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-        lines = (root / "constraints.txt").read_text(encoding="utf-8").splitlines()
+        pins = read_pins(root)
     except OSError as error:
         raise UserError(f"{error.filename}: missing; `bench env create` needs a checkout of the project") from None
-    pins = dict(line.strip().split("==") for line in lines if "==" in line and not line.startswith("#"))
     chosen = pins[MODULES[framework][0]] if version is None else version
     base, extra = project["dependencies"], project["optional-dependencies"][framework]
     return Requirements(framework, normalised_version(chosen), cuda, tuple(base), tuple(extra), pins)
+
+
+def read_pins(root: Path) -> dict[str, str]:
+    """Distribution to version, of a checkout's constraints.txt.
+
+    Raises:
+        OSError: it has none.
+    """
+    lines = (root / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    return dict(line.strip().split("==") for line in lines if "==" in line and not line.startswith("#"))
 
 
 def distribution(requirement: str) -> str:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field, ValidationError
@@ -47,9 +47,17 @@ class Entry(Frozen):
     time: str  # UTC, ISO 8601
     fingerprint: str  # of the machine
     device_name: str
+    device: str  # "cpu" or "cuda"
     spec_hash: str
+    data_digest: str
     versions: dict[str, str]
-    throughputs: list[float] = Field(min_length=1)  # samples/s, one a fresh process
+    # samples/s, one a fresh process
+    throughputs: list[Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(min_length=1)
+
+    @property
+    def work(self) -> tuple[str, ...]:
+        """What was measured: entries of other work are no measure of this one's."""
+        return self.benchmark, self.device, self.spec_hash, self.data_digest
 
     @property
     def centre(self) -> float:
@@ -69,6 +77,8 @@ def read_history(path: Path, must_exist: bool) -> list[Entry]:
         lines = path.read_text(encoding="utf-8").splitlines()
     except OSError as error:
         raise UserError(f"--baseline {path}: {error.strerror}; `--update` makes it") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"--baseline {path}: no UTF-8 text (byte {error.start}); is it a history?") from None
     entries = []
     for number, line in enumerate(lines, start=1):
         try:
@@ -96,15 +106,16 @@ def append(path: Path, entries: Sequence[Entry]) -> None:
         UserError: it cannot be written.
     """
     before = path.read_text(encoding="utf-8") if path.exists() else ""
+    before += "" if before.endswith("\n") or not before else "\n"  # edited by hand
     try:
         write_atomically(path, before + "".join(entry.model_dump_json() + "\n" for entry in entries))
     except OSError as error:
         raise UserError(f"--baseline {path}: cannot be written ({error.strerror})") from None
 
 
-def comparable(history: Sequence[Entry], benchmark: str, spec_hash: str) -> list[Entry]:
+def comparable(history: Sequence[Entry], new: Entry) -> list[Entry]:
     """The entries that a measurement may be held against."""
-    return [entry for entry in history if entry.benchmark == benchmark and entry.spec_hash == spec_hash]
+    return [entry for entry in history if entry.work == new.work]
 
 
 def check_enough(path: Path, history: Sequence[Entry], benchmarks: Sequence[Benchmark]) -> None:
@@ -169,10 +180,12 @@ def gate_history(request: Request, path: Path, update: bool, say: Say) -> GateRe
             entry = Entry(
                 benchmark=benchmark.name, revision=revision.commit + ("-dirty" if revision.dirty else ""),
                 time=datetime.now(UTC).isoformat(timespec="seconds"), fingerprint=machine.fingerprint(),
-                device_name=device_name(), spec_hash=found[0].spec_hash, versions=found[0].versions,
+                device_name=device_name(), device=found[0].device, spec_hash=found[0].spec_hash,
+                data_digest=found[0].data_digest, versions=found[0].versions,
                 throughputs=[one.throughput for one in found],
             )  # fmt: skip
-            results.append(_result(entry, history, request.threshold, time.monotonic() - measurement_began))
+            seconds = time.monotonic() - measurement_began
+            results.append(_result(entry, history, request.threshold, update, seconds))
             if results[-1].outcome != "regression":  # or the history would learn it
                 new.append(entry)
         side = side_result(head, versions)
@@ -202,15 +215,19 @@ def _processes(bench: Bench, head: Side, benchmark: Benchmark, say: Say) -> list
     return found
 
 
-def _result(entry: Entry, history: Sequence[Entry], threshold: float, seconds: float) -> BenchmarkResult:
-    known = comparable(history, entry.benchmark, entry.spec_hash)
+def _result(entry: Entry, history: Sequence[Entry], threshold: float, update: bool, seconds: float) -> BenchmarkResult:
+    known = comparable(history, entry)
     head = float(np.median(entry.throughputs))
     common = {"name": entry.benchmark, "apart": True, "head_throughput": head, "head_values": entry.throughputs,
               "seconds": seconds}  # fmt: skip
     if len(known) < FEWEST_ENTRIES:
         chance = f"the lowest of {len(known) + 1} is so by chance with p = {1 / (len(known) + 1):.3g}"
-        reason = f"not judged: {len(known)} comparable entries (same spec), {FEWEST_ENTRIES} are needed; {chance}"
-        return BenchmarkResult(outcome="undecided", reason=reason, **common)
+        reason = (
+            f"not judged: {len(known)} comparable entries (same spec, data and device), {FEWEST_ENTRIES} are needed; "
+            f"{chance}"
+        )
+        # a history that is being made need not judge; else a head that trains something else would switch the gate off
+        return BenchmarkResult(outcome="undecided" if update else "error", reason=reason, **common)
     is_slower, ratio, low, high = judge_history(entry.throughputs, known, threshold)
     other = sorted({name for one in known for name, value in one.versions.items() if entry.versions.get(name) != value})
     told = f"entries of other versions among them: {', '.join(other)}" if other else None

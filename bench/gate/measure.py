@@ -75,16 +75,15 @@ class Bench:
             running: dict[str, Running] = {}
             for side in reversed(sides) if head_first else sides:
                 participant = Participant(
-                    side.name,
                     folder / f"turns-{side.name}",
                     lambda name=side.name: running[name].workers(),  # type: ignore[misc]
                     lambda name=side.name: running[name].is_alive(),  # type: ignore[misc]
                 )
                 participants.append(participant)
                 running[side.name] = self._start(side, benchmark, participant.environment)
-                if (side.name, benchmark.name) not in self._planned:
-                    running[side.name].wait_until_planned()
-                    self._planned.add((side.name, benchmark.name))
+                key = (side.name, benchmark.name)
+                if key not in self._planned and running[side.name].wait_until_planned():
+                    self._planned.add(key)
             conduct(participants)
             return running["base"].result(self.failures), running["head"].result(self.failures)
 
@@ -101,10 +100,12 @@ class Bench:
         folder.mkdir(parents=True)
         try:
             yield folder
+        except BaseException:
+            with interrupts_ignored():
+                self._end()  # by their mark: one may have been started a moment ago and be on no list yet
+            raise
         finally:
             with interrupts_ignored():
-                if any(each.is_alive() for each in self._running):
-                    self._end()
                 for each in self._running:
                     each.process.wait()
                 self._running.clear()
@@ -130,16 +131,22 @@ def log_ratio(base: Measured, head: Measured) -> float:
 
 
 def check_comparable(base: Measured, head: Measured, benchmark: Benchmark, allowed: bool) -> bool:
-    """Whether the sides ran different specs, which is refused unless allowed.
+    """Whether the sides ran different specs or data, which is refused unless allowed.
 
     Raises:
-        UserError: other specs, or other devices.
+        UserError: other specs or data, or other devices.
     """
     if base.device != head.device and base.device and head.device:
         raise UserError(
             f"{benchmark.name}: the base ran on {base.device}, the head on {head.device}; name one: --device"
         )
-    differs = base.spec_hash != head.spec_hash
+    if base.data_digest and head.data_digest and base.data_digest != head.data_digest and not allowed:
+        raise UserError(
+            f"{benchmark.name}: base and head train on different data ({base.data_digest[:16]} and "
+            f"{head.data_digest[:16]}), which cannot be compared; --data STORE gives both the same, and "
+            "--allow-spec-change compares them all the same"
+        )
+    differs = (base.spec_hash, base.data_digest) != (head.spec_hash, head.data_digest)
     if differs and not allowed:
         raise UserError(
             f"{benchmark.name}: base and head train different specs ({base.spec_hash} and {head.spec_hash}), which "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from xml.etree import ElementTree
@@ -12,8 +13,6 @@ from bench.gate.result import BenchmarkResult, GateResult
 from bench.gate.show import against, bounds, footer, markdown, notes
 from bench.records import write_atomically
 from shared.errors import UserError
-
-TRACKERS = ("github-action-benchmark", "bencher")
 
 
 def junit(result: GateResult) -> str:
@@ -36,7 +35,7 @@ def junit(result: GateResult) -> str:
             ElementTree.SubElement(case, "failure", failure).text = footer(result)
         elif one.outcome == "error":
             ElementTree.SubElement(case, "error", {"type": "measurement", "message": one.reason or "not measured"})
-        ElementTree.SubElement(case, "system-out").text = f"{ratio_text(one)}, {len(one.pairs)} pairs; {one.outcome}"
+        ElementTree.SubElement(case, "system-out").text = f"{ratio_text(one)}, {counted(one)}; {one.outcome}"
     ElementTree.SubElement(suite, "system-out").text = "\n".join([against(result), *notes(result)])
     ElementTree.indent(suites)
     return ElementTree.tostring(suites, encoding="utf-8", xml_declaration=True).decode() + "\n"
@@ -44,7 +43,16 @@ def junit(result: GateResult) -> str:
 
 def ratio_text(one: BenchmarkResult) -> str:
     """The ratio with its bounds."""
-    return "no ratio" if one.ratio is None else f"head / base {one.ratio:.3f} {bounds(one)}"
+    return (
+        "no ratio"
+        if one.ratio is None
+        else f"head / {'history' if one.head_values else 'base'} {one.ratio:.3f} {bounds(one)}"
+    )
+
+
+def counted(one: BenchmarkResult) -> str:
+    """What the ratio is from."""
+    return f"{len(one.head_values)} processes of the head" if one.head_values else f"{len(one.pairs)} pairs"
 
 
 def head_bounds(one: BenchmarkResult) -> tuple[float, float] | None:
@@ -65,7 +73,7 @@ def github_action_benchmark(result: GateResult) -> str:
         entry: dict[str, object] = {"name": one.name, "unit": "samples/s", "value": one.head_throughput}
         if (interval := head_bounds(one)) is not None:
             entry["range"] = f"± {(interval[1] - interval[0]) / 2:.3g}"
-        entry["extra"] = f"{ratio_text(one)}\n{one.outcome}, {len(one.pairs)} pairs\nhead {result.head.label}"
+        entry["extra"] = f"{ratio_text(one)}\n{one.outcome}, {counted(one)}\nhead {result.head.label}"
         entries.append(entry)
     return json.dumps(entries, indent=1, ensure_ascii=False) + "\n"
 
@@ -114,11 +122,11 @@ def write_outputs(result: GateResult, files: Mapping[str, Path | None], tracker_
 
 
 def check_writable(files: Mapping[str, Path | None]) -> None:
-    """Whether the outputs' folders exist: refused before minutes are spent, not after.
+    """Whether the outputs' folders can be written to: refused before minutes are spent, not after.
 
     Raises:
         UserError: one does not.
     """
     for kind, path in files.items():
-        if path is not None and (not path.parent.is_dir() or path.is_dir()):
+        if path is not None and (not os.access(path.parent, os.W_OK) or not path.parent.is_dir() or path.is_dir()):
             raise UserError(f"--{kind} {path}: no file can be written there; name one in a folder that exists")

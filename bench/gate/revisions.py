@@ -18,6 +18,13 @@ from shared.errors import UserError
 HERE = "."  # the checkout's HEAD; with --allow-dirty its files as they are
 TIMEOUT_SECONDS = 120.0
 SHORT = 10  # characters of a commit, for people
+# a gate in a git hook is told of that hook's repository and index, which it would write to: only the folder counts
+OF_A_REPOSITORY = (
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_CEILING_DIRECTORIES", "GIT_COMMON_DIR", "GIT_CONFIG", "GIT_CONFIG_COUNT",
+    "GIT_CONFIG_PARAMETERS", "GIT_DIR", "GIT_GRAFT_FILE", "GIT_IMPLICIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_NAMESPACE",
+    "GIT_NO_REPLACE_OBJECTS", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX", "GIT_REPLACE_REF_BASE", "GIT_SHALLOW_FILE",
+    "GIT_WORK_TREE",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -57,8 +64,7 @@ class Repository:
         Raises:
             UserError: it failed, or there is no git.
         """
-        # a gate that runs in a git hook is told of that hook's repository: only the folder counts here
-        environment = {name: value for name, value in os.environ.items() if name not in ("GIT_DIR", "GIT_WORK_TREE")}
+        environment = {name: value for name, value in os.environ.items() if name not in OF_A_REPOSITORY}
         command = ["git", "-C", str(self.root), *arguments]
         try:
             done = subprocess.run(
@@ -71,7 +77,8 @@ class Repository:
             raise UserError(f"`git {arguments[0]}` did not end within {TIMEOUT_SECONDS:.0f} s") from None
         if done.returncode:
             words = (done.stderr.strip() or f"exit status {done.returncode}").splitlines()[-1]
-            raise UserError(refusal or f"`git {' '.join(arguments[:2])}` failed: {words}")
+            said = f" (git: {words})" if done.stderr.strip() else ""
+            raise UserError(f"{refusal}{said}" if refusal else f"`git {' '.join(arguments[:2])}` failed: {words}")
         return done.stdout.rstrip("\n")
 
     def resolve(self, name: str, option: str, allow_dirty: bool = False) -> Revision:

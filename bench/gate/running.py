@@ -63,6 +63,7 @@ class Measured:
     throughput: float  # samples/s
     turn_seconds: tuple[float, ...]  # seconds a step in each turn; empty: it took none
     spec_hash: str
+    data_digest: str  # "": not recorded
     device: str  # "cpu" or "cuda"; "": an older record
     versions: dict[str, str]
 
@@ -103,10 +104,11 @@ class Running:
                     found.append(process)
         return found
 
-    def wait_until_planned(self) -> None:
-        """Until it has made the store that it needs: two that make one at once are in each other's way."""
+    def wait_until_planned(self) -> bool:
+        """Until it has made the store that it needs (two that make one at once are in each other's way): whether so."""
         while self.is_alive() and not (self.out / "run.json").exists():
             time.sleep(POLL_SECONDS)
+        return (self.out / "run.json").exists()
 
     def result(self, failures: Path) -> Measured:
         """What came of it, once it has ended.
@@ -125,6 +127,7 @@ class Running:
                 throughput=float(record["throughput"]),
                 turn_seconds=tuple(map(float, record.get("turn_seconds", ()))),
                 spec_hash=str(record.get("spec_hash", "")),
+                data_digest=str(record.get("data_digest", "")),
                 device=str(record.get("device", "")),
                 versions={name: value for name, value in settings.items() if name.startswith("version")},
             )

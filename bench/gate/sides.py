@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.gate.revisions import Revision
+from bench.guardian import Guardian
 from bench.interpreters import Column, check_has, wing_pythons
-from bench.processes import log_tail
+from bench.processes import log_tail, stop
 from shared.errors import UserError
 
 HELP_SECONDS = 120.0
@@ -145,11 +146,19 @@ def _environment(tree: Path, path: Path, say: Say) -> str:
     log = path.with_suffix(".log")
     say(f"make setup VENV={path} (log: {log})")
     command = ["make", "--no-print-directory", "setup", f"VENV={path}", f"PYTHON={sys.executable}"]
+    guardian = Guardian()
     with log.open("wb") as output:
         try:
-            done = subprocess.run(command, cwd=tree, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+            done = subprocess.run(
+                command, cwd=tree, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                env=os.environ | guardian.variable,
+            )  # fmt: skip
         except FileNotFoundError:
             raise UserError("make is not installed: `bench gate` sets up a revision's environment with it") from None
+        finally:  # the shells and pips that make started do not end with it
+            for mark in guardian.variable.values():
+                stop(mark)
+            guardian.dismiss()
     if done.returncode or not python.exists():
         last = (log_tail(log) or [f"exit status {done.returncode}"])[-1]
         raise UserError(f"{tree.name}: `make setup` of this revision failed: {last} (log: {log})")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import psutil
 
 from bench.machine import usable_cores
-from bench.monitors.nvml import GpuWatch, connect
+from bench.monitors.nvml import PROCESSES, GpuWatch, connect
 from bench.monitors.processes import machine_times
 from bench.monitors.usage import GpuProcess, Usage
 from shared.errors import UserError
@@ -44,18 +45,23 @@ def busy_gpus(selectors: Sequence[str], driver: Any = None) -> list[str]:
     """For each GPU with processes on it, which; nothing of the cell runs yet, so all are others'."""
     own_driver = driver is None and bool(selectors)
     if own_driver:
-        driver, _ = connect()
+        driver, why = connect()
+        if driver is None:
+            return [f"who uses the GPUs cannot be told ({why})"]
     if driver is None:
         return []
     try:
         return [text for gpu in (GpuWatch(driver, each) for each in selectors) if (text := gpu_text(gpu))]
     finally:
         if own_driver:
-            driver.nvmlShutdown()
+            with suppress(Exception):  # a driver that was lost meanwhile has nothing to give back
+                driver.nvmlShutdown()
 
 
 def gpu_text(gpu: GpuWatch) -> str | None:
-    """Who is on a GPU, in words."""
+    """Who is on a GPU, or that nobody can tell, in words; None where nobody is."""
+    if gpu.lost or PROCESSES in gpu.failed:
+        return f"who uses GPU {gpu.selector} cannot be told ({'; '.join(gpu.notes)})"
     return on_gpu(gpu.selector, list(gpu.others.values()))
 
 

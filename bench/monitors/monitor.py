@@ -43,6 +43,7 @@ class Monitor:
         selectors: Sequence[str] = (),
         driver: Any = None,
         clock: Callable[[], float] = time.monotonic,
+        num_monitors: int = 1,
     ) -> None:
         """Begin.
 
@@ -51,7 +52,9 @@ class Monitor:
             selectors: the cell's GPUs as CUDA_VISIBLE_DEVICES names them; empty: none is watched.
             driver: in place of NVIDIA's management library.
             clock: seconds that no change of the system's time disturbs.
+            num_monitors: that look at once, on cells alive at once; together they cost no more than one.
         """
+        self.num_monitors = num_monitors
         self.clock, self.begun = clock, clock()
         self.notes: list[str] = []
         self.num_samples, self.cost = 0, 0.0
@@ -104,7 +107,7 @@ class Monitor:
             self.stop(error)
         cost = time.thread_time() - begun
         self.cost += cost
-        self.next_look = self.clock() + max(SAMPLE_SECONDS, cost / SHARE)
+        self.next_look = self.clock() + self.num_monitors * max(SAMPLE_SECONDS, cost / SHARE)
 
     def stop(self, error: Exception) -> None:
         """Look no more, and say why."""
@@ -127,7 +130,7 @@ class Monitor:
         for gpu in self.gpus:
             gpu.sample(now, own, begin, end)
         # dear, for the cell too: never inside the window, nor before a step has been taken and memory with it
-        if changed and stepped and phase != WINDOW:
+        if changed and stepped and phase != WINDOW and self.num_monitors == 1:  # else it would meet another's turn
             proportional = self.tree.proportional()
             self.pss_peak = max(proportional or 0, self.pss_peak or 0) or None
         self.phase, self.stepped = phase, stepped
@@ -137,13 +140,15 @@ class Monitor:
         """Search for new processes; the next time not before the search's price has been spread out."""
         begun = time.thread_time()
         self.tree.find()
-        self.next_find = self.clock() + max(FIND_SECONDS, (time.thread_time() - begun) / SHARE)
+        spent = time.thread_time() - begun
+        self.next_find = self.clock() + self.num_monitors * max(FIND_SECONDS, spent / SHARE)
 
     def close(self) -> None:
         """Give the driver back; twice does no harm."""
         if self.own_driver:
             self.own_driver = False
-            self.driver.nvmlShutdown()
+            with suppress(Exception):  # a driver that was lost meanwhile has nothing to give back
+                self.driver.nvmlShutdown()
 
     def usage(self) -> Usage:
         """Everything that was seen; the cell has ended. The driver is given back. Never raises, as `look`."""

@@ -95,8 +95,13 @@ class GpuWatch:
 
     def reasons(self) -> float:
         """Bits of REASONS."""
-        ask = getattr(self.driver, "nvmlDeviceGetCurrentClocksEventReasons", None)  # its name since driver 535
-        return int((ask or self.driver.nvmlDeviceGetCurrentClocksThrottleReasons)(self.handle))
+        try:
+            return int(self.driver.nvmlDeviceGetCurrentClocksEventReasons(self.handle))
+        except Exception as error:
+            if type(error).__name__ != "NVMLError_FunctionNotFound":
+                raise
+            # its name before driver 535
+            return int(self.driver.nvmlDeviceGetCurrentClocksThrottleReasons(self.handle))
 
     def sample(self, now: float, own: set[int], begin: bool = False, end: bool = False) -> None:
         """Look once.

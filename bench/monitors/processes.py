@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 
@@ -93,10 +94,18 @@ class MachineTimes:
     stolen: float
 
 
+def core_ids() -> list[int]:
+    """Ids of the cores that are online, in psutil's order: ids have gaps where some are switched off."""
+    with suppress(OSError):
+        words = (line.split(maxsplit=1)[0] for line in Path("/proc/stat").read_text().splitlines() if line)
+        return [int(word[3:]) for word in words if word.startswith("cpu") and word != "cpu"]
+    return list(range(os.cpu_count() or 1))
+
+
 def machine_times(cores: list[int] | None = None) -> MachineTimes:
     """Summed over the cores that this process may use: what runs on others does not disturb it much."""
-    every = psutil.cpu_times(percpu=True)
-    chosen = [every[core] for core in (usable_cores() if cores is None else cores) if core < len(every)]
+    every = dict(zip(core_ids(), psutil.cpu_times(percpu=True), strict=False))
+    chosen = [every[core] for core in (usable_cores() if cores is None else cores) if core in every]
     parts = ("user", "nice", "system", "irq", "softirq")  # `user` has that of guests in it already
     return MachineTimes(
         busy=sum(getattr(core, part, 0.0) for core in chosen for part in parts),

@@ -1,4 +1,4 @@
-"""Figures of a run, made from its records alone (DESIGN section 9)."""
+"""Figures of a run, made from its records alone."""
 
 from __future__ import annotations
 

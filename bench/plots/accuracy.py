@@ -45,13 +45,15 @@ def plot_accuracy(records: Sequence[AccuracyRecord], out: Path, formats: Sequenc
     """Draw the figures of one run and return the files written.
 
     Raises:
-        UserError: a folder that cannot be written.
+        UserError: no records over splits, or a folder that cannot be written.
     """
+    groups = over_splits(records)
+    if not groups:
+        raise UserError("no record over splits to draw, only stage 1; `bench accuracy --resume` runs what is left")
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"{out}: cannot make this folder for the figures ({error.strerror}); name another") from None
-    groups = over_splits(records)
     figures = {"accuracy-splits": splits_figure(records)}
     for member in dict.fromkeys(member for _, member, _ in groups):
         figures[f"accuracy-classes-{member}"] = classes_figure(records, member)

@@ -43,6 +43,7 @@ SETTINGS: dict[Any, Any] = {
     "lines.linewidth": 1.2,
     "lines.markersize": 4.5,
     "hatch.linewidth": 0.5,
+    "text.parse_math": False,  # names are the user's: a dollar sign in one is no formula
     "svg.hashsalt": "twinbench",  # without it every drawing of the same figure has other ids
 }
 

@@ -34,13 +34,10 @@ def accuracy_chapter(run: Run, prefix: str) -> Chapter:
         prefix: of every name on the page; empty where there is one run.
     """
     records = run.accuracy_records
-    scores = texts_table(
-        f"{prefix}accuracy",
-        "Test accuracy over random splits",
-        tables.columns(records),
-        tables.rows(records),
-        figures=True,
-    )
+    title, rows = "Test accuracy over random splits", tables.rows(records)
+    scores: Block = Text("Nothing but stage 1 was run: no accuracy over splits.")
+    if rows:
+        scores = texts_table(f"{prefix}accuracy", title, tables.columns(records), rows, figures=True)
     written: list[tuple[str, str, list[Block]]] = [
         ("accuracy", "Accuracy over splits", [*drawn.split_pictures(records, f"{prefix}splits-figure"), scores,
                                               Notes(tuple(tables.notes(records)))]),
@@ -49,7 +46,7 @@ def accuracy_chapter(run: Run, prefix: str) -> Chapter:
         ("certificates", "Certificates", certificates(run, prefix)),
         ("environment", "Environment", environment(run, prefix)),
     ]  # fmt: skip
-    sections = tuple(Section(f"{prefix}{name}-section", title, tuple(made)) for name, title, made in written)
+    sections = tuple(Section(f"{prefix}{name}-section", title, tuple(made)) for name, title, made in written if made)
     lead = "; ".join(tables.caption(records))
     return Chapter(f"{prefix}run", run.name, lead, accuracy_notices(records), sections)
 

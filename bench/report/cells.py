@@ -14,7 +14,7 @@ from bench.records import Record
 from bench.report.blocks import Block, Cell, Folded, Log, Notes, Table, Text, Tone, number, table, texts_table
 from bench.report.sources import Run, find_certificates, log_end
 
-NO_LOG = "No log: the folder of cells is not beside the records."
+NO_LOG = "No log: the folder of cells is not beside the records, or the log cannot be read."
 
 
 def plain(value: Any) -> str:

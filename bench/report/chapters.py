@@ -48,7 +48,8 @@ def run_chapter(run: Run, prefix: str) -> Chapter:
         ("environment", "Environment", environment(run, prefix)),
     ]
     sections = tuple(Section(f"{prefix}{name}-section", title, tuple(made)) for name, title, made in written if made)
-    return Chapter(f"{prefix}run", run.name, caption(run.records), notices(run.records), sections)
+    lead = caption(tabled(run.records) or run.records)
+    return Chapter(f"{prefix}run", run.name, lead, notices(run.records), sections)
 
 
 def grouped(groups: Sequence[Group], name: str, write: Write) -> list[Block]:

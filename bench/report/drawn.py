@@ -62,9 +62,12 @@ def attribution_pictures(records: Sequence[Record], name: str) -> list[Block]:
 
 
 def split_pictures(records: Sequence[AccuracyRecord], name: str) -> list[Block]:
-    """Accuracy over random splits."""
+    """Accuracy over random splits; nothing where no split was run."""
+    from bench.accuracy.results import over_splits
     from bench.plots.accuracy import splits_figure
 
+    if not over_splits(records):
+        return []
     return [picture(splits_figure(records), name, "Test accuracy over random splits, a box a framework and member")]
 
 

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 
+def written(text: str) -> str:
+    """A text as it can be written: a question mark for each half of a surrogate pair; JSON can hold such."""
+    return text.encode(errors="replace").decode()
+
+
 def frame(runs: Sequence[Run]) -> DataFrame:
     """A line a record of either kind: mappings have a column an entry (`accuracy.test`), lists are JSON."""
     import pandas
@@ -34,7 +39,10 @@ def lines(run: Run) -> list[dict[str, Any]]:
         for name in [name for name in content if name.startswith(("settings.", "part_seconds.", "per_class."))]:
             # whatever a worker reports: of one type from record to record only as text
             content[name] = json.dumps(content[name])
-        found.append({key: json.dumps(value) if isinstance(value, list) else value for key, value in content.items()})
+        texts = {key: json.dumps(value) if isinstance(value, list) else value for key, value in content.items()}
+        found.append(
+            {written(key): written(value) if isinstance(value, str) else value for key, value in texts.items()}
+        )
     return found
 
 
@@ -67,7 +75,9 @@ def write(path: Path, content: bytes) -> None:
     try:
         temporary.write_bytes(content)
         temporary.replace(path)
-    except OSError as error:
+    except BaseException as error:  # an interrupt too must leave nothing behind
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
-        raise UserError(f"{path}: cannot be written ({error.strerror}); name another file") from None
+        if isinstance(error, OSError):
+            raise UserError(f"{path}: cannot be written ({error.strerror}); name another file") from None
+        raise

@@ -3,6 +3,7 @@
 The format is that of MLCommons' `mlperf_logging` (github.com/mlcommons/logging, mlperf_logging/mllog/mllog.py: the
 template and the order of the fields; mlperf_logging/mllog/constants.py: event types and keys). `tracked_stats` is the
 key under which the training rules (github.com/mlcommons/training_policies) have throughput logged, in samples/s.
+`eval_f1` is a key of ours: a line `eval_accuracy` is of accuracy alone.
 
 A cell is a namespace. These are no MLPerf results: the workloads are not MLPerf's, and nobody has reviewed them; so
 `submission_benchmark` is ours and no line names a division or an organisation.
@@ -25,6 +26,8 @@ from shared.errors import UserError
 POINT, START, END = "POINT_IN_TIME", "INTERVAL_START", "INTERVAL_END"
 SUCCESS, ABORTED = "success", "aborted"
 READY = "warmup"  # the phase in which the first batch is touched: everything before it is initialisation
+TRAIN, FINETUNE = "train", "finetune"  # the stages of an evaluation, as events name them
+LATEST = 1e11  # seconds since 1970, the year 5138: a later time, or none, is garbage in an event
 
 
 @dataclass
@@ -35,7 +38,8 @@ class Times:
     run_start: float
     run_stop: float
     epochs: list[tuple[int, float]] = field(default_factory=list)  # index and end of each
-    evaluated: dict[str, float] = field(default_factory=dict)  # split to the time of its last evaluation
+    # stage and split to the time of the last evaluation
+    evaluated: dict[tuple[str, str], float] = field(default_factory=dict)
 
 
 def mllog(runs: Sequence[Run]) -> bytes:
@@ -50,18 +54,23 @@ def mllog(runs: Sequence[Run]) -> bytes:
     return "".join(f"{line}\n" for run in runs for record in run.records for line in of_cell(run, record)).encode()
 
 
-def of_cell(run: Run, record: Record) -> Iterator[str]:
+def of_cell(run: Run, record: Record) -> list[str]:
     """The lines of one cell, in the order of their times."""
+    contents = sorted(contents_of(run, record), key=lambda content: content["time_ms"])
+    return [f":::MLLOG {json.dumps(content)}" for content in contents]
+
+
+def contents_of(run: Run, record: Record) -> Iterator[dict[str, Any]]:
+    """What the lines of one cell say; of equal times in this order."""
     times = read_times(run.directory, record)
     place = {"file": f"records/{record.cell_id}.json", "lineno": 1}  # mllog wants the place that a line comes from
     base = {"run_id": run.name, "framework": record.column, "replicas": record.replicas, "repeat": record.repeat}
 
-    def line(seconds: float, kind: str, key: str, value: Any = None, **metadata: Any) -> str:
-        content = {
+    def line(seconds: float, kind: str, key: str, value: Any = None, **metadata: Any) -> dict[str, Any]:
+        return {
             "namespace": record.cell_id, "time_ms": round(1e3 * seconds), "event_type": kind, "key": key,
             "value": value, "metadata": place | metadata,
         }  # fmt: skip
-        return f":::MLLOG {json.dumps(content)}"
 
     start, begin, end = times.init_start, times.run_start, times.run_stop
     yield line(start, POINT, "submission_benchmark", record.workload, **base)
@@ -81,8 +90,15 @@ def of_cell(run: Run, record: Record) -> Iterator[str]:
         yield line(min(since, end), POINT, "train_samples", samples, window="the measured steps")
         stats = {"throughput": record.throughput}
         yield line(min(since, end), POINT, "tracked_stats", stats, step=record.measured_steps)
-    for split, share in record.accuracy.items():
-        yield line(times.evaluated.get(split, end), POINT, "eval_accuracy", share, split=split, epoch_num=record.epochs)
+    scores: list[tuple[str, str, dict[str, float], dict[str, int]]] = [
+        (TRAIN, "eval_accuracy", record.accuracy, {"epoch_num": record.epochs}),
+        (TRAIN, "eval_f1", record.f1, {"epoch_num": record.epochs}),
+        (FINETUNE, "eval_accuracy", record.accuracy_finetuned, {}),  # of how many epochs, no record says
+    ]
+    for stage, key, shares, epochs in scores:
+        for split, share in shares.items():
+            at = times.evaluated.get((stage, split), end)
+            yield line(at, POINT, key, share, split=split, stage=stage, **epochs)
     outcome = {"status": SUCCESS if record.status == "ok" else ABORTED}
     yield line(end, END, "run_stop", **outcome, **({"reason": record.reason} if record.reason else {}))
 
@@ -91,7 +107,7 @@ def read_times(directory: Path, record: Record) -> Times:
     """From the events of rank 0 where they are still there, else from the record."""
     started = datetime.fromisoformat(record.started).timestamp()
     stop = started + record.wall_seconds
-    times = Times(started, min(stop, started + (record.time_to_first_step or 0.0)), stop)
+    times = Times(started, max(started, min(stop, started + (record.time_to_first_step or 0.0))), stop)
     events = read_events(directory / "cells" / record.cell_id / "events.0.jsonl")
     if not events:
         return times
@@ -99,7 +115,7 @@ def read_times(directory: Path, record: Record) -> Times:
     if ready:
         times.run_start = ready[0]
     times.epochs = [(event["index"], event["time"]) for event in events if event["event"] == "epoch"]
-    times.evaluated = {event["split"]: event["time"] for event in events if event["event"] == "eval"}
+    times.evaluated = {(event["stage"], event["split"]): event["time"] for event in events if event["event"] == "eval"}
     times.run_stop = max(event["time"] for event in events)
     times.init_start = min(started, times.run_start)
     return times
@@ -109,7 +125,7 @@ def read_events(path: Path) -> list[Event]:
     """The events of one rank that have a time; none where the file is gone."""
     try:
         lines = path.read_bytes().splitlines()
-    except OSError:
+    except (OSError, ValueError):  # gone; no path (a NUL byte)
         return []
     events = [event for line in lines if (event := parse(line)) is not None]
-    return [event for event in events if isinstance(event.get("time"), int | float)]
+    return [event for event in events if isinstance(event.get("time"), int | float) and 0 <= event["time"] < LATEST]

@@ -55,7 +55,7 @@ def has_accuracy_records(directory: Path) -> bool:
     for path in sorted((directory / RECORDS).glob("*.json"))[:1]:
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return False  # whoever reads it as a record says what is wrong with it
         return isinstance(content, dict) and ACCURACY_FIELD in content
     return False
@@ -74,7 +74,7 @@ def read_runs(directories: Sequence[Path]) -> list[Run]:
 
 
 def log_end(directory: Path, log: str) -> str | None:
-    """The end of a cell's log, without what only a terminal understands; None: it is not there any more.
+    """The end of a cell's log, without what only a terminal understands; None: it is not there or cannot be read.
 
     A record could name any file of this machine, and the page is made to be passed on: only files in the run's own
     directory are shown.
@@ -83,13 +83,16 @@ def log_end(directory: Path, log: str) -> str | None:
         directory: of the run.
         log: as the record names it, relative to the directory.
     """
-    path = (directory / log).resolve()
-    if not path.is_relative_to(directory.resolve()) or not path.is_file():
+    try:
+        path = (directory / log).resolve()
+        if not path.is_relative_to(directory.resolve()) or not path.is_file():
+            return None
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(0, size - LOG_BYTES))
+            text = file.read().decode("utf-8", errors="replace")
+    except (OSError, ValueError, RuntimeError):  # may not be read; no path (a NUL byte); a ring of links
         return None
-    with path.open("rb") as file:
-        size = file.seek(0, 2)
-        file.seek(max(0, size - LOG_BYTES))
-        text = file.read().decode("utf-8", errors="replace")
     if size > LOG_BYTES:
         text = f"[the last {LOG_BYTES // 1024} of {size // 1024} KiB]\n{text.partition(chr(10))[2] or text}"
     return CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))

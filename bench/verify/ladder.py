@@ -1,4 +1,4 @@
-"""The equality ladder: prove that both wings compute the same, and keep the certificate (DESIGN section 7)."""
+"""The equality ladder: prove that both wings compute the same, and keep the certificate."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The judgement of each rung: two wings' answers in, figures against tolerances out (DESIGN section 7).
+"""The judgement of each rung: two wings' answers in, figures against tolerances out.
 
 Where a tolerance comes from: the figures seen on EfficientNet B0, B2, B4 and on BERT (README "Verified" shows them),
 with a decade of room for other machines' rounding; float64 shows that the mathematics agree, float32 that the very

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from side_records import make_record
 
 from bench.compare.matching import Match
-from bench.compare.rows import Row, make_row
+from bench.compare.rows import Row, guarantee_note, make_row
 from bench.compare.unpaired import fewest_unpaired, rank_sum_shares, unpaired_ratio
+from bench.records import Record
 
 SPEEDS = st.lists(st.floats(0.1, 1e4), min_size=1, max_size=9)
 
@@ -91,3 +92,19 @@ def test_too_few_repeats_give_no_verdict() -> None:
     assert row([1.0] * 4, [2.0] * 4, True).verdict == "no verdict: 4 pairs, 5 are needed"
     assert row([1.0] * 3, [2.0] * 9, False).verdict == "B is faster"
     assert row([1.0], [2.0] * 9, False).verdict == "no verdict: 1 and 9 repeats, 4 of each are needed"
+
+
+def test_a_pair_of_which_one_side_was_run_again_later_is_told() -> None:
+    def side(framework: str, minute: int) -> list[Record]:
+        starts = [f"2026-01-01T00:{10 * repeat + minute:02}:00+00:00" for repeat in range(5)]
+        return [make_record(framework, repeat=repeat, started=start) for repeat, start in enumerate(starts)]
+
+    a, b = side("pt", 0), side("tf", 1)
+    interleaved = make_row(Match(tuple(a), tuple(b), ()), paired=True)
+    assert guarantee_note([interleaved], [*a, *b]).endswith("drift of the machine met both sides")
+    b[2] = b[2].model_copy(update={"started": "2026-01-01T03:00:00+02:00"})  # an hour after the first of all
+    again = make_row(Match(tuple(a), tuple(b), ()), paired=True)
+    assert "but for 1 pair of which one side was run again later (--resume)" in guarantee_note([again], [*a, *b])
+    b[2] = b[2].model_copy(update={"status": "oom", "throughput": None})  # then it is no pair
+    failed = make_row(Match(tuple(a), tuple(b), ()), paired=True)
+    assert guarantee_note([failed], [*a, *b]).endswith("drift of the machine met both sides")

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
+import signal
+import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,9 +23,29 @@ from bench.environments import Environment, environments, environments_directory
 from bench.environments.install import create
 from bench.environments.requirements import Requirements, read_requirements
 from bench.interpreters import Column, environment_of, python_of, versions_of
+from bench.locations import PROJECT_ROOT
 from bench.plan import Request
 from bench.resolve import choose_interpreters
 from shared.errors import UserError
+
+# A command that makes no environment but starts a process in a session of its own, says both ids, and waits.
+WAITING = """
+import os, subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"], start_new_session=True)
+print("ids", os.getpid(), child.pid, "end", flush=True)
+time.sleep(300)
+"""
+# A `bench env create` with that command in place of `python -m venv`.
+CREATING = """
+import sys
+from bench import processes
+from bench.environments import install
+from bench.environments.requirements import Requirements
+
+processes.GRACE_SECONDS = 0.3
+install.VENV = ("-c", sys.argv[1])
+install.create(Requirements("pt", "2.13.0", False, (), (), {"torch": "2.13.0"}), sys.executable, print)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -52,9 +78,12 @@ def made(
 
 
 @pytest.fixture
-def in_results(made: tuple[Path, dict[str, Environment], list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
-    """The test sees the environments that were made."""
+def in_results(
+    made: tuple[Path, dict[str, Environment], list[str]], checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The test sees the environments that were made, and the checkout that they were made for."""
     monkeypatch.setenv("TWINBENCH_RESULTS", str(made[0]))
+    monkeypatch.setattr(there, "PROJECT_ROOT", checkout)
 
 
 @pytest.fixture
@@ -123,6 +152,30 @@ def made_in(path: Path) -> Environment:
     return Environment(path.name, "pt", "2.12.0", "3.11.7", "cuda", False, 1.0, "")
 
 
+def write_ready(environment: Environment, **fields: object) -> None:
+    """A finished environment without an installation; its marker has these fields beside its own."""
+    python = Path(environment.python)
+    python.parent.mkdir(parents=True, exist_ok=True)
+    if not python.exists():
+        python.symlink_to(sys.executable)
+    (environment.path / ".ready").write_text(json.dumps(json.loads(environment.to_json()) | fields))
+
+
+@pytest.mark.usefixtures("in_results")
+def test_the_pinned_one_comes_first_and_is_that_of_the_constraints_of_now(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(there, "PROJECT_ROOT", tmp_path)  # an installed package: what was stored holds
+    assert {each.name: each.pinned for each in environments("pt")} == {"pt-2.13.0": True, "pt-2.12.0": False}
+    (tmp_path / "constraints.txt").write_text("torch==2.12.0\n")
+    assert {each.name: each.pinned for each in environments("pt")} == {"pt-2.13.0": False, "pt-2.12.0": True}
+    for installed in ("2.13.0", None):
+        monkeypatch.setattr("bench.interpreters.versions_of", lambda python, has=installed: {"torch": has})
+        found = environment_of(Column("pt"))
+        assert found is not None
+        assert found.name == "pt-2.12.0", f"this interpreter has {installed}"
+
+
 @pytest.mark.usefixtures("in_results")
 def test_columns_of_a_request() -> None:
     first, second = choose_interpreters(Request(frameworks=("pt@2.13", "pt@2.12")))
@@ -139,8 +192,44 @@ def test_progress_and_making_it_twice(
     made: tuple[Path, dict[str, Environment], list[str]], in_results: None, checkout: Path
 ) -> None:
     assert [line[:3] for line in made[2] if line[1] == "/"] == ["1/4", "2/4", "3/4", "4/4"] * 2
-    again = create(read_requirements(checkout, "pt", None, False), sys.executable, lambda text: None)
-    assert again == (made[1]["2.13"], False)
+    for cuda in (False, True):  # the other build, where nobody insists on it, is no reason to make it anew
+        again = create(read_requirements(checkout, "pt", None, cuda), sys.executable, lambda text: None)
+        assert again == (made[1]["2.13"], False)
+    with pytest.raises(UserError, match=r"pt-2.13.0: made with the other build, cpu; `bench env remove pt-2.13.0` f"):
+        create(read_requirements(checkout, "pt", None, True), sys.executable, lambda text: None, insist=True)
+    assert made[1]["2.13"] in environments("pt")
+
+
+def test_what_changes_the_requirements(checkout: Path) -> None:
+    pinned, other = (read_requirements(checkout, "pt", version, False) for version in (None, "2.12"))
+    assert pinned.digest == replace(pinned, cuda=True).digest, "the build is that which is there"
+    assert len({each.digest for each in (pinned, other, replace(pinned, base=()), replace(pinned, extra=()))}) == 4
+    for name, both in (("fakebase", True), ("fakelib", False)):  # of another version only our own dependencies' pins
+        pins = pinned.pins | {name: "9.0"}
+        assert replace(pinned, pins=pins).digest != pinned.digest
+        assert (replace(other, pins=pins).digest != other.digest) is both
+
+
+@pytest.mark.parametrize("made_from", [None, "another"])
+def test_one_made_from_other_requirements_is_made_anew(
+    quick: Callable[[Requirements], list[str]], checkout: Path, monkeypatch: pytest.MonkeyPatch, made_from: str | None
+) -> None:
+    def install(requirements: Requirements, python: str, path: Path, say: object) -> Environment:
+        assert not path.exists()
+        done = replace(made_in(path), made_from=requirements.digest)
+        write_ready(done)
+        return done
+
+    monkeypatch.setattr("bench.environments.install.install", install)
+    requirements = read_requirements(checkout, "pt", "2.12", False)
+    old = made_in(environments_directory() / "pt-2.12.0")
+    write_ready(old, **({"made_from": made_from} if made_from else {}))
+    if made_from is None:  # a marker of before there was a digest in it
+        marker = old.path / ".ready"
+        marker.write_text(json.dumps({k: v for k, v in json.loads(marker.read_text()).items() if k != "made_from"}))
+    assert [each.made_from for each in environments("pt")] == [made_from], "a run takes it nevertheless"
+    assert quick(requirements) == ["pt-2.12.0: made from other requirements than the present ones; it is made anew"]
+    assert quick(requirements) == []
 
 
 def test_a_version_that_does_not_exist(quick: Callable[[Requirements], list[str]], checkout: Path) -> None:
@@ -180,6 +269,36 @@ def test_an_interrupt_leaves_nothing_unfinished(
     assert not (environments_directory() / "pt-2.13.0").exists()
 
 
+def wait_until(condition: Callable[[], bool], seconds: float = 20.0) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return condition()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_nothing_outlives_it(number: signal.Signals, results: Path, is_alive: Callable[[int], bool]) -> None:
+    log = results / "environments" / "pt-2.13.0.log"
+    creating = subprocess.Popen(
+        [sys.executable, "-c", CREATING, WAITING], env=os.environ | {"PYTHONPATH": str(PROJECT_ROOT)},
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    started: list[int] = []
+    try:
+        assert wait_until(lambda: log.exists() and "end" in log.read_text())
+        started = [int(word) for word in log.read_text().split()[1:3]]
+        assert all(map(is_alive, started))
+        creating.send_signal(number)
+        assert creating.wait(timeout=30) != 0
+        assert wait_until(lambda: not any(map(is_alive, started)))
+    finally:
+        creating.kill()
+        creating.wait()
+        for pid in filter(is_alive, started):
+            os.kill(pid, signal.SIGKILL)
+    assert environments() == []
+
+
 @pytest.mark.parametrize(
     ("framework", "version", "cuda", "name", "first"),
     [
@@ -215,13 +334,16 @@ def bench(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, s
 def test_list_and_remove(bench: Callable[..., tuple[int, str, str]], results: Path) -> None:
     assert "no environment: `bench env create pt`" in bench("list")[1]
     made_by_hand = made_in(environments_directory() / "pt-2.12.0")
-    python = Path(made_by_hand.python)
-    python.parent.mkdir(parents=True)
-    python.symlink_to(sys.executable)
+    made_by_hand.path.mkdir(parents=True)
     assert "pt-2.12.0        unfinished" in bench("list")[1]
-    (made_by_hand.path / ".ready").write_text(made_by_hand.to_json())
+    write_ready(made_by_hand)
     assert environments() == [made_by_hand]
     assert "2.12.0           cuda" in bench("list")[1]
+    code, _, line = bench("create", "pt", "--version", "2.12", "--cpu")
+    assert (code, line) == (
+        2,
+        "bench: error: pt-2.12.0: made with the other build, cuda; `bench env remove pt-2.12.0` first",
+    )
     with held("pt-2.12.0"):
         code, _, line = bench("remove", "pt-2.12.0")
         assert (code, line) == (2, "bench: error: pt-2.12.0: another `bench env` is at work on it; wait for it")

@@ -38,7 +38,8 @@ def record_of(plan: Plan, position: int = 0, **changes: Any) -> Record:
         "replicas": cell.replicas, "device": cell.device, "device_name": plan.device_name, "cores_per_replica": 1,
         "oversubscribed": False, "precision": cell.precision, "input_mode": cell.input_mode, "repeat": 0, "seed": 0,
         "epochs": cell.epochs, "batch_per_replica": 2, "image_size": 32, "data_name": "noise", "data_digest": "0",
-        "num_parameters": 1, "status": "ok", "certificate": "unverified", "started": "", "wall_seconds": 10.0,
+        "num_parameters": 1, "status": "ok", "certificate": "unverified", "started": "2026-01-01T00:00:00+00:00",
+        "wall_seconds": 10.0,
         "throughput": 4.0, "time_to_first_step": 3.0, "log": "log.txt",
     }  # fmt: skip
     return Record(**(fields | changes))

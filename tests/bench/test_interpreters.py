@@ -12,7 +12,7 @@ import pytest
 
 from bench import certificates, interpreters, launch, resolve
 from bench.cli.options import ColumnList
-from bench.interpreters import Column, check_has, column_of, fits, inspect, versions_of, wing_pythons
+from bench.interpreters import Column, check_has, column_of, fits, inspect, named_wings, versions_of, wing_pythons
 from bench.plan import Request
 from bench.resolve import choose_interpreters
 from shared import spec
@@ -134,11 +134,29 @@ def test_a_named_interpreter_comes_first(fake_python: Callable[..., str]) -> Non
     named, here = choose_interpreters(Request(pt_python=python))
     assert (named.python, named.version, named.source) == (python, "2.12.1", f"--pt-python {python}")
     assert (here.python, here.version, here.source) == (None, version("tensorflow"), "this interpreter")
+    assert here.text() == f"tf: tensorflow {version('tensorflow')} of this interpreter"
+    assert [named.recorded_source, here.recorded_source] == ["--pt-python", "this interpreter"], "no path"
     both = Request(frameworks=("pt@2.12", "pt"), pt_python=python)
     with pytest.raises(UserError, match=r"--pt-python is for one column, and pt@2.12, pt are 2"):
         choose_interpreters(both)
     with pytest.raises(UserError, match=r"--tf-python .*TensorFlow is not installed there"):
         choose_interpreters(Request(tf_python=python))
+    with pytest.raises(UserError, match=r"^--tf-python x/python: no column of TensorFlow is run; leave it out$"):
+        choose_interpreters(Request(frameworks=("pt@2.12",), pt_python=python, tf_python="x/python"))
+
+
+def test_an_installed_package_starts_no_other_interpreter(
+    fake_python: Callable[..., str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    python = fake_python(torch="2.12.1")
+    monkeypatch.setattr(interpreters, "PROJECT_ROOT", tmp_path)
+    here = Request(frameworks=("pt",))
+    assert [choice.python for choice in choose_interpreters(here)] == [None]
+    assert choose_interpreters(Request(frameworks=("pt",), pt_python=sys.executable))[0].python == sys.executable
+    with pytest.raises(UserError, match=r"^pt of --pt-python .*: an interpreter of its own needs a checkout"):
+        choose_interpreters(Request(frameworks=("pt",), pt_python=python))
+    with pytest.raises(UserError, match=r"^PyTorch of .*: an interpreter of its own needs a checkout"):
+        named_wings({"pt": python, "tf": None})
 
 
 def test_without_environments_this_interpreter_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:

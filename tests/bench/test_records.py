@@ -66,7 +66,27 @@ def test_a_field_that_no_schema_has_is_named(tmp_path: Path) -> None:
         read_record(written(tmp_path / "odd.json", speed=3))
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"run_id": "x"}', "\x00"])
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *(("started", value) for value in ("now", "", "2026-01-01T00:00:00", None)),
+        *(("throughput", value) for value in (0, -1.0, float("nan"), float("inf"), "NaN")),
+        *(("wall_seconds", value) for value in (-1.0, float("nan"), 1e300)),
+    ],
+)
+def test_a_value_that_nothing_can_be_computed_with_is_named(tmp_path: Path, field: str, value: object) -> None:
+    with pytest.raises(UserError, match=rf"odd\.json: {field}: ") as raised:
+        read_record(written(tmp_path / "odd.json", **{field: value}))
+    assert "\n" not in str(raised.value)
+
+
+def test_a_cell_that_measured_nothing_has_no_throughput(tmp_path: Path) -> None:
+    assert read_record(written(tmp_path / "failed.json", status="oom", throughput=None)).throughput is None
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", "null", '{"run_id": "x"}', "\x00", pytest.param("[" * 100_000, id="nested")]
+)
 def test_what_is_no_record_says_what_to_do(tmp_path: Path, content: str) -> None:
     path = tmp_path / "records" / "x.json"
     path.parent.mkdir()

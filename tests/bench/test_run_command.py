@@ -51,7 +51,14 @@ def test_a_run_leaves_records_tables_and_figures(bench: Bench, tiny: list[object
     assert "data: noise" in stdout
     assert "fairness: " in stdout
     assert "[4/4" in stderr
-    assert json.loads((out / "environment.json").read_text())["packages"]["numpy"] == np.__version__
+    environment = json.loads((out / "environment.json").read_text())
+    assert environment["packages"]["numpy"] == np.__version__
+    assert {name: column["interpreter"] for name, column in environment["columns"].items()} == {
+        "pt": "this interpreter",
+        "tf": "this interpreter",
+    }
+    for line in ("note: pt: torch ", "note: tf: tensorflow "):
+        assert line in stderr
     assert "| PyTorch | matched | 2 |" in (out / "summary.md").read_text()
 
 

@@ -106,6 +106,12 @@ def test_what_cannot_be_resumed(bench: Bench, tiny: list[object], tmp_path: Path
     edit(out / "environment.json", fingerprint="another machine")
     assert_error(bench("run", "--resume", out), "other hardware")
     edit(out / "environment.json", fingerprint=machine.fingerprint())
+    before = json.loads((out / "environment.json").read_text())
+    edit(out / "environment.json", columns={"pt": before["columns"]["pt"] | {"torch": "1.0"}})
+    assert_error(bench("run", "--resume", out), "pt: ", "began with torch 1.0", "now; start a new run")
+    del before["columns"]  # of a run that is older than they are
+    (out / "environment.json").write_text(json.dumps(before))
+    assert bench("run", "--resume", out)[0] == 0
     edit(out / "run.json", schema=99)
     assert_error(bench("run", "--resume", out), "schema 99")
     (out / "run.json").write_text("{")

@@ -21,7 +21,8 @@ def record(replicas: int, throughput: float | None, **changes: Any) -> Record:
         "replicas": replicas, "device": "cpu", "device_name": "Example CPU", "cores_per_replica": 1,
         "oversubscribed": False, "precision": "fp32", "input_mode": "disk", "repeat": 0, "seed": 0, "epochs": 1,
         "batch_per_replica": 16, "image_size": 64, "data_name": "synthetic", "data_digest": "0", "num_parameters": 1,
-        "status": "ok", "certificate": "unverified", "started": "now", "wall_seconds": 1.0, "throughput": throughput,
+        "status": "ok", "certificate": "unverified", "started": "2026-01-01T00:00:00+00:00",
+        "wall_seconds": 1.0, "throughput": throughput,
         "step_seconds": [0.1, 0.2, 0.3], "log": "cells/x/log.txt",
     }  # fmt: skip
     return Record(**{**content, **changes})

@@ -12,11 +12,11 @@ import psutil
 import pytest
 
 from bench import processes, turns
-from bench.launch import Limits
+from bench.launch import Limits, run_cell
 from bench.processes import family
 from bench.turns import Participant, conduct, run_in_turns
 from shared.protocol import Cell
-from shared.turns import VARIABLE, Turns
+from shared.turns import ASK, VARIABLE, Turns
 
 MakeCell = Callable[..., Cell]
 LIMITS = Limits(start=10, first_step=10, steady=10, teardown=5)
@@ -31,7 +31,7 @@ class Player:
     """A thread that takes turns as a worker does."""
 
     def __init__(self, name: str, folder: Path, told: list[tuple[str, int]], num_turns: int, seconds: float) -> None:
-        self.participant = Participant(name, folder, list, lambda: self.thread.is_alive())
+        self.participant = Participant(folder, list, lambda: self.thread.is_alive())
         self.thread = threading.Thread(target=self.play, args=(name, folder, told, num_turns, seconds), daemon=True)
 
     def play(self, name: str, folder: Path, told: list[tuple[str, int]], num_turns: int, seconds: float) -> None:
@@ -85,6 +85,20 @@ def test_a_cell_that_fails_does_not_stop_the_others(make_cell: MakeCell, fake_wo
     assert [outcome.status for outcome in outcomes] == ["crash", "ok"]
 
 
+def test_waiting_for_a_turn_is_no_silence(
+    make_cell: MakeCell, fake_worker: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cell that says nothing is given up; one that was told to wait is not, however long the others take."""
+    fake_worker({"*": "hang"})
+    limits = Limits(start=0.5, first_step=0.5, steady=0.5, teardown=5)
+    cell = make_cell("tf", 1)
+    assert run_cell(cell, {}, limits, lambda _: None).status == "timeout"
+    begin = time.monotonic()
+    outcome = run_cell(cell, {}, limits, lambda _: None, is_waiting=lambda: time.monotonic() - begin < 2)
+    assert outcome.status == "timeout"
+    assert outcome.wall_seconds > 2
+
+
 def test_an_interrupt_leaves_no_process(
     make_cell: MakeCell, fake_worker: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -109,7 +123,7 @@ def test_who_is_not_in_turn_stands_still(tmp_path: Path) -> None:
 
     count = "import sys, time\nn = 0\nwhile True:\n    n += 1\n    open(sys.argv[1], 'w').write(str(n))\n"
     with subprocess.Popen([sys.executable, "-c", count, str(tmp_path / "n")]) as child:
-        participant = Participant("p", tmp_path / "p", lambda: [psutil.Process(child.pid)], lambda: True)
+        participant = Participant(tmp_path / "p", lambda: [psutil.Process(child.pid)], lambda: True)
         try:
             while not (tmp_path / "n").exists():
                 time.sleep(0.01)
@@ -120,6 +134,12 @@ def test_who_is_not_in_turn_stands_still(tmp_path: Path) -> None:
             time.sleep(0.1)
             assert psutil.Process(child.pid).status() != psutil.STATUS_STOPPED
             assert os.read(participant._go, 16) == b"3\n"
+            assert not participant.is_waiting()
+            Path(participant.environment[VARIABLE], ASK).write_text("0.1\n")
+            assert participant.is_waiting(), "it has asked, and nobody has heard it yet"
+            assert participant.await_request()
+            participant.stop()
+            assert participant.is_waiting(), "it stands still"
             assert participant.environment == {VARIABLE: str(tmp_path / "p")}
         finally:
             child.kill()

@@ -62,6 +62,18 @@ def test_a_step_is_split_as_it_was_made_up(bench: Bench, tiny: list[object], tmp
     assert (code, sorted(path.name for path in (out / "figures").iterdir())) == (0, figures)
 
 
+def test_every_file_is_there_before_anything_is_printed(
+    bench: Bench, tiny: list[object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, seen = tmp_path / "out", []
+    monkeypatch.setattr("bench.tables.print_table", lambda _: seen.extend(path.name for path in out.glob("*.*")))
+    options = ["--framework", "pt", "--gpus", "1", "--repeats", "1", "--no-figures"]
+    code, stdout, stderr = bench(*tiny, *options, "--out", out)
+    assert code == 0, stderr
+    assert {"summary.md", "records.csv", "attribution.md", "attribution.csv"} <= set(seen)
+    assert stdout.splitlines()[-1] == f"records: {out / 'records'}"
+
+
 def test_a_set_of_cells_runs_again_as_a_whole(
     bench: Bench, tiny: list[object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,7 +10,7 @@ import tiny_text
 from attributed_records import attribution_records, cell_record
 
 from bench import machine
-from bench.attribution.cells import attributed, one_width, plain, ran_together, tabled
+from bench.attribution.cells import attributed, attribution_runs, one_width, plain, ran_together, tabled
 from bench.plan import Pages, Plan, Request, make_plan
 from bench.plots.frame import group_records
 from bench.run import finished_cells
@@ -78,3 +78,12 @@ def test_an_attributions_records_are_no_throughputs() -> None:
     assert plain([*own, *other]) == other
     assert {(record.input_mode, record.exchange) for record in tabled(own)} == {("disk", True)}
     assert all(record.exchange for group in group_records(own) for record in group.records)
+
+
+def test_an_attribution_whose_parts_were_never_timed_is_one_all_the_same() -> None:
+    failed = {"status": "crash", "part_seconds": {}}
+    own = [record.model_copy(update=failed) for record in attribution_records(replicas=(1,), repeats=1)]
+    other = cell_record("pt", 1, "memory", 0, run_id="plain")
+    assert attribution_runs([*own, other]) == {"run"}
+    assert plain([*own, other]) == [other]
+    assert [record.input_mode for record in tabled(own)] == ["disk", "disk"]

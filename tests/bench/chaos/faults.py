@@ -100,6 +100,11 @@ def to_first(number: signal.Signals) -> Callable[[Trial, random.Random], bool]:
     return strike
 
 
+def nothing(trial: Trial, rng: random.Random) -> bool:
+    """A run that is left in peace has to leave nothing behind either."""
+    return trial.process.poll() is None
+
+
 def crash_at_start(trial: Trial, rng: random.Random) -> bool:
     """The next cell's first process dies of a bad address before it has said a word."""
     before = {process.pid for process in trial.members()}
@@ -135,6 +140,7 @@ class Fault:
 RUN_ENDS = (0, 1)  # all cells ok, or one of them not
 FULL = (*RUN_ENDS, 2)  # a disk that is full when everything is written hurts nobody
 FAULTS = {
+    "nothing": Fault("nothing: success", nothing, (0,)),
     "kill-rank": Fault("kill -9 of a rank", to_rank(signal.SIGKILL), RUN_ENDS),
     "kill-harness": Fault("kill -9 of the harness", to_harness(signal.SIGKILL), (-signal.SIGKILL,)),
     # before and after its cells the harness has nothing to clear up: it dies of the signal

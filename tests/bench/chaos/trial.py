@@ -21,7 +21,7 @@ from shared.errors import UserError
 CHAOS = "TWINBENCH_CHAOS"  # of every process of a trial, the guardian included
 END_SECONDS = 180.0  # for the harness to end after what happened to it
 GONE_SECONDS = 20.0  # for everything else to be gone after the harness
-NAP_SECONDS = 0.01
+NAP_SECONDS = 0.05
 REPORTED = re.compile(r"^\[\d+/\d+[^\]]*\] (\S+): ok\b", re.MULTILINE)
 
 

@@ -41,7 +41,8 @@ import json, os, sys, time
 from pathlib import Path
 out, settings = Path(sys.argv[1]), json.loads(sys.argv[2])
 (out / "records").mkdir()
-record = {"status": "ok", "spec_hash": settings.get("spec", "abc"), "device": "cpu", "settings": {"version.torch": "2"}}
+record = {"status": "ok", "spec_hash": settings.get("spec", "abc"), "device": "cpu",
+          "data_digest": settings.get("data", ""), "settings": {"version.torch": "2"}}
 path = out / "records" / "cell.json"
 marker = os.environ.get("FAKE_GATE_MARKER")
 if marker:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from fake_repository import FakeRepository, Gate, gate_process
 
+from bench.cli import main
 from bench.gate.result import GateResult
 from bench.locations import PROJECT_ROOT
 
@@ -90,6 +91,43 @@ def test_other_specs_are_refused_unless_allowed(gate: Gate, repository: FakeRepo
     assert "train different specs (abc and other)" in last_line(done)
 
 
+def test_other_data_is_refused_unless_allowed(gate: Gate, repository: FakeRepository) -> None:
+    repository.commit(step=0.01, data="b" * 20)
+    repository.commit(step=0.01, data="c" * 20)
+    done = gate("--base", "main~1", *ONE)
+    assert done.returncode == 2
+    assert f"train on different data ({'b' * 16} and {'c' * 16})" in last_line(done)
+
+
+def test_what_nobody_foresaw_is_an_error_and_no_regression(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for error in (OSError(28, "No space left on device"), ZeroDivisionError("by nothing")):
+
+        def fails(settings: object, say: object, error: Exception = error) -> None:
+            raise error
+
+        monkeypatch.setattr("bench.cli.gate.measure", fails)
+        with pytest.raises(SystemExit) as left:
+            main(["gate", "--base", "main"])
+        assert left.value.code == 2
+        last = capsys.readouterr().err.strip().splitlines()[-1]
+        assert last.startswith("bench: error: not measured: ")
+        assert str(error) in last
+
+
+def test_nobody_needs_to_read_it(repository: FakeRepository, tmp_path: Path) -> None:
+    """`bench gate | head -1`: the outputs are written, and the exit status is the gate's."""
+    repository.commit(step=0.05)
+    out = tmp_path / "gate.json"
+    process = gate_process(repository.root, "--base", "main~1", *ONE, "--json", str(out))
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.wait(timeout=120) == 1
+    assert GateResult.model_validate_json(out.read_text()).exit_code == 1
+    process.communicate()
+
+
 def test_bad_input_is_one_line(gate: Gate, repository: FakeRepository, tmp_path: Path) -> None:
     repository.commit(step=0.01, broken=True)
     done = gate("--base", "main~1", *ONE)
@@ -103,6 +141,10 @@ def test_bad_input_is_one_line(gate: Gate, repository: FakeRepository, tmp_path:
     assert "is no share" in last_line(gate("--base", "main", "--threshold", "150%"))
     assert "no file can be written there" in last_line(gate("--base", "main", "--json", str(tmp_path / "a" / "b")))
     assert "leave out --base" in last_line(gate("--base", "main", "--baseline", "x"))
+    assert "--base: empty" in last_line(gate("--base", ""))
+    assert "finite number of minutes" in last_line(gate("--base", "main", "--time-limit", "nan"))
+    nowhere = str(tmp_path / "a" / "history.jsonl")
+    assert "no file can be written there" in last_line(gate("--baseline", nowhere, "--update"))
     assert "name it with --baseline" in last_line(gate("--base", "main", "--update"))
     assert "--base-python" in last_line(gate("--base", "main~1", "--head", "main~1", "--base-python", "no-python"))
     outside = tmp_path / "outside"

@@ -19,7 +19,8 @@ HERE = machine.fingerprint()
 def entry(centre: float = 100.0, **changes: object) -> Entry:
     known = {
         "benchmark": "bert-6l-pt-r1-device", "revision": "r", "time": "t", "fingerprint": HERE,
-        "device_name": "d", "spec_hash": "abc", "versions": {"version.torch": "2"}, "throughputs": [centre] * 7,
+        "device_name": "d", "device": "cpu", "spec_hash": "abc", "data_digest": "",
+        "versions": {"version.torch": "2"}, "throughputs": [centre] * 7,
     }  # fmt: skip
     return Entry.model_validate(known | changes)
 
@@ -29,7 +30,16 @@ def test_entries_read_back(tmp_path: Path) -> None:
     append(path, [entry(), entry(90.0)])
     append(path, [entry(80.0)])
     assert [round(math.exp(one.centre)) for one in read_history(path, must_exist=True)] == [100, 90, 80]
-    assert comparable([entry(), entry(spec_hash="x"), entry(benchmark="y")], "bert-6l-pt-r1-device", "abc") == [entry()]
+    others = [entry(**{name: "x"}) for name in ("benchmark", "device", "spec_hash", "data_digest")]
+    assert comparable([entry(), *others], entry()) == [entry()]
+
+
+def test_a_history_that_was_edited_keeps_its_lines(tmp_path: Path) -> None:
+    path = tmp_path / "history.jsonl"
+    append(path, [entry()])
+    path.write_text(path.read_text().rstrip())
+    append(path, [entry(90.0)])
+    assert len(read_history(path, must_exist=True)) == 2
 
 
 @pytest.mark.parametrize(
@@ -37,6 +47,7 @@ def test_entries_read_back(tmp_path: Path) -> None:
     [
         ('{"schema_version": 1, "bench', "line 1 is no entry of this version"),
         (entry().model_dump_json().replace('"schema_version":1', '"schema_version":9'), "schema_version"),
+        (entry().model_dump_json().replace("100.0", "0.0"), "throughputs"),
         (entry(fingerprint="other").model_dump_json(), "line 1 was measured on another machine"),
     ],
 )
@@ -48,6 +59,9 @@ def test_a_bad_history_is_refused(tmp_path: Path, text: str, told: str) -> None:
     assert "\n" not in str(caught.value)
     with pytest.raises(UserError, match="--update"):
         read_history(tmp_path / "none", must_exist=True)
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(UserError, match="no UTF-8 text"):
+        read_history(path, must_exist=True)
 
 
 def test_an_unchanged_head_fails_seldom_and_a_slow_one_is_caught() -> None:
@@ -79,3 +93,10 @@ def test_from_the_command_line(gate: Gate, repository: FakeRepository, tmp_path:
     assert done.returncode == 1, done.stderr
     assert "weaker than against a base" in done.stdout
     assert len(read_history(path, must_exist=True)) == 7  # what is a regression is not learnt
+    repository.commit(step=0.01, spec="other")
+    done = gate(*options)
+    assert done.returncode == 2, "a head that trains something else does not pass unseen"
+    assert "not judged: 0 comparable entries (same spec, data and device)" in done.stdout
+    done = gate(*options, "--apart")
+    assert done.returncode == 2
+    assert "--apart: of no use with --baseline" in done.stderr

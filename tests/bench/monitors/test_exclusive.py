@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import pynvml
 import pytest
 from fake_nvml import GIB, H200, V100, FakeNvml
 
@@ -145,3 +146,12 @@ def test_without_it_a_run_warns_once_and_its_table_says_it_for_each_cell(
     assert said.count("other processes kept 0.8 cores busy while tiny-pt") == 1
     assert "--exclusive refuses that" in said
     assert (out / "summary.md").read_text().count("other processes kept 0.8 cores busy while tiny-pt") == 2
+
+
+def test_a_gpu_that_does_not_say_who_uses_it_is_not_taken_for_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    driver = FakeNvml(H200)
+    driver.fail("nvmlDeviceGetComputeRunningProcesses", pynvml.NVML_ERROR_NO_PERMISSION)
+    (text,) = busy_gpus(("0",), driver)
+    assert text.startswith("who uses GPU 0 cannot be told (GPU 0: processes: ")
+    monkeypatch.setattr(exclusive, "connect", lambda: (None, "no driver"))
+    assert busy_gpus(("0",)) == ["who uses the GPUs cannot be told (no driver)"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from itertools import count
-from typing import Any
 
 import pynvml
 import pytest
@@ -142,10 +141,8 @@ def test_an_id_of_another_name_space_is_neither_ours_nor_anothers() -> None:
 
 def test_a_driver_from_before_535_calls_its_reasons_otherwise() -> None:
     class Older(FakeNvml):
-        def __getattribute__(self, name: str) -> Any:
-            if name == "nvmlDeviceGetCurrentClocksEventReasons":
-                raise AttributeError(name)
-            return super().__getattribute__(name)
+        def nvmlDeviceGetCurrentClocksEventReasons(self, handle: int) -> int:  # noqa: N802
+            raise pynvml.NVMLError(pynvml.NVML_ERROR_FUNCTION_NOT_FOUND)
 
         def nvmlDeviceGetCurrentClocksThrottleReasons(self, handle: int) -> int:  # noqa: N802
             return 0x80

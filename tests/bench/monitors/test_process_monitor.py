@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
@@ -16,6 +17,7 @@ from fake_nvml import H200, FakeNvml
 
 from bench.launch import Limits, Outcome, run_cell
 from bench.monitors import monitor as monitor_module
+from bench.monitors import processes as monitored
 from bench.monitors.monitor import Monitor, Snapshot, between
 from bench.monitors.processes import MachineTimes, Tree, machine_times
 from bench.monitors.usage import Usage
@@ -292,3 +294,24 @@ def test_a_steady_cell_is_measured_and_the_harness_costs_next_to_nothing(
     assert record.harness_cpu_seconds is not None
     assert record.harness_cpu_seconds < 0.02 * record.wall_seconds
     assert usage.sampling_cpu_seconds < 0.01 * record.wall_seconds
+
+
+def test_cores_are_known_by_their_ids(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With every other core switched off the system lists the rest in a row."""
+    online = {0: 1.0, 2: 10.0, 4: 100.0}
+    times = [SimpleNamespace(user=busy, system=0.0) for busy in online.values()]
+    monkeypatch.setattr(monitored, "core_ids", lambda: list(online))
+    monkeypatch.setattr(monitored.psutil, "cpu_times", lambda percpu: times)
+    assert machine_times([0, 4]).busy == 101.0
+    assert machine_times([2]).busy == 10.0
+
+
+def test_monitors_on_cells_alive_at_once_cost_no_more_than_one() -> None:
+    now = [0.0]
+    alone, together = (Monitor(os.getpid(), clock=lambda: now[0], num_monitors=count) for count in (1, 8))
+    for tick in range(800):
+        now[0] = tick / 10
+        alone.look("measure", True)
+        together.look("measure", True)
+    assert alone.num_samples > 60
+    assert together.num_samples <= alone.num_samples / 6

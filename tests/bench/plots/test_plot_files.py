@@ -9,8 +9,11 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+from bench.accuracy.results import read_records as read_accuracy_records
 from bench.cli.plot import command
+from bench.locations import PROJECT_ROOT
 from bench.plots import plot_records, plot_run
+from bench.plots.accuracy import plot_accuracy
 from bench.records import write_record
 from shared.errors import UserError
 
@@ -62,6 +65,20 @@ def test_a_run_of_texts_has_no_projection_of_the_published_pages(make_record, tm
         drawn = path.read_text(encoding="utf-8")
         assert "128 tokens" in " ".join(drawn.split())
         assert " px" not in drawn
+
+
+def test_a_name_with_dollar_signs_is_no_formula(make_record, tmp_path: Path) -> None:
+    name = r"$\nothing{$"  # as a formula an error
+    paths = plot_records([make_record("pt", 1, 10.0, data_name=name)], tmp_path, ["svg"])
+    assert all(f"data: {name}" in path.read_text(encoding="utf-8") for path in paths)
+
+
+def test_stage_1_alone_is_no_accuracy_over_splits(tmp_path: Path) -> None:
+    first, *_ = read_accuracy_records(PROJECT_ROOT / "results/reference/accuracy-synthetic")
+    pretrained = first.model_copy(update={"stage": "pretrain", "split": None})
+    with pytest.raises(UserError, match="no record over splits"):
+        plot_accuracy([pretrained], tmp_path / "figures")
+    assert not (tmp_path / "figures").exists()
 
 
 def test_no_records_is_an_error(tmp_path: Path) -> None:

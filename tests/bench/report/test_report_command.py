@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -67,6 +68,7 @@ def test_what_is_no_run_is_refused(bench: Bench, tmp_path: Path) -> None:
         ('{"schema_version": 99}', "record schema 99, this version reads"),
         ('{"schema_version": 3}', "run_id: Field required"),
         ("[]", "not a record"),
+        pytest.param("[" * 100_000, "not a record (RecursionError)", id="nested"),
     ],
 )
 def test_a_bad_record_is_named(bench: Bench, tmp_path: Path, text: str, part: str) -> None:
@@ -92,6 +94,29 @@ def test_a_file_that_cannot_be_written_is_named(bench: Bench, tmp_path: Path) ->
     run = make_run(tmp_path / "run", repeats=1, speeds={("pt", 1): 10.0})
     assert_error(bench(run, "--out", tmp_path / "no/folder/x.html"), "x.html: cannot be written (No such file")
     assert_error(bench(run, "--out", tmp_path), "is a directory")
+
+
+def test_two_outputs_in_one_file_and_an_empty_path_are_refused(bench: Bench, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", repeats=1, speeds={("pt", 1): 10.0})
+    (tmp_path / "link").symlink_to(run)
+    same = tmp_path / "x"
+    assert_error(bench(run, "--csv", same, "--mllog", same), "--mllog", "the file that --csv writes")
+    assert_error(bench(run, "--markdown", tmp_path / "link/report.html"), "--markdown", "the file that --out writes")
+    assert_error(bench(run, "--out", ""), "--out: an empty path")
+    assert_error(bench(run, "--csv", ""), "--csv: an empty path")
+    assert not same.exists()
+    assert not (run / "report.html").exists()
+
+
+def test_half_a_surrogate_pair_is_written_as_a_question_mark(bench: Bench, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", repeats=1, speeds={("pt", 1): 10.0})
+    (run / "environment.json").write_text(json.dumps({"cpu": "half \ud800 pair"}))
+    run = run.rename(tmp_path / os.fsdecode(b"run\xff"))  # as Python has a name that is no UTF-8
+    code, _, err = bench(run, "--markdown", tmp_path / "x.md", "--csv", tmp_path / "x.csv")
+    assert (code, err) == (0, "")
+    for path in (run / "report.html", tmp_path / "x.md", tmp_path / "x.csv"):
+        assert "run?" in path.read_text(encoding="utf-8")
+    assert "half ? pair" in (run / "report.html").read_text(encoding="utf-8")
 
 
 def test_parquet_without_pyarrow_says_how_to_have_it(

@@ -112,6 +112,9 @@ def test_mllog_takes_its_times_from_the_events_where_they_are_there(tmp_path: Pa
         {"event": "epoch", "index": 1, "loss": 0.5, "time": at + 30},
         {"event": "eval", "split": "test", "stage": "train", "correct": 9, "total": 10, "hits": 0, "predicted": 0,
          "relevant": 0, "time": at + 35},
+        {"event": "memory", "rss_peak": 1, "allocator_peak": None, "time": float("inf")},
+        {"event": "memory", "rss_peak": 1, "allocator_peak": None, "time": float("nan")},
+        {"event": "memory", "rss_peak": 1, "allocator_peak": None, "time": 10**400},
         {"event": "done", "time": at + 36},
     ]  # fmt: skip
     text = "".join(json.dumps({"rank": 0} | event) + "\n" for event in events) + '{"event": "do'
@@ -124,6 +127,42 @@ def test_mllog_takes_its_times_from_the_events_where_they_are_there(tmp_path: Pa
     ]  # fmt: skip
     assert ("eval_accuracy", 35) in seconds
     assert seconds[-1] == ("run_stop", 36)
+
+
+def test_mllog_has_the_scores_of_both_stages_and_f1_each_at_its_time(tmp_path: Path) -> None:
+    scores = {"accuracy": {"val": 0.5, "test": 0.6}, "accuracy_finetuned": {"val": 0.7, "test": 0.8}}
+    found = records(repeats=1, speeds={("pt", 1): 10.0}, f1={"test": 0.65}, **scores)
+    run = write_run(tmp_path / "run", *found)
+    at = 1_767_225_600.0
+    counts = {"correct": 1, "total": 2, "hits": 0, "predicted": 0, "relevant": 0}
+    events = [
+        {"event": "eval", "stage": stage, "split": split, "time": at + seconds} | counts
+        for seconds, stage, split in ((9, "train", "test"), (10, "train", "val"), (11, "train", "test"),
+                                      (20, "finetune", "val"), (21, "finetune", "test"))
+    ]  # fmt: skip
+    path = run / f"cells/{found[0].cell_id}/events.0.jsonl"
+    path.parent.mkdir(parents=True)
+    path.write_text("".join(json.dumps({"rank": 0} | event) + "\n" for event in events))
+    lines = [line for line in mllog_lines(run)[found[0].cell_id] if line["key"].startswith("eval_")]
+    assert [
+        (line["time_ms"] / 1e3 - at, line["key"], line["metadata"]["stage"], line["metadata"]["split"], line["value"])
+        for line in lines
+    ] == [
+        (10, "eval_accuracy", "train", "val", 0.5), (11, "eval_accuracy", "train", "test", 0.6),
+        (11, "eval_f1", "train", "test", 0.65), (20, "eval_accuracy", "finetune", "val", 0.7),
+        (21, "eval_accuracy", "finetune", "test", 0.8),
+    ]  # fmt: skip
+    assert [line["metadata"].get("epoch_num") for line in lines] == [3, 3, 3, None, None]
+
+
+def test_an_interrupted_write_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        exports.write(tmp_path / "page.html", b"x")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_mllog_of_a_failed_cell_says_so(tmp_path: Path) -> None:

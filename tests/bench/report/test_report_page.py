@@ -11,6 +11,8 @@ from attributed_records import attribution_records
 from report_runs import Element, Page, failed_record, make_run, records
 from side_records import write_run
 
+from bench.accuracy.results import read_records as read_accuracy_records
+from bench.accuracy.results import write_record as write_accuracy_record
 from bench.certificates import Certificate
 from bench.locations import PROJECT_ROOT
 from bench.report import sources
@@ -155,6 +157,8 @@ def test_an_attribution_has_its_sentences_figure_and_tables(read_page: ReadPage,
     heads = page.find("attribution-0").all("th")
     assert [each.attributes.get("class") for each in heads[:2]] == [None, "number"]
     assert any("An attribution" in each for each in notices(page))
+    (lead,) = [each.text for each in page.all("p") if each.attributes.get("class") == "lead"]
+    assert "input: disk" in lead, "the cells that the tables are of, not the first file's"
 
 
 def test_a_certificate_is_shown_with_its_rungs_where_it_is_kept(
@@ -185,8 +189,31 @@ def test_a_log_is_cut_and_only_the_runs_own_files_are_shown(tmp_path: Path, monk
     assert end is not None
     assert end.startswith("[the last 1 of 8 KiB]\nline ")
     assert end.endswith("line 999\n")
-    for name in ("../secret", str(tmp_path / "secret"), "link", "nowhere", "."):
+    (run / "ring").symlink_to(run / "ring")
+    names = ("../secret", str(tmp_path / "secret"), "link", "nowhere", ".", "log\0", "ring", "x" * 5000)
+    for name in names:
         assert log_end(run, name) is None
+
+
+def test_a_log_that_may_not_be_read_counts_as_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "log").write_text("x")
+
+    def refuse(*_: object) -> None:
+        raise PermissionError("not yours")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    assert log_end(tmp_path, "log") is None
+
+
+def test_a_run_that_came_no_further_than_stage_1_is_reported(read_page: ReadPage, tmp_path: Path) -> None:
+    first, *_ = read_accuracy_records(REFERENCE / "accuracy-synthetic")
+    own = {"stage": "pretrain", "split": None, "status": "crash", "reason": "the disk is full"}
+    write_accuracy_record(tmp_path / "run", first.model_copy(update=own))
+    page = read_page(tmp_path / "run")
+    assert page.all("svg") == []
+    assert "Accuracy on each class" not in titles(page)
+    assert "Nothing but stage 1 was run" in page.find("accuracy-section").text
+    assert page.find("cells").rows[0]["reason"] == "the disk is full"
 
 
 def test_an_inlined_figure_keeps_its_references_and_loses_what_is_the_pages() -> None:
@@ -200,6 +227,13 @@ def test_an_inlined_figure_keeps_its_references_and_loses_what_is_the_pages() ->
         '<svg viewBox="0 0 252 195.3" aria-hidden="true"><g id="p-a" clip-path="url(#p-b)"><use xlink:href="#p-a"/>'
         '<clipPath id="p-b"/><g/></g></svg>'
     )
+
+
+def test_a_page_that_was_turned_dark_is_printed_light() -> None:
+    style = (PROJECT_ROOT / "bench/report/page.css").read_text()
+    screen, printed = style.split("@media print")
+    assert ':root[data-theme="dark"] { color-scheme: dark; }' in screen
+    assert ":root, :root[data-theme] { color-scheme: light; }" in printed, "as specific, and later: it wins"
 
 
 def luminance(colour: str) -> float:
