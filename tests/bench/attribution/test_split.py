@@ -33,7 +33,7 @@ def in_ms(values: dict[str, float]) -> dict[str, float]:
 
 
 def test_every_part_of_a_step_at_two_replicas() -> None:
-    found = in_ms(split_repeat(cells("pt", 2)))
+    found = in_ms(split_repeat(cells("pt", 2, device="cuda")))
     input_cost = MOOD * (50 - 45)
     expected = {
         "step": MOOD * 50,
@@ -84,8 +84,14 @@ def test_without_turns_the_windows_of_the_slowest_ranks_are_compared() -> None:
     assert in_ms(split_repeat(found))["exchange"] == pytest.approx(4.0)
 
 
+def test_a_cpu_replica_reads_what_the_host_has() -> None:
+    found = in_ms(split_repeat(cells("tf", 1)))
+    assert (found["copy"], found["copy_alone"]) == (0.0, 0.0)
+    assert found["wait"] == pytest.approx(MOOD * (TIMES["tf"]["disk"] - TIMES["tf"]["device"]))
+
+
 def test_a_copy_that_is_hidden_is_no_part_of_the_step() -> None:
-    found = cells("pt", 1)
+    found = cells("pt", 1, device="cuda")
     parts = {**found["device"].part_seconds, "copy": [0.004] * 3}
     same_turns = found["device"].turn_seconds
     found["device"] = found["device"].model_copy(update={"part_seconds": parts})
