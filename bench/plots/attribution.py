@@ -153,7 +153,8 @@ def draw_names(axes: Axes, last: int, stacks: Sequence[Mapping[str, tuple[float,
     for part, height in zip(order, heights, strict=True):
         ends = ([last + BAR_WIDTH / 2, last + 0.52], [middles[part], height])
         axes.plot(*ends, "-", color="0.4", linewidth=0.4)
-        axes.text(last + 0.55, height, NAMES[part], fontsize=6, va="center")
+        halo = [withStroke(linewidth=2, foreground="white")]  # where the line at zero runs through it
+        axes.text(last + 0.55, height, NAMES[part], fontsize=6, va="center", path_effects=halo, zorder=4)
 
 
 def spread(places: Sequence[float], gap: float, low: float, high: float) -> list[float]:
