@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -57,7 +58,7 @@ def stop(token: str, process: subprocess.Popen[bytes] | None = None, grace: floa
         ids of processes that survived even that (stuck in the kernel); empty as a rule.
     """
     first = GRACE_SECONDS if grace is None else grace
-    with interrupts_ignored():
+    with interrupts_deferred():
         for sig, seconds in ((signal.SIGTERM, first), (signal.SIGKILL, KILL_SECONDS)):
             deadline = time.monotonic() + seconds
             told: set[int] = set()
@@ -85,17 +86,21 @@ def stop(token: str, process: subprocess.Popen[bytes] | None = None, grace: floa
 
 
 @contextmanager
-def interrupts_ignored() -> Iterator[None]:
-    """A second Ctrl-C must not break off the clearing up after the first."""
+def interrupts_deferred() -> Iterator[None]:
+    """Finish clearing up before an interrupt is heard; where one is being cleared up after, another changes nothing."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in INTERRUPTS}
+    came: list[int] = []
+    is_ending = isinstance(sys.exception(), KeyboardInterrupt)
+    before = {number: signal.signal(number, lambda number, frame: came.append(number)) for number in INTERRUPTS}
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+    if came and not is_ending:
+        signal.raise_signal(came[0])
 
 
 @contextmanager

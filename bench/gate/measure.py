@@ -14,7 +14,7 @@ import psutil
 from bench.gate.running import Benchmark, Measured, Running
 from bench.gate.sides import Side
 from bench.guardian import Guardian
-from bench.processes import interrupts_ignored, stop
+from bench.processes import interrupts_deferred, stop
 from bench.turns import Participant, conduct
 from shared.errors import UserError
 
@@ -101,11 +101,11 @@ class Bench:
         try:
             yield folder
         except BaseException:
-            with interrupts_ignored():
+            with interrupts_deferred():
                 self._end()  # by their mark: one may have been started a moment ago and be on no list yet
             raise
         finally:
-            with interrupts_ignored():
+            with interrupts_deferred():
                 for each in self._running:
                     each.process.wait()
                 self._running.clear()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bench import locks
 from bench.locations import results_directory
-from bench.processes import interrupts_ignored
+from bench.processes import interrupts_deferred
 from shared.errors import UserError
 
 HERE = "."  # the checkout's HEAD; with --allow-dirty its files as they are
@@ -131,7 +131,7 @@ def workplace() -> Iterator[Path]:
             _clear(folder)
             yield folder
         finally:
-            with interrupts_ignored():
+            with interrupts_deferred():
                 _clear(folder)
 
 
@@ -157,7 +157,7 @@ def checkouts(repository: Repository, revisions: list[Revision], folder: Path) -
                 repository.git("worktree", "add", "--detach", "--force", str(tree), revision.commit)
         yield [repository.root if each.dirty else trees[each.commit] for each in revisions]
     finally:
-        with interrupts_ignored():
+        with interrupts_deferred():
             for tree in trees.values():
                 shutil.rmtree(tree, ignore_errors=True)
             with suppress(UserError):
