@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from climbing import climb
 
 from bench import certificates
 from bench.cli.verify import command
 from bench.verify import ladder
-from bench.verify.wings import Probe, ask
 from shared.spec import load
 
 pytest.importorskip("torch", reason="the ladder compares both wings; PyTorch is not installed")
@@ -33,20 +33,13 @@ def test_the_twins_pass_every_rung_and_get_a_certificate(workload: str) -> None:
 
 def test_a_wing_that_crashes_breaks_the_ladder(tmp_path: Path) -> None:
     """A crashed rung is a failure, never a stale or skipped one."""
-    from bench.verify.rungs import judge
     from bench.verify.samples import make_material
     from bench.verify.tasks import make_tasks
 
     spec = load("effnet-b0", "quick")
     tasks = make_tasks(spec, make_material(spec, tmp_path))[:2]
     crash = "import sys; sys.exit('planted crash')"
-    probes = [Probe("pt", tasks, tmp_path / "pt", crash), Probe("tf", tasks, tmp_path / "tf", crash)]
-    checks = []
-    try:
-        ask(probes, tasks, lambda *answers: checks.extend(judge(*answers)))
-    finally:
-        for probe in probes:
-            probe.close()
+    checks = climb(tasks, tmp_path, crash)
     assert len(checks) == len(tasks)
     assert not any(check.passed for check in checks)
     assert all("planted crash" in check.detail for check in checks)

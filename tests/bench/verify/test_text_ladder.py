@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tiny_text
+from climbing import climb
 
 from bench.verify.mutations import PAGE_MUTATIONS, TEXT_MUTATIONS, mutations_of, run_mutations
 from bench.verify.rungs import from_published, judge
@@ -21,7 +22,6 @@ from bench.verify.samples import (
     rung_workload,
 )
 from bench.verify.tasks import make_tasks
-from bench.verify.wings import Probe, ask
 from shared.networks import architecture_of, parameter_shapes
 from shared.probe import Task
 from shared.spec import TextWorkload, load
@@ -94,13 +94,7 @@ def test_the_twins_pass_every_rung_of_one_replica(material: Material, tmp_path: 
     pytest.importorskip("torch", reason="the ladder compares both wings; PyTorch is not installed")
     pytest.importorskip("tensorflow", reason="the ladder compares both wings; TensorFlow is not installed")
     tasks = [task for task in make_tasks(WORKLOAD, material) if task.precision == "fp32" and task.kind != "accuracy"]
-    checks = []
-    probes = [Probe(wing, tasks, tmp_path / wing) for wing in ("pt", "tf")]
-    try:
-        ask(probes, tasks, lambda *answers: checks.extend(judge(*answers)))
-    finally:
-        for probe in probes:
-            probe.close()
+    checks = climb(tasks, tmp_path)
     assert [check.line() for check in checks if not check.passed] == []
     assert {check.name for check in checks} == {name for name in HONEST if not name.endswith("fp64")}
     assert {check.rung for check in checks} == {1, 2, 3, 4, 5}
