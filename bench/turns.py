@@ -78,7 +78,10 @@ class Participant:
         """Whether it has asked for a turn that it has not got yet; asked from another thread."""
         if self._is_closed:
             return False
-        return self._is_stopped or bool(select.select([self._ask], [], [], 0)[0])
+        try:
+            return self._is_stopped or bool(select.select([self._ask], [], [], 0)[0])
+        except OSError:  # closed this very moment
+            return False
 
     def go(self, num_steps: int) -> None:
         """Its turn."""
