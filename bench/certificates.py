@@ -11,7 +11,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from bench.interpreters import PROVEN, versions_of, wing_pythons
+from bench.environments.choice import wing_pythons
+from bench.interpreters import PROVEN, versions_of
 from bench.locations import PROJECT_ROOT, results_directory
 from bench.records import write_atomically
 from shared.protocol import Cell

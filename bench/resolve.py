@@ -9,6 +9,7 @@ from typing import Any
 
 from bench import machine
 from bench.environments import environments
+from bench.environments.choice import environment_of
 from bench.interpreters import (
     MODULES,
     PROVEN,
@@ -16,7 +17,6 @@ from bench.interpreters import (
     check_finds_code,
     check_has,
     column_of,
-    environment_of,
     fits,
     versions_of,
 )

@@ -26,7 +26,7 @@ DENORMAL = 1e-39  # float32: below the smallest normal number
 
 
 class Wing:
-    """PyTorch's side of shared.session.Wing."""
+    """PyTorch's side of shared.wing.Wing."""
 
     def __init__(self, cell: Cell, group: replicas.Replicas) -> None:
         self.cell = cell

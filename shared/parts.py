@@ -14,14 +14,11 @@ Weights stand still meanwhile (a rate of 0), so every round does the same.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
 
 from shared.batches import TrainBatches
 from shared.protocol import EventWriter
 from shared.turns import Turns
-
-if TYPE_CHECKING:
-    from shared.session import Wing
+from shared.wing import Wing
 
 PARTS = ("step", "forward_backward", "overhead", "optimizer", "copy")
 ROUNDS = 10

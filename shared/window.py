@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
 
 from shared.batches import TrainBatches
 from shared.protocol import Cell, EventWriter
 from shared.turns import Turns
 from shared.warmup import WarmUp
-
-if TYPE_CHECKING:
-    from shared.session import Wing
+from shared.wing import Wing
 
 
 class Window:

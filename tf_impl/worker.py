@@ -25,7 +25,7 @@ DENORMAL = 1e-39  # float32: below the smallest normal number
 
 
 class Wing:
-    """TensorFlow's side of shared.session.Wing."""
+    """TensorFlow's side of shared.wing.Wing."""
 
     def __init__(self, cell: Cell, group: replicas.Replicas) -> None:
         self.cell = cell

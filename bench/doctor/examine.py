@@ -6,11 +6,13 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeVar
 
-from bench import interpreters, machine
+from bench import machine
 from bench.doctor import cpus, frameworks, gpus, memory, noise, packages, storage, system
 from bench.doctor.findings import Finding, Host
 from bench.doctor.noise import Noise
 from bench.doctor.storage import DiskSpeed
+from bench.environments.choice import python_of
+from bench.interpreters import MODULES
 from shared.errors import UserError
 from shared.protocol import FRAMEWORKS
 
@@ -84,8 +86,8 @@ def look(quick: bool, say: Callable[[str], None]) -> Host:
         say: told what is being done, a line each.
     """
     load = cpus.minute_load()  # before anything of ours adds to it
-    say(f"{' and '.join(interpreters.MODULES[framework][1] for framework in FRAMEWORKS)}, a process each")
-    probes = frameworks.probe({framework: interpreters.python_of(framework) for framework in FRAMEWORKS})
+    say(f"{' and '.join(MODULES[framework][1] for framework in FRAMEWORKS)}, a process each")
+    probes = frameworks.probe({framework: python_of(framework) for framework in FRAMEWORKS})
     host = Host(load=load, driver=gpus.ask_driver(), probes=probes)
     if quick:
         return host

@@ -13,9 +13,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.environments.choice import wing_pythons
 from bench.gate.revisions import Revision
 from bench.guardian import Guardian
-from bench.interpreters import Column, check_has, wing_pythons
+from bench.interpreters import Column, check_has
 from bench.processes import log_tail, stop
 from shared.errors import UserError
 

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench import certificates
-from bench.interpreters import MODULES, versions_of, wing_pythons
+from bench.environments.choice import wing_pythons
+from bench.interpreters import MODULES, versions_of
 from bench.locations import results_directory
 from bench.verify.checks import Check
 from bench.verify.compare import Arrays

@@ -18,7 +18,7 @@ from safetensors.numpy import load_file, save_file
 
 from bench import launch
 from bench.certificates import Pythons
-from bench.interpreters import wing_pythons
+from bench.environments.choice import wing_pythons
 from bench.locations import results_directory
 from bench.verify.compare import Arrays, worst
 from bench.verify.planted import PAGE_MUTATIONS, TEXT_MUTATIONS, Mutation

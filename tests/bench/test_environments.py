@@ -20,9 +20,10 @@ from bench import environments as there
 from bench.certificates import framework_versions
 from bench.cli import main
 from bench.environments import Environment, environments, environments_directory, held
+from bench.environments.choice import environment_of, python_of
 from bench.environments.install import create
 from bench.environments.requirements import Requirements, read_requirements
-from bench.interpreters import Column, environment_of, python_of, versions_of
+from bench.interpreters import Column, versions_of
 from bench.locations import PROJECT_ROOT
 from bench.plan import Request
 from bench.resolve import choose_interpreters
@@ -142,7 +143,7 @@ def test_which_column_takes_which(monkeypatch: pytest.MonkeyPatch) -> None:
     # one in another version than the pinned comes in only where this interpreter has none
     monkeypatch.setattr(there, "read", lambda path: made_in(path) if path.name == "pt-2.12.0" else None)
     assert environment_of(Column("pt")) is None
-    monkeypatch.setattr("bench.interpreters.versions_of", lambda python: {"torch": None})
+    monkeypatch.setattr("bench.environments.choice.versions_of", lambda python: {"torch": None})
     other = environment_of(Column("pt"))
     assert other is not None
     assert other.name == "pt-2.12.0"
@@ -170,7 +171,7 @@ def test_the_pinned_one_comes_first_and_is_that_of_the_constraints_of_now(
     (tmp_path / "constraints.txt").write_text("torch==2.12.0\n")
     assert {each.name: each.pinned for each in environments("pt")} == {"pt-2.13.0": False, "pt-2.12.0": True}
     for installed in ("2.13.0", None):
-        monkeypatch.setattr("bench.interpreters.versions_of", lambda python, has=installed: {"torch": has})
+        monkeypatch.setattr("bench.environments.choice.versions_of", lambda python, has=installed: {"torch": has})
         found = environment_of(Column("pt"))
         assert found is not None
         assert found.name == "pt-2.12.0", f"this interpreter has {installed}"

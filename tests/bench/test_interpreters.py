@@ -12,7 +12,8 @@ import pytest
 
 from bench import certificates, interpreters, launch, resolve
 from bench.cli.options import ColumnList
-from bench.interpreters import Column, check_has, column_of, fits, inspect, named_wings, versions_of, wing_pythons
+from bench.environments.choice import named_wings, python_of, wing_pythons
+from bench.interpreters import Column, check_has, column_of, fits, inspect, versions_of
 from bench.plan import Request
 from bench.resolve import choose_interpreters
 from shared import spec
@@ -164,7 +165,7 @@ def test_without_environments_this_interpreter_is_taken(monkeypatch: pytest.Monk
     (choice,) = choose_interpreters(Request(frameworks=(f"pt@{here.rpartition('.')[0]}",)))
     assert (choice.python, choice.version) == (None, here)
     assert wing_pythons() == {"pt": None, "tf": None}
-    assert interpreters.python_of("tf") == sys.executable
+    assert python_of("tf") == sys.executable
     with pytest.raises(UserError, match=f"pt@1.0: no torch 1.0 here .this interpreter has {here.replace('+', '.')},"):
         choose_interpreters(Request(frameworks=("pt@1.0",)))
     monkeypatch.setattr(resolve, "is_installed", lambda module: False)
