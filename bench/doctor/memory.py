@@ -7,7 +7,7 @@ import shutil
 from bench.doctor import cgroups
 from bench.doctor.findings import Finding, Host, gib, good, notice, problem, read
 
-# TensorFlow at two replicas holds 1.7 GiB in `make bench` (results/reference/quick-synthetic); with the harness,
+# TensorFlow at two replicas holds 1.5 GiB in `make bench` (results/reference/quick-synthetic); with the harness,
 # loader workers and the page cache that a store wants beside it:
 MAIN_JOB_BYTES = 3 * 2**30
 COMFORTABLE_BYTES = 8 * 2**30
