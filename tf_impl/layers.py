@@ -26,9 +26,14 @@ class Linear(tf.Module):
         self.bias = trained(weights, f"{name}.bias")
 
     def __call__(self, x: tf.Tensor) -> tf.Tensor:
-        """(N, in) to (N, out)."""
+        """(..., in) to (..., out); every axis but the last has to be known.
+
+        One product of two axes, whatever the input's: of more, TensorFlow makes a batched product, which runs slower,
+        and whose weight gradient is one matrix per batch entry and a sum over them.
+        """
         weight, bias = self.tensors(x.dtype)
-        return tf.nn.bias_add(tf.matmul(x, weight), bias)
+        rows = tf.nn.bias_add(tf.matmul(tf.reshape(x, [-1, x.shape[-1]]), weight), bias)
+        return tf.reshape(rows, [*x.shape[:-1], weight.shape[-1]])
 
     def tensors(self, dtype: tf.DType) -> tuple[tf.Tensor, tf.Tensor]:
         """Weight (in, out) and bias (out) in a precision."""

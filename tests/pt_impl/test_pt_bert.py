@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
 from torch import nn  # noqa: E402
+from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
 
 from pt_impl.inputs import text_inputs  # noqa: E402
 from pt_impl.networks import build, named_tensors, num_trained, weights_of  # noqa: E402
@@ -215,6 +218,30 @@ def test_reduced_precisions_stay_near_the_exact_step(store: Store, precision: st
         reference = our_gradients(exact)[name]
         gap, size = np.linalg.norm(gradient - reference), np.linalg.norm(reference)
         assert gap <= 10 * tolerance * max(size, 0.01), (name, gap, size)
+
+
+def test_every_linear_layer_is_a_product_of_two_axes(store: Store) -> None:
+    """Forwards and backwards, also of the one token that the last layer reads; attention is a kernel of its own."""
+
+    class Products(TorchDispatchMode):
+        def __init__(self) -> None:
+            super().__init__()
+            self.axes: list[tuple[str, int]] = []
+
+        def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            name = function.overloadpacket.__name__
+            if name in ("mm", "addmm", "bmm", "baddbmm", "matmul"):
+                self.axes.append((name, args[-1].dim()))
+            return function(*args, **(kwargs or {}))
+
+    settings = tiny_text.calm()
+    step, num_linear = make_step(settings, "fp32"), 6 * tiny_text.architecture(settings).num_layers + 2
+    with Products() as products:
+        step.loss_and_gradients(on_device(tiny_text.train_batch(store, settings)))
+    assert {axes for _, axes in products.axes} == {2}
+    names = Counter(name for name, _ in products.axes)
+    # of one token apart from the others the bias is a pass of its own
+    assert names == {"addmm": num_linear - 1, "mm": 2 * num_linear + 1}
 
 
 def test_training_learns_the_texts_by_heart(store: Store) -> None:

@@ -245,6 +245,29 @@ def test_nothing_is_traced_after_the_announced_widths(store: Store) -> None:
     assert step.num_traces() == 3
 
 
+def test_every_linear_layer_is_a_product_of_two_axes(store: Store) -> None:
+    """Forwards and backwards; only attention, which has a matrix per text and head, makes batched products."""
+    step, arch = make_step(CALM, "fp32"), tiny_text.architecture(CALM)
+    step.trace([on_device(tiny_text.train_batch(store, CALM))])
+    (traced,) = step._train._list_all_concrete_functions()
+    axes: dict[str, list[int]] = {}
+    for operation in traced.graph.get_operations():
+        if "MatMul" in operation.type or operation.type in ("Einsum", "BiasAdd", "BiasAddGrad"):
+            axes.setdefault(operation.type, []).append(operation.inputs[0].shape.rank)
+    num_linear = 6 * arch.num_layers + 2
+    assert axes.pop("BatchMatMulV2") == [4] * 6 * arch.num_layers, "two products of attention, each with two gradients"
+    assert axes == {"MatMul": [2] * 3 * num_linear, "BiasAdd": [2] * num_linear, "BiasAddGrad": [2] * num_linear}
+
+
+@pytest.mark.parametrize("shape", [(5, 32), (2, 3, 32), (2, 3, 1, 32)])
+def test_a_linear_layer_keeps_every_axis_but_the_last(shape: tuple[int, ...]) -> None:
+    layer = make_step(CALM).network.layers[0].up
+    x = np.random.default_rng(0).standard_normal(shape)
+    found = layer(tf.constant(x))
+    assert found.shape == (*shape[:-1], 64), "known while the graph is made"
+    np.testing.assert_allclose(found, x @ layer.weight.numpy() + layer.bias.numpy(), rtol=1e-12)
+
+
 def test_training_learns_the_texts_by_heart(store: Store) -> None:
     step = make_step(tiny_text.workload(), "fp32")
     batch = on_device(tiny_text.train_batch(store, tiny_text.workload()))
