@@ -46,6 +46,9 @@ def worker_environment(cell: Cell, tune: bool, gpu_selectors: Sequence[str] = ()
         "PYTHONUNBUFFERED": "1",
         "PYTHONFAULTHANDLER": "1",
     }
+    if cell.framework == "tf" and cell.device == "cuda":
+        # threads of its own for each GPU: else kernels wait to be started while loaders hold the threads
+        variables["TF_GPU_THREAD_MODE"] = os.environ.get("TF_GPU_THREAD_MODE", "gpu_private")
     if sys.platform == "linux":
         # all replicas are on this machine; the host name may not resolve in a container
         variables["GLOO_SOCKET_IFNAME"] = "lo"

@@ -134,6 +134,7 @@ class Wing:
             "reduction": ("nccl" if cuda else "gloo") + " mean (DDP)" if self.step.exchange else "none",
             **self.family_settings(),
             "loader_workers": self.cell.loader_workers,
+            "loader_pool": self.cell.loader_workers * self.group.local,
             "loader": "processes of a fork server, batches pinned" if cuda else "processes of a fork server",
             "prefetch": data.PREFETCH,
             "weights": self.cell.weights or f"seeded start {self.cell.seed}",

@@ -49,6 +49,8 @@ def stream(load: Load, count: int, workers: int, replicas: Replicas, finish: Fin
         options = tf.data.Options()
         options.deterministic = True
         options.autotune.enabled = False
+        if workers:  # else the loaders share the process's inter-op threads, with each other and with the step
+            options.threading.private_threadpool_size = workers * total
         return dataset.with_options(options)
 
     # To GPUs batches are copied ahead of time. A CPU replica reads host memory as it is: there the copying iterator

@@ -36,7 +36,8 @@ def start(cell: Cell) -> Replicas:
     # A kernel is split as within one replica: split over all replicas' cores, two replicas' kernels get into each
     # other's way (two CPU replicas of a core, `quick`: a step of EfficientNet-B0 367 ms, so 282; of BERT 185, 123).
     tf.config.threading.set_intra_op_parallelism_threads(cell.threads_per_replica)
-    tf.config.threading.set_inter_op_parallelism_threads(max(2, cell.replicas))
+    if cell.device == "cpu":  # on GPUs these threads only start kernels: as many as TensorFlow likes
+        tf.config.threading.set_inter_op_parallelism_threads(max(2, cell.replicas))
     if cell.device == "cuda":
         # the matched arm computes in the precision it names: TF32 is off in both wings
         tf.config.experimental.enable_tensor_float_32_execution(False)

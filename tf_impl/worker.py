@@ -139,6 +139,7 @@ class Wing:
             "reduction": ("nccl" if cuda else "one device") + " sum of shares" if self.step.exchange else "none",
             **self.family_settings(),
             "loader_workers": self.cell.loader_workers,
+            "loader_pool": self.cell.loader_workers * self.group.local,
             "loader": "threads of tf.data",
             "prefetch": data.PREFETCH,
             "weights": self.cell.weights or f"seeded start {self.cell.seed}",

@@ -150,6 +150,7 @@ REASONS = (
     Reason("loader", "each framework's own loader: PyTorch's workers are processes, those of tf.data threads; "
            "`wait_seconds` of the records tell whether a step waited",
            between(pt=text_with("processes"), tf=text_with("threads"))),
+    Reason("loader_pool", A_PROCESS_A_REPLICA, a_share_each),
     Reason("tokenizer", "native arm: each framework's own tokeniser", between(pt=anything, tf=anything)),
     Reason("warmup_steps", "the warm-up lasts until the step time stands still, so the windows begin at other "
            "batches; of texts these have other widths, which samples/s feels and tokens/s less", always),

@@ -32,9 +32,10 @@ def make_record(framework: str = "pt", replicas: int = 1, repeat: int = 0, **cha
     """One record; `settings` are laid over what the wing reports."""
     alone = replicas == 1
     placed = {
-        "pt": {"affinity": [0], "reduction": "none" if alone else "gloo mean (DDP)", "env.OMP_NUM_THREADS": "1"},
+        "pt": {"affinity": [0], "reduction": "none" if alone else "gloo mean (DDP)", "env.OMP_NUM_THREADS": "1",
+               "loader_pool": 1},
         "tf": {"affinity": list(range(replicas)), "reduction": "none" if alone else "one device sum of shares",
-               "env.OMP_NUM_THREADS": str(replicas)},
+               "env.OMP_NUM_THREADS": str(replicas), "loader_pool": replicas},
     }  # fmt: skip
     settings = ALIKE | OWN[framework] | placed[framework] | {"weights": f"seeded start {repeat}"}
     own = {

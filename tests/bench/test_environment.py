@@ -32,6 +32,18 @@ def test_a_cell_sees_its_gpus_and_no_others(make_cell: MakeCell) -> None:
     assert worker_environment(make_cell(), True, ["2"])["CUDA_VISIBLE_DEVICES"] == ""
 
 
+def test_tensorflow_starts_kernels_from_threads_of_each_gpu(
+    make_cell: MakeCell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TF_GPU_THREAD_MODE", raising=False)
+    gpu, cpu = (worker_environment(make_cell("tf", device=device), True) for device in ("cuda", "cpu"))
+    assert gpu["TF_GPU_THREAD_MODE"] == "gpu_private"
+    assert "TF_GPU_THREAD_MODE" not in cpu
+    assert "TF_GPU_THREAD_MODE" not in worker_environment(make_cell("pt", device="cuda"), True)
+    monkeypatch.setenv("TF_GPU_THREAD_MODE", "global")  # the user's word goes
+    assert worker_environment(make_cell("tf", device="cuda"), True)["TF_GPU_THREAD_MODE"] == "global"
+
+
 def test_what_is_set_and_what_is_inherited_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LD_PRELOAD_FOR_TEST", "no such thing")
     monkeypatch.setenv("UNRELATED_FOR_TEST", "1")

@@ -46,7 +46,7 @@ def test_the_wings_as_they_are_differ_in_nothing_unexplained(replicas: int) -> N
         ("threads.intra_op", 2, "unexplained"), ("some new setting", 1, "unexplained"),
         ("reduction", "mean", "unexplained"), ("prefetch", 8, "unfair"),
         ("loader", "fork", "unexplained"), ("env.TF_XLA_FLAGS", "--x", "explained"),
-        ("env.TORCH_LOGS", "x", "unexplained"), ("num_classes", "16", "unfair"),
+        ("env.TORCH_LOGS", "x", "unexplained"), ("num_classes", "16", "unfair"), ("loader_pool", 5, "unexplained"),
     ],
 )  # fmt: skip
 def test_what_must_be_equal_and_what_has_no_reason_is_flagged(key: str, value: object, verdict: str) -> None:

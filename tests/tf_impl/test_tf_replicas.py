@@ -38,6 +38,13 @@ def test_every_replica_gets_its_share_in_order(found: dict[str, Any]) -> None:
     assert found["in_order"] == [True, True, True]
 
 
+def test_as_many_loaders_work_at_once_as_the_record_says(found: dict[str, Any]) -> None:
+    """Four a replica, though the process has two inter-op threads; also through the iterator that GPUs have."""
+    for seen in found["loaders"]:
+        assert len(seen) == 16
+        assert max(seen) == 8
+
+
 def test_evaluation_counts_every_page_once_over_both(found: dict[str, Any], noise: Store) -> None:
     assert len(found["logits"]) == 5
     assert sorted(found["rows"]) == noise.indices("val").tolist()

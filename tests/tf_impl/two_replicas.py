@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import tensorflow as tf
 import tiny
 
 from shared import loss_scale
-from shared.batches import EvalBatches, TrainBatches
+from shared.batches import Batch, EvalBatches, TrainBatches
 from shared.protocol import leave
 from shared.store import Store, open_store
 from tf_impl import data, replicas
@@ -38,10 +40,36 @@ def delivered_as_made(store: Store, group: replicas.Replicas, workers: int) -> b
     )
 
 
+def together(store: Store, group: replicas.Replicas, copied_ahead: bool) -> list[int]:
+    """How many loaders were at work whenever one came: they wait for each other until eight are inside.
+
+    Args:
+        copied_ahead: read through the iterator that GPUs have, which copies ahead of time.
+    """
+    batches, workers = TrainBatches(store, tiny.workload(), 1, 2), 4
+    barrier, lock, inside, seen = threading.Barrier(8), threading.Lock(), 0, []
+
+    def load(step: int, replica: int) -> Batch:
+        nonlocal inside
+        if threading.current_thread() is not threading.main_thread():  # which only looks at the shapes
+            with lock:
+                inside += 1
+                seen.append(inside)
+            barrier.wait(60)  # fails where fewer loaders are at work than the record says
+            with lock:
+                inside -= 1
+        return batches.batch(step, replica)
+
+    with mock.patch.object(tf.config, "list_logical_devices", return_value=["GPU"] if copied_ahead else []):
+        assert len(list(data.stream(load, 8, workers, group))) == 8
+    return seen
+
+
 def main(store_path: str, folder: str) -> None:
     store = open_store(store_path)
     group = replicas.start(tiny.make_cell(Path(folder), Path(store_path), "tf", replicas=2))
     found: dict[str, Any] = {"in_order": [delivered_as_made(store, group, workers) for workers in (0, 1, 2)]}
+    found["loaders"] = [together(store, group, copied_ahead) for copied_ahead in (False, True)]
     workload = tiny.workload()
     loss_scale.INITIAL_SCALE = 8.0
     with group.placement.scope():
