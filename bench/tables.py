@@ -5,24 +5,26 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 
-from bench import fairness
+from bench import fairness, grids
 from bench.attribution.cells import tabled
 from bench.attribution.show import markdown as attribution_markdown
 from bench.columns import column_name
+from bench.grids import NOTHING
 from bench.monitors.exclusive import disturbance_text
-from bench.plots.caption import device, input_shape, versions
+from bench.plots.caption import versions
 from bench.records import Record
 from bench.repeats import Row, cell_name, rows
 from bench.stats import Estimate, text
 from bench.summary import IMPLAUSIBLE_EFFICIENCY, percentile
 from bench.table_notes import interval_notes, outlier_notes, ratio_lines
+from bench.titles import joined, setting, title
 
 COLUMNS = (
     "framework", "arm", "replicas", "samples/s", "tokens/s", "speedup", "efficiency", "step p50 ms", "step p95 ms",
     "first step s", "peak memory GiB", "accuracy train/val/test", "status", "certificate",
 )  # fmt: skip
-TEXT_COLUMNS = ("framework", "arm", "status", "certificate")
-NOTHING = "-"
+KEY_COLUMNS = 3  # of a row's cell
+TOLD_ONCE = ("arm", "status", "certificate")  # above the table on a terminal, where all rows agree
 
 
 def number(value: float | None, digits: int) -> str:
@@ -104,19 +106,18 @@ def cells_of(row: Row) -> list[str]:
 
 
 def caption(records: Sequence[Record]) -> str:
-    """One line: data, device, precision, arm, versions, certificate."""
-    first = records[0]
-    certificates = {record.certificate_id or record.certificate for record in records}
+    """One line: what was compared, how, and what can be looked up."""
+    return "; ".join((title(records), setting(records), provenance(records)))
+
+
+def provenance(records: Sequence[Record]) -> str:
+    """One line: versions, and the hashes of spec, data and certificates."""
+    certificates = sorted({record.certificate_id or record.certificate for record in records})
     parts = [
-        f"{first.workload} ({first.preset}), {input_shape(first.image_size, first.max_tokens)}",
-        f"batch {first.batch_per_replica} a replica",
-        f"data: {first.data_name} ({first.data_digest})",
-        f"device: {device(first)}",
-        first.precision,
-        f"input: {first.input_mode}",
-        f"arm: {' and '.join(sorted({record.arm for record in records}))}",
         versions(records) or "versions not reported",
-        f"certificate: {', '.join(sorted(certificates))}",
+        f"spec {joined(record.spec_hash for record in records)}",
+        f"data {joined(record.data_digest for record in records)}",
+        f"certificate: {joined(certificates)}",
     ]
     return "; ".join(parts)
 
@@ -143,8 +144,7 @@ def notes(records: Sequence[Record]) -> list[str]:
 def markdown(records: Sequence[Record]) -> str:
     """The table, column against column, its caption and its notes as Markdown."""
     attribution, records = attribution_markdown(records), tabled(records)
-    body = [list(COLUMNS), ["---"] * len(COLUMNS), *(cells_of(row) for row in rows(records))]
-    table = "\n".join("| " + " | ".join(cell.replace("|", "/") for cell in line) + " |" for line in body)
+    table = grids.markdown(COLUMNS, [*map(cells_of, rows(records))])
     parts = [table, *ratio_lines(rows(records)), caption(records), *(f"- {note}" for note in notes(records))]
     parts += [attribution] if attribution else []
     return "\n\n".join([*parts, fairness.markdown(fairness.diff(records))])
@@ -166,19 +166,9 @@ def csv(records: Sequence[Record]) -> str:
 
 
 def print_table(records: Sequence[Record]) -> None:
-    """The table on standard output, with column against column, its caption and its notes."""
-    from rich.console import Console
-    from rich.table import Table
-
+    """The table on standard output: what was compared and how above it, ratios, notes and provenance below it."""
     records = tabled(records)
-    console = Console(soft_wrap=False)
-    table = Table(pad_edge=False)
-    for column in COLUMNS:
-        table.add_column(column, justify="left" if column in TEXT_COLUMNS else "right", overflow="fold")
-    for row in rows(records):
-        table.add_row(*cells_of(row))
-    if not console.is_terminal:
-        console = Console(width=200)
-    console.print(table)
-    for line in [*ratio_lines(rows(records)), caption(records), *notes(records)]:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    console, found = grids.stdout(), rows(records)
+    grids.say(console, [title(records), setting(records)])
+    grids.print_grid(console, COLUMNS, [*map(cells_of, found)], keys=KEY_COLUMNS, once=TOLD_ONCE)
+    grids.say(console, [*ratio_lines(found), *notes(records), provenance(records)])

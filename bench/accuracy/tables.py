@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from bench import grids
 from bench.accuracy.published import published_for, why_not
 from bench.accuracy.results import (
     EQUAL,
@@ -17,9 +18,9 @@ from bench.accuracy.results import (
     over_splits,
 )
 from bench.accuracy.statistics import PairedTest, describe_test, paired_test, spread
+from bench.grids import NOTHING
 
-TEXT_COLUMNS = ("framework", "member", "trained", "weights", "certificate")
-NOTHING = "-"
+TOLD_ONCE = ("splits", "certificate")  # above the table on a terminal, where all rows agree
 VERSIONS = ("version.torch", "version.tensorflow", "version.keras")
 
 Groups = dict[tuple[str, str, str | None], list[AccuracyRecord]]
@@ -161,25 +162,12 @@ def notes(records: Sequence[AccuracyRecord]) -> list[str]:
 
 def markdown(records: Sequence[AccuracyRecord]) -> str:
     """The table, its caption and its notes as Markdown."""
-    names = columns(records)
-    body = [names, ["---"] * len(names), *rows(records)]
-    table = "\n".join("| " + " | ".join(cell.replace("|", "/") for cell in line) + " |" for line in body)
+    table = grids.markdown(columns(records), rows(records))
     return "\n\n".join([table, "; ".join(caption(records)), "\n".join(f"- {note}" for note in notes(records))]) + "\n"
 
 
 def print_table(records: Sequence[AccuracyRecord]) -> None:
     """The table on standard output, with its caption and notes."""
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=200)
-    table = Table(pad_edge=False)
-    for column in columns(records):
-        table.add_column(column, justify="left" if column in TEXT_COLUMNS else "right", overflow="fold")
-    for row in rows(records):
-        table.add_row(*row)
-    console.print(table)
-    for line in ["; ".join(caption(records)), *notes(records)]:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    console = grids.stdout()
+    grids.print_grid(console, columns(records), rows(records), keys=2, once=TOLD_ONCE)
+    grids.say(console, ["; ".join(caption(records)), *notes(records)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench import stats
+from bench import grids, stats
 from bench.attribution.cells import attribution_runs
 from bench.attribution.gap import NAMES, Gap, gaps, milliseconds, percent, sentence
 from bench.attribution.split import BESIDE, PARTS, STEP, Split, attribute
@@ -135,23 +135,10 @@ def write(directory: Path, records: Sequence[Record]) -> list[Path]:
 
 def print_attribution(records: Sequence[Record]) -> None:
     """The tables, the sentence and the notes on standard output; nothing where no record is of an attribution."""
-    from rich.console import Console
-    from rich.table import Table as Grid
-
     own = own_records(records)
     splits = attribute(own)
-    found = gaps(splits)
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=200)
-    for table, there in tables_of(splits, found):
+    found, console = gaps(splits), grids.stdout()
+    for (head, *body), there in tables_of(splits, found):
         if there:
-            head, *body = table
-            grid = Grid(pad_edge=False)
-            for position, column in enumerate(head):
-                grid.add_column(column, justify="right" if position else "left", overflow="fold")
-            for cells in body:
-                grid.add_row(*cells)
-            console.print(grid)
-    for line in [*(sentence(gap) for gap in found), *(notes(own, splits) if own else [])]:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+            grids.print_grid(console, head, body)
+    grids.say(console, [*(sentence(gap) for gap in found), *(notes(own, splits) if own else [])])

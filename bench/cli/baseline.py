@@ -31,39 +31,27 @@ def command(directory: Path) -> None:
     """
     from importlib.metadata import version
 
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
+    from bench import grids
     from bench.baselines import store_scores
     from shared.store import open_store
 
     store = open_store(directory)
     scores = store_scores(store)
     published = published_scores(store)
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=140)
     measure = ("F1 (micro)", "precision", "recall") if store.multi_label else ("accuracy",)
-    table = Table(box=box.HEAVY_HEAD if console.is_terminal else box.MARKDOWN)
-    for heading in ("baseline", "trained on"):
-        table.add_column(heading)
-    for heading in (*measure, "published", "seconds"):
-        table.add_column(heading, justify="right")
+    headings = ("baseline", "trained on", *measure, "published", "seconds")
+    rows = []
     for part, own in scores.items():
         for score in own:
             shares = (score.f1, score.precision, score.recall)[: len(measure)]
             theirs = published.get(score.name)
-            table.add_row(
-                score.name,
-                part,
-                *(f"{100 * share:.2f} %" for share in shares),
-                f"{theirs.value} %" if theirs else "-",
-                f"{score.seconds:.1f}",
-            )
-    with console.capture() as drawn:
-        console.print(table)
-    click.echo(drawn.get().strip())  # the Markdown box has an empty line for each edge
+            told = f"{theirs.value} %" if theirs else grids.NOTHING
+            rows.append([score.name, part, *(f"{100 * share:.2f} %" for share in shares), told, f"{score.seconds:.1f}"])
+    console = grids.stdout()
+    if console.is_terminal:
+        grids.print_grid(console, headings, rows, keys=2)
+    else:
+        click.echo(grids.markdown(headings, rows))
     counts = [f"{split} {len(store.indices(split)):,}" for split in ("train", "val", "test")]
     lines = [f"{store.name} ({store.digest}): {len(store.classes)} classes, documents: {', '.join(counts)}"]
     lines.append(f"scikit-learn {version('scikit-learn')}")

@@ -97,20 +97,14 @@ def progress() -> Iterator[Callable[[str], None]]:
 
 def print_findings(found: Examination) -> None:
     """The table, and the verdict under it, on standard output."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    from bench import grids
 
-    table = Table(pad_edge=False)
-    for column in ("", "check", "found, and what to do"):
-        table.add_column(column)
-    for finding in found.findings:
-        text = finding.text + (f"\nfix: {finding.fix}" if finding.fix else "")
-        table.add_row(Text(finding.state, STYLES[finding.state]), Text(finding.check), Text(text, overflow="fold"))
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=160)
-    console.print(table)
+    rows = [
+        [finding.state, finding.check, finding.text + (f"\nfix: {finding.fix}" if finding.fix else "")]
+        for finding in found.findings
+    ]
+    headings = ("state", "check", "found, and what to do")
+    grids.print_grid(grids.stdout(), headings, rows, keys=2, figures=False, styles=STYLES)
     reasons = ", ".join(dict.fromkeys(finding.check for finding in found.blocking))
     verdict = f"`make bench` can not run here: {reasons}" if reasons else "`make bench` can run here"
     counts = Counter(finding.state for finding in found.findings)

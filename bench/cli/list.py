@@ -11,7 +11,7 @@ COLUMNS = (
     "preset",
     "network",
     "sample",
-    "batch a replica",
+    "batch per replica",
     "epochs",
     "steps measured",
     "spec",
@@ -26,18 +26,15 @@ def command() -> None:
     A certificate holds for a computation, the present code and the installed framework versions; `bench verify` makes
     one.
     """
-    from rich.console import Console
-    from rich.table import Table
-
-    from bench import certificates
+    from bench import certificates, grids
     from shared import spec
 
-    table = Table(*COLUMNS)
+    rows = []
     for name in spec.workload_names():
         for preset in spec.preset_names(name):
             workload = spec.load(name, preset)
             certificate = certificates.find(workload)
-            table.add_row(
+            rows.append([
                 name,
                 preset,
                 *model_and_input(workload),
@@ -46,11 +43,8 @@ def command() -> None:
                 str(workload.measure.measured_steps),
                 workload.spec_hash,
                 f"verified ({certificate.id})" if certificate else "unverified",
-            )
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=140)
-    console.print(table)
+            ])  # fmt: skip
+    grids.print_grid(grids.stdout(), COLUMNS, rows, keys=2, once=("certificate",))
 
 
 def model_and_input(workload: Workload) -> tuple[str, str]:

@@ -149,6 +149,9 @@ def run_plan(plan: Any, directory: Any, reporter: Any, timeout: float | None, ex
     return 0 if all(record.status == "ok" for record in records) else 1
 
 
+PLAN_COLUMNS = ("cell", "replicas", "cores", "threads", "global batch", "epochs", "steps", "measured", "expected")
+
+
 def print_plan(plan: Any, finished: set[str], directory: Path | None = None) -> None:
     """The plan as a table on standard output, with the time that it should take.
 
@@ -156,29 +159,23 @@ def print_plan(plan: Any, finished: set[str], directory: Path | None = None) -> 
         finished: the ids of the cells that need not run again.
         directory: of the run, where it is resumed: its records tell too.
     """
-    from rich.console import Console
-    from rich.table import Table
-
+    from bench import grids
     from bench.expected import earlier_records, expected, summed
     from bench.plots.caption import input_shape
     from bench.progress import clock
 
     times = expected(plan, earlier_records(results_directory() / "runs", [directory] if directory else []))
     workload, first = plan.workload, plan.cells[0]
-    table = Table()
-    for column in ("cell", "replicas", "cores", "threads", "global batch", "epochs", "steps", "measured", "expected"):
-        table.add_column(column, justify="left" if column in ("cell", "cores") else "right")
+    rows = []
     for cell in plan.cells:
         groups = " ".join(",".join(map(str, group)) for group in cell.cores) or "-"
         measured = "finished" if cell.cell_id in finished else str(workload.measure.measured_steps)
         numbers = (cell.threads_per_replica, cell.global_batch, cell.epochs, plan.total_steps(cell))
         seconds = times[cell.cell_id].seconds
         shown = "-" if cell.cell_id in finished else "?" if seconds is None else clock(seconds)
-        table.add_row(cell.cell_id, str(cell.replicas), groups, *map(str, numbers), measured, shown)
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=160)
-    console.print(table)
+        rows.append([cell.cell_id, cell.replicas, groups, *numbers, measured, shown])
+    console = grids.stdout()
+    grids.print_grid(console, PLAN_COLUMNS, rows)
     lines = [
         f"workload: {workload.name}, preset {workload.preset}, spec {workload.spec_hash}",
         f"device: {first.device} ({plan.device_name}); tuned environment: {'yes' if plan.tune else 'no'}",
@@ -187,5 +184,4 @@ def print_plan(plan: Any, finished: set[str], directory: Path | None = None) -> 
         "expected time: " + summed((times[cell.cell_id] for cell in plan.cells if cell.cell_id not in finished), clock),
         *(f"note: {note}" for note in plan.notes),
     ]
-    for line in lines:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    grids.say(console, lines)

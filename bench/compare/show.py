@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from bench import fairness, stats
+from bench import fairness, grids, stats
 from bench.compare.rows import A, B, Comparison, Row
+from bench.grids import NOTHING
 from bench.plots.caption import counted
 from bench.records import Record
 from bench.stats import Estimate
 from bench.summary import percentile
-from bench.tables import NOTHING, accuracy_text, median_of, memory_text, number, status_text
+from bench.tables import accuracy_text, median_of, memory_text, number, status_text
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
+KEY_COLUMNS = 5  # of a row: framework, arm, replicas, precision, input
+TOLD_ONCE = ("arm", "precision", "input", "status", "certificate")  # above the table, where all rows agree
 # of a cell's repeats that ended well, each shown for A and B
 FIGURES: dict[str, Callable[[Sequence[Record]], str]] = {
     "step p50 ms": lambda records: number(step_p50(records), 1),
@@ -99,23 +99,17 @@ def environment_line(comparison: Comparison) -> str:
     return f"environments differ in {', '.join(key for key, _, _ in comparison.environment)}"
 
 
-def markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Headings and rows as Markdown."""
-    body = [headings, ["---"] * len(headings), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "/") for cell in line) + " |" for line in body)
-
-
 def markdown(comparison: Comparison) -> str:
     """The comparison as Markdown: figures first, then the settings of both sides, then their environments."""
     parts = [f"## {comparison.b.name} ({B}) against {comparison.a.name} ({A})"]
     if comparison.not_comparable:
         parts.append(f"**{comparison.not_comparable}**")
-    parts += [markdown_table(*table(comparison)), "\n".join(f"- {note}" for note in comparison.notes)]
+    parts += [grids.markdown(*table(comparison)), "\n".join(f"- {note}" for note in comparison.notes)]
     for columns, diff in comparison.fairness:
         parts += [f"### Settings: {columns}", fairness.markdown(diff).strip()]
     parts += ["### Environments", environment_line(comparison)]
     if comparison.environment:
-        parts.append(markdown_table(["entry", A, B], comparison.environment))
+        parts.append(grids.markdown(["entry", A, B], comparison.environment))
     return "\n\n".join(parts) + "\n"
 
 
@@ -156,39 +150,20 @@ def numbers(name: str, estimate: Estimate | None) -> dict[str, float | None]:
 
 def print_comparison(comparison: Comparison) -> None:
     """The comparison on standard output."""
-    from rich.console import Console
-
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=200)
+    console = grids.stdout()
+    headings, rows = table(comparison)
     title = f"{comparison.b.name} ({B}) against {comparison.a.name} ({A})"
-    print_table(console, title, *table(comparison))
-    say(console, [*map(sentence, comparison.rows), *lines_below(comparison)])
+    grids.print_grid(console, headings, rows, keys=KEY_COLUMNS, once=TOLD_ONCE, title=title)
+    grids.say(console, [*map(sentence, comparison.rows), *lines_below(comparison)])
     for columns, diff in comparison.fairness:
-        say(console, [f"{columns}: {fairness.verdict_line(diff)}"])
+        grids.say(console, [f"{columns}: {fairness.verdict_line(diff)}"])
         headings, rows = fairness.table_rows(diff)
         if rows:
-            print_table(console, f"settings that differ: {columns}", headings, rows)
-    say(console, [environment_line(comparison)])
+            # a setting may differ in one way here and in another there: both name a row
+            order = sorted(range(len(headings)), key=lambda place: headings[place] not in ("setting", "where"))
+            headings, rows = [headings[at] for at in order], [[row[at] for at in order] for row in rows]
+            differing = f"settings that differ: {columns}"
+            grids.print_grid(console, headings, rows, keys=2, once=("verdict",), title=differing, figures=False)
+    grids.say(console, [environment_line(comparison)])
     if comparison.environment:
-        print_table(console, "environments", ["entry", A, B], comparison.environment)
-
-
-def print_table(console: Console, title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """One table; texts are shown as they are."""
-    from rich.table import Table
-    from rich.text import Text
-
-    shown = Table(title=Text(title), title_justify="left", pad_edge=False)
-    numeric = {*FIGURES, "replicas", f"{A} samples/s", f"{B} samples/s", f"{B} / {A}"}
-    for heading in headings:
-        shown.add_column(heading, justify="right" if heading in numeric else "left", overflow="fold")
-    for row in rows:
-        shown.add_row(*(Text(cell) for cell in row))
-    console.print(shown)
-
-
-def say(console: Console, lines: Sequence[str]) -> None:
-    """Lines as they are."""
-    for line in lines:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        grids.print_grid(console, ["entry", A, B], comparison.environment, title="environments", figures=False)

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from rich.console import Console
-from rich.table import Table
 
+from bench import grids
 from shared.errors import UserError
 from shared.store import SPLITS, Store
 
@@ -22,14 +22,11 @@ COLUMNS = 4
 def print_summary(store: Store, console: Console) -> None:
     """Counts per split and class, source, size, text, digest, and the inputs that failed or were rejected."""
     counts = store.counts()
-    table = Table("class", *SPLITS, "all", title=f"{store.path}", title_justify="left")
-    for name in store.classes:
-        row = [counts[split][name] for split in SPLITS]
-        table.add_row(name, *map(str, row), str(sum(row)))
     totals = [len(store.indices(split)) for split in SPLITS]
-    table.add_section()
-    table.add_row("documents" if store.multi_label else "all", *map(str, totals), str(sum(totals)))
-    console.print(table)
+    rows = {name: [counts[split][name] for split in SPLITS] for name in store.classes}
+    summed = [[name, *own, sum(own)] for name, own in rows.items()]
+    summed.append(["documents" if store.multi_label else "all", *totals, sum(totals)])
+    grids.print_grid(console, ["class", *SPLITS, "all"], summed, title=str(store.path))
     source = {key: value for key, value in store.manifest.get("source", {}).items() if value not in (None, "")}
     facts = {
         "source": f"{store.name} ({', '.join(f'{key} {value}' for key, value in source.items())})",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bench import grids
 from bench.fairness.diff import Diff, Line
 from bench.plots.caption import counted
 
@@ -59,8 +60,7 @@ def markdown(diff: Diff) -> str:
     parts = [verdict_line(diff)[:1].upper() + verdict_line(diff)[1:] + "."]
     headings, rows = table_rows(diff)
     if rows:
-        body = [headings, ["---"] * len(headings), *rows]
-        parts.append("\n".join("| " + " | ".join(cell.replace("|", "/") for cell in row) + " |" for row in body))
+        parts.append(grids.markdown(headings, rows))
     if len(diff.sides) > 1 and (equal := equal_text(diff)):
         parts.append(f"Equal: {equal}.")
     return "\n\n".join(parts) + "\n"

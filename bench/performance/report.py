@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from bench import grids
 from bench.performance.contestants import RATIOS_OF, Ratio, Run, Settings
 from bench.records import write_atomically
 
@@ -154,16 +155,7 @@ def write(out: Path, rounds: Rounds, settings: Settings, environment: Mapping[st
 
 def show(rounds: Rounds, settings: Settings, environment: Mapping[str, Any]) -> None:
     """The report on standard output."""
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console()
-    for columns, rows in ((SPEED_COLUMNS, speed_rows(rounds)), (RATIO_COLUMNS, ratio_rows(rounds, settings.family))):
-        table = Table(pad_edge=False)
-        for position, column in enumerate(columns):
-            table.add_column(column, justify="right" if 0 < position < 4 else "left")
-        for row in rows:
-            table.add_row(*row)
-        console.print(table)
-    for line in [caption(settings, environment), *(f"failed: {failure}" for failure in failures(rounds))]:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    console = grids.stdout()
+    grids.print_grid(console, SPEED_COLUMNS, speed_rows(rounds))
+    grids.print_grid(console, RATIO_COLUMNS, ratio_rows(rounds, settings.family))
+    grids.say(console, [caption(settings, environment), *(f"failed: {failure}" for failure in failures(rounds))])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from bench.records import Record
 from bench.repeats import Row, rows
 from bench.summary import percentile
 from bench.table_notes import ratio_lines
-from bench.tables import COLUMNS, caption, cells_of, csv, markdown, notes
+from bench.tables import COLUMNS, caption, cells_of, csv, markdown, notes, print_table
 
 
 def record(replicas: int, throughput: float | None, **changes: Any) -> Record:
@@ -167,3 +168,63 @@ def test_csv_has_a_line_a_record() -> None:
     lines = csv([record(1, 10.0, accuracy={"test": 0.5}), record(2, None, status="crash")]).strip().splitlines()
     assert len(lines) == 3
     assert "accuracy_test" in lines[0]
+
+
+LONG_REASON = "CUDA out of memory: tried to allocate 1234567 bytes of 987654321 in step 42 " * 4
+TABLES = {
+    "one repeat": [record(1, 76.53), record(2, 104.11), record(1, 62.13, framework="tf")],
+    "intervals": [
+        *(each for r in (1, 2) for each in repeats_of(r, [155.58, 182.64, 208.74, 170.25, 190.5])),
+        *(each for r in (1, 2) for each in repeats_of(r, [91.5, 93.75, 92.25, 94.5, 90.75], framework="tf")),
+    ],
+    "many columns": [
+        record(r, 12345.67 * r, repeat=n, framework=name, arm=arm, tokens_per_second=1234567.0 * r,
+               time_to_first_step=123.45, memory_rss_peak=123 * 2**30, accuracy={"train": 1.0, "val": 0.95})
+        for r in (1, 2, 4) for n in range(5) for name in ("pt", "tf") for arm in ("matched", "native")
+    ],
+    "versions": [
+        record(1, 1000.25, framework=column[:2], variant=column) for column in ("pt@2.13", "tf@2.20", "tf@2.21")
+    ],
+    "oversubscribed": [record(1, 316.44), record(64, 1316.44, oversubscribed=True, step_seconds=[123.4567] * 9)],
+    "failed": [record(1, 10.25), record(2, None, status="oom", reason=LONG_REASON, step_seconds=[])],
+    "tiny and huge": [record(1, 0.01, step_seconds=[98765.4321]), record(128, 99999999.99)],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("width", [80, 100, 200])
+@pytest.mark.parametrize("name", TABLES)
+def test_every_figure_is_whole_at_every_width(
+    name: str, width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    records = TABLES[name]
+    print_table(records)
+    shown = capsys.readouterr().out
+    words = set(re.findall(r"\[[^\]\n]*\]|[^\s\[]+", shown))
+    for row in rows(records):
+        for heading, text in zip(COLUMNS, cells_of(row), strict=True):
+            figures = re.findall(r"\[[^\]]*\]|[^\s\[]*\d[^\s\[]*", text)
+            assert set(figures) <= words, (heading, text)
+    assert max(map(len, shown.splitlines())) <= width
+    for record in records:
+        figures = re.findall(r"\d+", record.reason or "")
+        assert set(figures) <= words
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_what_all_cells_share_is_said_once_above_the_table(
+    width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    settings = {"pt": {"version.torch": "2.13.0+cpu"}, "tf": {"version.tensorflow": "2.21.0"}}
+    print_table([record(r, 10.25, framework=name, settings=settings[name]) for r in (1, 2) for name in settings])
+    shown = " ".join(capsys.readouterr().out.split())
+    above, _, table = shown.partition("framework replicas")
+    assert above.startswith("PyTorch 2.13.0 and TensorFlow 2.21.0, effnet-b0 quick, 1 and 2 CPU replicas")
+    for words in ("device: CPU replicas of 1 core (Example CPU)", "fp32", "data: synthetic pages", "status: ok",
+                  "certificate: unverified", "arm: matched"):  # fmt: skip
+        assert above.count(words) == 1, words
+    assert "tokens/s" not in table and "status" not in table and "accuracy" not in table
+    print_table([record(1, 10.25), record(1, None, framework="tf", status="crash", reason="why")])
+    (_, _, table) = capsys.readouterr().out.partition("framework")
+    assert "status" in table and re.search(r"TensorFlow .* crash", table), "a failure is a row"
