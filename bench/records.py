@@ -22,7 +22,7 @@ RECORD_SCHEMA = 3
 READABLE_SCHEMAS = (1, 2, 3)  # 1 had no texts, 2 no monitors and no attribution: what they lack has its default
 TEMPORARY = ".writing"  # how the name of a file ends that is not whole yet
 Kind = TypeVar("Kind", bound=BaseModel)
-Status = Literal["ok", "oom", "timeout", "crash", "skipped"]
+Status = Literal["ok", "oom", "timeout", "crash", "skipped", "diverged"]
 
 
 def check_moment(text: str) -> str:
@@ -89,6 +89,9 @@ class Record(BaseModel):
     window_seconds: list[float] = []  # of each rank
     warmup_steps: int | None = None  # before the window: the workload's least, and more until the step time stood still
     warmup_stationary: bool | None = None  # whether it did; None: too few steps to tell
+    # seconds a step in the window's first third over those in its last, less 1 (above 0: it still got faster)
+    window_drift: float | None = None
+    window_drift_noise: float | None = None  # standard error of that; None: too few steps to tell
     step_seconds: list[float] = []  # of rank 0, in the window
     wait_seconds: list[float] = []  # of rank 0, for each of those steps: how long it waited for its batch
     turn_seconds: list[float] = []  # seconds a step in each turn, where cells took turns (bench/turns.py)

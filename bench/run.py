@@ -12,6 +12,7 @@ from bench import certificates, machine, tables
 from bench.attribution.cells import attributed, check_attribution, one_width, ran_together
 from bench.attribution.run import run_and_record_in_turns
 from bench.attribution.show import write as write_attribution
+from bench.disturbances import disturbances
 from bench.environment import recorded_environment, worker_environment
 from bench.interpreters import versions_of
 from bench.launch import Limits, run_cell
@@ -152,13 +153,18 @@ def execute(
                     write_record(directory.path, record)
                     found[record.cell_id] = record
                     reporter.end(record)
-                    if not warned and (disturbance := disturbance_text(record.usage)):
-                        reporter.message(f"note: {disturbance} while {record.cell_id} ran; --exclusive refuses that")
+                    if not warned and record.status == "ok" and (found_out := disturbances(record)):
+                        reporter.message(f"note: {record.cell_id}: {'; '.join(found_out)}{advice(record)}")
                         warned = True
     except KeyboardInterrupt:
         kept = sum(record.status == "ok" for record in found.values())
         raise KeyboardInterrupt(f"{kept} of {len(plan.cells)} cells are finished; continue with {resume}") from None
     return [found[cell.cell_id] for cell in plan.cells if cell.cell_id in found]
+
+
+def advice(record: Record) -> str:
+    """What keeps others away, where others were there."""
+    return "; --exclusive refuses to start beside others" if disturbance_text(record.usage) else ""
 
 
 def finished_cells(plan: Plan, records: Iterable[Record]) -> set[str]:

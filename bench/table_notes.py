@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from bench import stats
 from bench.columns import column_name
+from bench.disturbances import cell_text, sides_text
 from bench.repeats import Row, cell_name, setting_key, throughput_ratio
 
 
@@ -26,8 +27,20 @@ def ratio_lines(rows: Sequence[Row]) -> list[str]:
     """
     return [
         f"{column_name(other.records[0])} / {cell_name(first, rows)}: {stats.text(ratio, 2)}, {basis(ratio)}"
+        + sides_note(first, other)
         for first, other, ratio in column_ratios(rows)
     ]
+
+
+def sides_note(first: Row, other: Row) -> str:
+    """Which of two columns was disturbed, to follow their ratio; empty where none is known to have been."""
+    text = sides_text({column_name(row.records[0]): row.records for row in (first, other)})
+    return f"; {text}" if text else ""
+
+
+def disturbance_notes(rows: Sequence[Row]) -> list[str]:
+    """What is known to spoil the figures, a line a cell."""
+    return [f"{cell_name(row, rows)}: {text}" for row in rows if (text := cell_text(row.records))]
 
 
 def basis(ratio: stats.Estimate) -> str:

@@ -10,13 +10,12 @@ from bench.attribution.cells import tabled
 from bench.attribution.show import markdown as attribution_markdown
 from bench.columns import column_name
 from bench.grids import NOTHING
-from bench.monitors.exclusive import disturbance_text
 from bench.plots.caption import versions
 from bench.records import Record
 from bench.repeats import Row, cell_name, rows
 from bench.stats import Estimate, text
 from bench.summary import IMPLAUSIBLE_EFFICIENCY, percentile
-from bench.table_notes import interval_notes, outlier_notes, ratio_lines
+from bench.table_notes import disturbance_notes, interval_notes, outlier_notes, ratio_lines
 from bench.titles import joined, setting, title
 
 COLUMNS = (
@@ -132,10 +131,7 @@ def notes(records: Sequence[Record]) -> list[str]:
         for row in found
         if is_implausible(row)
     ]
-    lines += [*interval_notes(found), *outlier_notes(found)]
-    for record in records:
-        if disturbance := disturbance_text(record.usage):
-            lines.append(f"{disturbance} while {record.cell_id} ran")
+    lines += [*disturbance_notes(found), *interval_notes(found), *outlier_notes(found)]
     if any(record.oversubscribed for record in records):
         lines.append("oversubscribed: more replicas than cores; no speedup is claimed")
     return lines

@@ -12,6 +12,7 @@ from bench.columns import column_name
 from bench.compare.matching import Match, match
 from bench.compare.sources import Source
 from bench.compare.unpaired import fewest_unpaired, unpaired_ratio
+from bench.disturbances import cell_text, sides_text
 from bench.fairness import Diff, diff_places
 from bench.plots.caption import counted
 from bench.records import Record
@@ -91,7 +92,8 @@ def compare(a: Source, b: Source, despite: Collection[str] = ()) -> Comparison:
     """
     matches, notes = match(a, b, despite)
     rows = tuple(make_row(each, paired=a.folder == b.folder) for each in matches)
-    return Comparison(a, b, rows, (pairing_note(a, b, matches), guarantee_note(rows, [*a.records, *b.records]), *notes),
+    found = (guarantee_note(rows, [*a.records, *b.records]), *disturbance_notes(matches), *notes)
+    return Comparison(a, b, rows, (pairing_note(a, b, matches), *found),
                       fairness_of(matches), environment_diff(a.environment, b.environment))  # fmt: skip
 
 
@@ -136,6 +138,17 @@ def guarantee_note(rows: Sequence[Row], records: Sequence[Record]) -> str:
         "ratios are of two groups measured one after the other: drift of the machine between them is not in the "
         "interval; interleaved repeats (one run, or `bench gate`) give the stronger guarantee"
     )
+
+
+def disturbance_notes(matches: Sequence[Match]) -> list[str]:
+    """For each cell of which a side was disturbed: which side, and by what."""
+    lines = []
+    for each in matches:
+        sides = {A: each.a, B: each.b}
+        if which := sides_text(sides):
+            causes = [f"{name}: {text}" for name, records in sides.items() if (text := cell_text(records))]
+            lines.append(f"{each.columns} at {counted(each.a[0].replicas)}: {which}; {'; '.join(causes)}")
+    return lines
 
 
 def num_apart(row: Row, records: Sequence[Record]) -> int:

@@ -5,6 +5,7 @@ Source of the file names: the kernel's admin-guide, cgroup-v2.rst and cgroup-v1/
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from bench.doctor.findings import Host, read
@@ -32,6 +33,11 @@ def groups(host: Host, controller: str) -> list[tuple[Path, bool]]:
 
 def cpu_quota(host: Host) -> float | None:
     """Cores' worth of time that the tightest group allows; None: no limit."""
+    return min((share for share, _ in quotas(host)), default=None)
+
+
+def quotas(host: Host) -> list[tuple[float, Path]]:
+    """Cores' worth of time that each group with a limit allows, and its folder."""
     shares = []
     for folder, is_second in groups(host, "cpu"):
         if is_second:
@@ -40,8 +46,28 @@ def cpu_quota(host: Host) -> float | None:
             quota = read(folder / "cpu.cfs_quota_us") or "-1"
             period = read(folder / "cpu.cfs_period_us") or "1"
         if quota.isdigit():
-            shares.append(int(quota) / int(period))
-    return min(shares, default=None)
+            shares.append((int(quota) / int(period), folder))
+    return shares
+
+
+@dataclass(frozen=True)
+class Throttling:
+    """What a quota did since its group was made."""
+
+    periods: int  # of time in which the group ran
+    throttled: int  # of these: in how many its threads were stopped until the next
+    seconds: float  # for which they were, summed over cores
+
+
+def throttling(folder: Path) -> Throttling | None:
+    """The counters of a group with a quota, of either version; None where they cannot be read."""
+    words = [line.split() for line in (read(folder / "cpu.stat") or "").splitlines()]
+    counts = {line[0]: int(line[1]) for line in words if len(line) == 2 and line[1].isdigit()}
+    if "nr_periods" not in counts or "nr_throttled" not in counts:
+        return None
+    # microseconds in version 2, nanoseconds in version 1
+    seconds = counts.get("throttled_usec", 0) / 1e6 + counts.get("throttled_time", 0) / 1e9
+    return Throttling(counts["nr_periods"], counts["nr_throttled"], seconds)
 
 
 def memory_room(host: Host) -> tuple[int, int] | None:

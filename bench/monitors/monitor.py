@@ -14,6 +14,8 @@ from typing import Any
 
 import psutil
 
+from bench.doctor.cgroups import Throttling, quotas, throttling
+from bench.doctor.findings import Host
 from bench.monitors.nvml import GpuWatch, connect
 from bench.monitors.processes import MachineTimes, Tree, machine_times
 from bench.monitors.usage import Usage
@@ -32,6 +34,7 @@ class Snapshot:
     cpu: float  # of the cell's tree
     harness: float  # CPU time of the harness itself
     machine: MachineTimes | None  # None: the system does not say
+    throttling: Throttling | None = None  # None: no CPU quota, or its counters are not told
 
 
 class Monitor:
@@ -44,6 +47,7 @@ class Monitor:
         driver: Any = None,
         clock: Callable[[], float] = time.monotonic,
         num_monitors: int = 1,
+        host: Host | None = None,
     ) -> None:
         """Begin.
 
@@ -53,6 +57,7 @@ class Monitor:
             driver: in place of NVIDIA's management library.
             clock: seconds that no change of the system's time disturbs.
             num_monitors: that look at once, on cells alive at once; together they cost no more than one.
+            host: where the system's files are, in place of this machine's.
         """
         self.num_monitors = num_monitors
         self.clock, self.begun = clock, clock()
@@ -75,6 +80,7 @@ class Monitor:
         if self.driver is not None:
             self.gpus = [GpuWatch(self.driver, selector) for selector in selectors]
         self.tree = Tree(root)
+        self.quota = min(quotas(host or Host()), default=None)  # the tightest, and its group
         self.first = self.snapshot()
         self.cost += time.thread_time() - begun
 
@@ -88,7 +94,8 @@ class Monitor:
         machine = None
         with suppress(OSError, psutil.Error):
             machine = machine_times()
-        return Snapshot(self.now(), self.tree.cpu_seconds, time.process_time(), machine)
+        stopped = throttling(self.quota[1]) if self.quota else None
+        return Snapshot(self.now(), self.tree.cpu_seconds, time.process_time(), machine, stopped)
 
     def look(self, phase: str, stepped: bool) -> None:
         """Called at every poll; does nothing until something is due. Never raises: a cell does not end for its monitor.
@@ -172,12 +179,14 @@ class Monitor:
         else:
             notes.append(f"no figures of the window: it was {'not over' if self.window else 'not seen'}")
         whole = between(self.first, last, [])
+        figures |= throttled(*(self.window if len(self.window) == 2 else (self.first, last)))
         return Usage(
             seconds=last.now,
             cpu_seconds_cell=last.cpu,
             other_cores_cell=whole.get("other_cores"),
             rss_peak=self.rss_peak or None,
             pss_peak=self.pss_peak,
+            cpu_quota=self.quota[0] if self.quota else None,
             gpus=gpus,
             num_samples=self.num_samples,
             sampling_cpu_seconds=self.cost + time.thread_time() - begun,
@@ -204,3 +213,15 @@ def between(first: Snapshot, last: Snapshot, notes: list[str]) -> dict[str, floa
     figures["other_cores"] = max(0.0, (busy - cpu - harness) / seconds)
     figures["stolen_cores"] = max(0.0, (last.machine.stolen - first.machine.stolen) / seconds)
     return figures
+
+
+def throttled(first: Snapshot, last: Snapshot) -> dict[str, float]:
+    """What a CPU quota stopped in an interval, by the fields of Usage; empty where there is none."""
+    before, after = first.throttling, last.throttling
+    if before is None or after is None:
+        return {}
+    return {
+        "quota_periods": after.periods - before.periods,
+        "throttled_periods": after.throttled - before.throttled,
+        "throttled_seconds": after.seconds - before.seconds,
+    }

@@ -63,6 +63,12 @@ class Usage(BaseModel):
     other_cores: float | None = None  # mean over the window
     other_cores_cell: float | None = None  # mean over the whole cell
     stolen_cores: float | None = None  # that a hypervisor gave to others, mean over the window
+    cpu_quota: float | None = None  # cores' worth of time that a container or service may use; None: no limit
+    # the quota's periods, and those of them in which threads were stopped: in the window, or where it was not seen in
+    # the whole cell; seconds are summed over cores
+    quota_periods: int | None = None
+    throttled_periods: int | None = None
+    throttled_seconds: float | None = None
     gpus: list[GpuUsage] = []
     num_samples: int = 0
     sampling_cpu_seconds: float = 0.0  # what all this cost the harness
@@ -105,6 +111,7 @@ class Usage(BaseModel):
             seconds=self.seconds,
             rss_peak=self.rss_peak,
             pss_peak=self.pss_peak,
+            cpu_quota=self.cpu_quota,  # what it stopped in others' turns is not told apart
             gpus=gpus,
             num_samples=self.num_samples,
             sampling_cpu_seconds=self.sampling_cpu_seconds,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from bench.disturbances import is_disturbed
 from bench.plots.frame import Group, Point, Series, is_implausible
 from bench.records import Record
 from bench.summary import efficiency
@@ -35,6 +36,7 @@ def caption(group: Group) -> list[str]:
         f"input: {first.input_mode}",
         versions(group.records),
         certificate(group.records),
+        disturbed(group.records),
         f"{first.workload}, preset {first.preset}, {input_shape(first.image_size, first.max_tokens)}, "
         f"{first.batch_per_replica} samples a replica",
         f"spec {first.spec_hash}",
@@ -79,6 +81,13 @@ def certificate(records: Iterable[Record]) -> str:
     if not verified:
         return "unverified (drawn hollow)"
     return f"{words}; {len(records) - len(verified)} of {len(records)} cells unverified (drawn hollow)"
+
+
+def disturbed(records: Sequence[Record]) -> str:
+    """How many cells something is known to have spoilt; empty where none."""
+    good = [record for record in records if record.status == "ok"]
+    count = sum(map(is_disturbed, good))
+    return f"{count} of {counted(len(good), 'cell')} disturbed" if count else ""
 
 
 def failure_notes(series: Iterable[Series]) -> list[str]:

@@ -7,11 +7,14 @@ from collections.abc import Iterator, Sequence
 from bench import fairness, stats
 from bench.accuracy.results import AccuracyRecord
 from bench.attribution.cells import attribution_runs, tabled
+from bench.disturbances import cell_text, is_disturbed
 from bench.plots.caption import SYNTHETIC, counted, device, listed
 from bench.plots.frame import group_records
 from bench.records import Record
-from bench.repeats import rows
+from bench.repeats import cell_name, rows
 from bench.report.blocks import Text
+
+NAMED = 3  # disturbed cells at the top of a page; the others are named below
 
 
 def notices(records: Sequence[Record]) -> tuple[Text, ...]:
@@ -34,6 +37,11 @@ def grave(records: Sequence[Record]) -> Iterator[str]:
     whole = counted(len(records), "cell")
     if failed := [record for record in records if record.status != "ok"]:
         yield f"{len(failed)} of {whole} did not end well; failed cells are rows below."
+    if disturbed := sum(is_disturbed(record) for record in records if record.status == "ok"):
+        cells = rows(records)
+        told = [f"{cell_name(row, cells)}: {text}" for row in cells if (text := cell_text(row.records))]
+        more = [f"{counted(len(told) - NAMED, 'more cell')}, under the tables below"] if len(told) > NAMED else []
+        yield f"Disturbed: {disturbed} of {whole}. {'; '.join(told[:NAMED] + more)}."
     diff = fairness.diff(tabled(records))
     if not diff.is_fair:
         yield f"Not a fair comparison as it stands: {fairness.verdict_line(diff)}."

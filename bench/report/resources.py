@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from bench.monitors.exclusive import disturbance_text
+from bench.disturbances import cell_text
 from bench.monitors.usage import GpuUsage, Usage
 from bench.records import Record
 from bench.repeats import Row, cell_name
@@ -109,12 +109,7 @@ def monitors(rows: Sequence[Row], name: str) -> list[Block]:
                 "throttled": throttling(good),
             }
         )
-    told = [
-        f"{cell_name(row, rows)}, repeat {record.repeat}: {text}"
-        for row in rows
-        for record in row.records
-        if (text := disturbance_text(record.usage))
-    ]
+    told = [f"{cell_name(row, rows)}: {text}" for row in rows if (text := cell_text(row.records))]
     blocks: list[Block] = [table(name, "What the harness's monitors saw in the window, medians over repeats", lines)]
     if told:
         blocks.append(Notes(tuple(told)))

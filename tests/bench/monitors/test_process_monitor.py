@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -23,6 +24,7 @@ from bench.monitors.processes import MachineTimes, Tree, machine_times
 from bench.monitors.usage import Usage
 from bench.summary import make_record
 from shared.protocol import Cell
+from tests.bench.doctor import fake_host
 
 # starts a child that burns CPU for a while and is waited for, then says so and sleeps
 BURN = "import time\nend = time.process_time() + {seconds}\nwhile time.process_time() < end: pass\n"
@@ -315,3 +317,39 @@ def test_monitors_on_cells_alive_at_once_cost_no_more_than_one() -> None:
         together.look("measure", True)
     assert alone.num_samples > 60
     assert together.num_samples <= alone.num_samples / 6
+
+
+@pytest.mark.parametrize(
+    ("group", "quota", "counters"),
+    [
+        ("0::/", {"cpu.max": "150000 100000"}, "nr_periods {} \nnr_throttled {}\nthrottled_usec {}000000"),
+        (
+            "1:cpu:/",
+            {"cpu/cpu.cfs_quota_us": "150000", "cpu/cpu.cfs_period_us": "100000"},
+            "nr_periods {}\nnr_throttled {}\nthrottled_time {}000000000",
+        ),
+    ],
+)
+def test_what_a_quota_stopped_is_that_of_the_cell(
+    tmp_path: Path, group: str, quota: dict[str, str], counters: str
+) -> None:
+    folder = "sys/fs/cgroup"
+    files = {"proc/self/cgroup": group, **{f"{folder}/{name}": text for name, text in quota.items()}}
+    host = fake_host.make(tmp_path, files)
+    counts = (
+        tmp_path / folder / next(iter(quota)).replace("cpu.max", "cpu.stat").replace("cpu.cfs_quota_us", "cpu.stat")
+    )
+    counts.write_text(counters.format(1000, 500, 7))
+    monitor = Monitor(os.getpid(), host=host)
+    counts.write_text(counters.format(1100, 540, 10))
+    seen = monitor.usage()
+    assert (seen.cpu_quota, seen.quota_periods, seen.throttled_periods) == (1.5, 100, 40)
+    assert seen.throttled_seconds == pytest.approx(3.0)
+    assert seen.of_turns().throttled_periods is None  # others' turns are in it
+    assert seen.of_turns().cpu_quota == 1.5
+
+
+def test_without_a_quota_nothing_is_said_of_one(tmp_path: Path) -> None:
+    host = fake_host.make(tmp_path, {"proc/self/cgroup": "0::/", "sys/fs/cgroup/cpu.max": "max 100000"})
+    seen = Monitor(os.getpid(), host=host).usage()
+    assert (seen.cpu_quota, seen.throttled_periods) == (None, None)
