@@ -17,12 +17,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+from bench.doctor.cgroups import oom_kills
+from bench.doctor.findings import Host
 from bench.events import Event, EventTail
 from bench.guardian import Guardian
 from bench.locations import PROJECT_ROOT
 from bench.monitors.monitor import Monitor
 from bench.monitors.usage import Usage
 from bench.processes import exit_text, failed_rank, log_tail, start, stop
+from shared.out_of_memory import line_of
 from shared.protocol import EXIT_OUT_OF_MEMORY, Cell
 
 POLL_SECONDS = 0.25
@@ -95,6 +98,7 @@ class Watch:
     def __init__(self, cell: Cell, limits: Limits) -> None:
         self.cell, self.limits = cell, limits
         self.tails = [EventTail(cell.events_path(rank)) for rank in range(num_ranks(cell))]
+        self.oom_kills = oom_kills(Host())  # before the cell
         self.done: set[int] = set()
         self.errors: list[Event] = []
         self.phase = "start"
@@ -163,21 +167,33 @@ class Watch:
 
     def verdict(self, exit_status: int, log: Path) -> tuple[Ending, str | None]:
         """How a cell whose first process has ended did, and why in one line."""
-        out_of_memory = [event for event in self.errors if event["kind"] == "oom"]
         if self.errors:
-            return ("oom", out_of_memory[0]["message"]) if out_of_memory else ("crash", self.errors[0]["message"])
+            # ranks whose peer ran out of memory fail as well, with texts of their own
+            short = [event for event in self.errors if event["kind"] == "oom" or line_of(event["message"])]
+            reason = (short or self.errors)[0]["message"]
+            return ("oom", reason) if short else self.unless_killed(reason)
         missing = sorted(set(range(len(self.tails))) - self.done)
         if exit_status == 0:
             unfinished = f"ended without finishing (rank {', '.join(map(str, missing))})"
             return ("crash", unfinished) if missing else ("ok", None)
         lines = log_tail(log)
+        short_of = line_of("\n".join(lines))
         failed = failed_rank(lines)
         if failed is not None:
             rank, exit_status = failed
             reason = f"rank {rank}: {exit_text(exit_status)}"
         else:
             reason = ": ".join([exit_text(exit_status), *lines[-1:]])
-        return ("oom" if exit_status == EXIT_OUT_OF_MEMORY else "crash"), reason
+        if exit_status == EXIT_OUT_OF_MEMORY:
+            return "oom", reason
+        return ("oom", f"{reason}: {short_of}") if short_of and short_of not in reason else self.unless_killed(reason)
+
+    def unless_killed(self, reason: str) -> tuple[Ending, str]:
+        """A crash, or out of memory: where a process was killed while the kernel counted that it killed for memory."""
+        killed = "SIGKILL" in reason or "killed by signal: Killed" in reason  # the latter is torch's, of a loader
+        if killed and oom_kills(Host()) > self.oom_kills:
+            return "oom", f"{reason}; the kernel killed a process for want of memory"
+        return "oom" if line_of(reason) else "crash", reason
 
 
 def watch(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -191,3 +192,36 @@ def test_torchruns_report_names_the_rank_that_failed(make_cell: MakeCell, tmp_pa
     assert watch.verdict(1, log) == ("crash", "rank 1: killed by SIGSEGV")
     log.write_text(log.read_text().replace("-11", "77"))
     assert watch.verdict(1, log) == ("oom", "rank 1: exit status 77")
+
+
+def test_memory_that_ran_out_is_told_from_a_crash_by_words_and_by_the_kernels_count(
+    make_cell: MakeCell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, count = tmp_path / "log.txt", 5
+    log.write_text("terminate called after throwing an instance of 'std::bad_alloc'\nExtension modules: numpy\n")
+    monkeypatch.setattr(launch, "oom_kills", lambda host: count)
+
+    def verdict(status: int, *messages: str, of_log: Path = tmp_path / "absent") -> tuple[str, str]:
+        watch = launch.Watch(make_cell("pt", 2), LIMITS)
+        for rank, message in enumerate(messages):
+            watch.take(rank, {"event": "error", "kind": "error", "message": message})
+        monkeypatch.setattr(launch, "oom_kills", lambda host: count + killed)
+        ending, reason = watch.verdict(status, of_log)
+        monkeypatch.setattr(launch, "oom_kills", lambda host: count)
+        return ending, reason or ""
+
+    killed = 0
+    assert verdict(1, "Connection reset by peer", "Cuda failure 2 'out of memory'") == (
+        "oom",
+        "Cuda failure 2 'out of memory'",
+    )
+    assert verdict(1, "Connection reset by peer") == ("crash", "Connection reset by peer")
+    assert verdict(-signal.SIGABRT, of_log=log)[0] == "oom"
+    assert "std::bad_alloc" in verdict(-signal.SIGABRT, of_log=log)[1]
+    assert verdict(-signal.SIGKILL) == ("crash", "killed by SIGKILL (out of memory, as a rule)")
+    killed = 1
+    assert verdict(-signal.SIGKILL)[0] == "oom"
+    assert "the kernel killed a process" in verdict(-signal.SIGKILL)[1]
+    assert verdict(1, "DataLoader worker (pid 7) is killed by signal: Killed.")[0] == "oom"
+    assert verdict(1, "rank lost its way") == ("crash", "rank lost its way")
+    assert verdict(-signal.SIGSEGV) == ("crash", "killed by SIGSEGV")
