@@ -100,7 +100,11 @@ def play(make_cell: MakeCell, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
     """Watches a story with the real monitor and the real progress on a terminal; what was shown comes last."""
 
     def run(
-        story: list[tuple[float, dict[str, Any]]], ends: float = 27.0, wakes: bool = True, limits: Limits | None = None
+        story: list[tuple[float, dict[str, Any]]],
+        ends: float = 27.0,
+        wakes: bool = True,
+        limits: Limits | None = None,
+        waits_until: float = 0.0,
     ) -> tuple[Stage, Any, Usage, str]:
         cell = make_cell("tf", 1)
         stage = Stage(cell, story, ends, wakes)
@@ -123,7 +127,8 @@ def play(make_cell: MakeCell, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
                 stage.told.append((stage.now, progress))
                 reporter.update(progress)
 
-            ending = watch(stage, state, stage.path, told, monitor, lambda: False, stage)  # type: ignore[arg-type]
+            waits = lambda: stage.now < waits_until  # noqa: E731
+            ending = watch(stage, state, stage.path, told, monitor, waits, stage)  # type: ignore[arg-type]
         return stage, ending, monitor.usage(), output.getvalue()
 
     return run
@@ -167,6 +172,16 @@ def test_a_cell_that_hangs_inside_its_window_is_given_up(
     reason = "no end of the measured window, which began after 6 steps, for 100 s"
     assert ending == ("timeout", reason)
     assert stage.now == pytest.approx(BEGIN + 100, abs=2)
+
+
+@pytest.mark.parametrize("begun", [2.0, BEGIN])
+def test_waiting_for_a_turn_is_no_silence(play: Callable[..., tuple[Stage, Any, Usage, str]], begun: float) -> None:
+    """A cell that says nothing is given up; one that was told to wait is not, however long the others take."""
+    until = [each for each in STORY if each[0] <= begun]
+    limits = Limits(first_step=60.0, steady=20.0)  # the window's is 20 + 2 x 20
+    stage, (status, _), _, _ = play(until, ends=1e9, limits=limits, waits_until=5000.0)
+    assert status == "timeout"
+    assert stage.now == pytest.approx(5060.0, abs=2)
 
 
 def test_a_process_that_dies_inside_its_window_is_found_at_the_next_look(

@@ -62,7 +62,7 @@ def test_the_time_of_a_child_that_has_ended_is_its_parents() -> None:
         assert process.stdout is not None and process.stdout.readline() == "over\n"
         tree.look()
         # the child's 0.4 s, and two starts of the interpreter
-        assert 0.4 <= tree.cpu_seconds < 2.0
+        assert tree.cpu_seconds >= 0.4
 
 
 def test_the_time_of_a_tree_that_has_ended_is_all_that_was_waited_for() -> None:
@@ -70,7 +70,7 @@ def test_the_time_of_a_tree_that_has_ended_is_all_that_was_waited_for() -> None:
     tree = Tree(process.pid)
     process.wait()
     assert tree.look() == 0
-    assert 0.3 <= tree.cpu_seconds < 2.0
+    assert tree.cpu_seconds >= 0.3
     before = tree.cpu_seconds
     tree.find()
     tree.look()
