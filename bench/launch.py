@@ -218,8 +218,9 @@ class Watch:
 def seconds_of(event: Event) -> float | None:
     """How long a phase should take, where its event says so in a number that can be waited for."""
     seconds = event.get("seconds")
-    is_number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
-    return float(seconds) if is_number and 0 <= seconds < LONGEST_WINDOW else None  # NaN is in no range
+    if not isinstance(seconds, (int, float)) or isinstance(seconds, bool):
+        return None
+    return float(seconds) if 0 <= seconds < LONGEST_WINDOW else None  # NaN is in no range
 
 
 def watch(
