@@ -150,8 +150,8 @@ def test_the_parts_of_a_step_are_timed_without_an_exchange(finished: Finished, f
     assert window["samples"] == 2 * 2 * (1 if framework == "pt" else 2)  # of this process's replicas
     assert set(parts["seconds"]) == set(PARTS)
     assert all(len(seconds) == ROUNDS and min(seconds) > 0 for seconds in parts["seconds"].values())
-    # a backward pass that nothing is read from is left out of a graph: a third of the step would remain; of each part the
-    # round that nothing disturbed
+    # a backward pass that nothing is read from is left out of a graph: a third of the step would remain
+    # (of each part the round that nothing disturbed)
     least = {part: min(seconds) for part, seconds in parts["seconds"].items()}
     assert least["forward_backward"] > 0.5 * least["step"]
     assert events[-1]["event"] == "done"
