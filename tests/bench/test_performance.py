@@ -153,6 +153,7 @@ def fake_wing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str]
     """`pt_impl.peers` does what it is told, in place of the real one."""
     monkeypatch.setattr(contestants, "PROJECT_ROOT", tmp_path / "project")
     (tmp_path / "project" / "pt_impl").mkdir(parents=True)
+    (tmp_path / "project" / "pt_impl" / "__init__.py").touch()  # or a real one further down the path comes first
 
     def choose(code: str) -> None:
         (tmp_path / "project" / "pt_impl" / "peers.py").write_text(FAKE_PEERS + code)
