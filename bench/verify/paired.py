@@ -1,4 +1,4 @@
-"""Two networks on the same documents: a paired test of their accuracies, and the smallest difference it would have seen.
+"""Two networks on the same documents: a paired test of their accuracies, and the smallest difference that it sees.
 
 Only documents that one network classifies rightly and the other wrongly say anything of a difference (McNemar 1947).
 """

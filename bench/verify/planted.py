@@ -28,7 +28,7 @@ ORDER_OF_ANOTHER_SEED = Mutation(
         "d.stream = lambda load, count, workers, replicas: stream(load, count, 0, replicas)"  # in this process
     ),
 )
-# what the samplers of both frameworks do where nobody tells them the epoch; no rung before the last leaves the first one
+# what the frameworks' samplers do where nobody tells them the epoch; only the last rung goes beyond the first
 ORDER_OF_THE_FIRST_EPOCH = Mutation(
     "every epoch in the order of the first",
     "pt",
