@@ -48,6 +48,7 @@ class Participant:
         self.processes, self.is_alive = processes, is_alive
         self.step_seconds = 0.0  # of its last steps, as it says when it asks; 0: not known yet
         self.num_stops = 0
+        self.turn_steps: list[int] = []  # that its turns were to have, the warm-up's first; the last may be cut short
         self._is_stopped = self._is_closed = False
         self._members: list[psutil.Process] = []
         folder.mkdir(parents=True)
@@ -85,6 +86,7 @@ class Participant:
 
     def go(self, num_steps: int) -> None:
         """Its turn."""
+        self.turn_steps.append(num_steps)
         self._is_stopped = False
         self.signal(signal.SIGCONT)
         os.write(self._go, f"{num_steps}\n".encode())

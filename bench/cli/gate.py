@@ -150,7 +150,8 @@ def measure(settings: dict[str, Any], say: Any) -> Any:
         UserError: options that exclude each other, and all that a gate refuses.
     """
     from bench.gate.history import gate_history
-    from bench.gate.run import Request, gate
+    from bench.gate.measurement import Request
+    from bench.gate.run import gate
 
     check_typed(settings)
     baseline, base, upgrade = settings["baseline"], settings["base"], settings["base_python"] or settings["head_python"]

@@ -20,10 +20,12 @@ from pydantic import Field, ValidationError
 
 from bench import machine
 from bench.gate.measure import Bench
+from bench.gate.measurement import TRIES, Request, Say
+from bench.gate.power import POWER
 from bench.gate.result import BenchmarkResult, Frozen, GateResult
 from bench.gate.revisions import Repository
 from bench.gate.rule import ERROR, FEWEST_PAIRS
-from bench.gate.run import TRIES, Request, Say, device_name, prepared, side_result
+from bench.gate.run import device_name, prepared, side_result
 from bench.gate.running import Benchmark, Measured, MeasurementError
 from bench.gate.sides import Side
 from bench.records import write_atomically
@@ -135,7 +137,7 @@ def check_enough(path: Path, history: Sequence[Entry], benchmarks: Sequence[Benc
 
 def judge_history(
     values: Sequence[float], history: Sequence[Entry], threshold: float
-) -> tuple[bool, float, float, float]:
+) -> tuple[bool, float, float, float, float]:
     """Whether the head is slower than the history and the threshold allow.
 
     Args:
@@ -143,16 +145,19 @@ def judge_history(
         history: comparable entries, FEWEST_ENTRIES or more.
 
     Returns:
-        slower or not; the ratio to the history's centre; the ratios between which an unchanged revision's lies.
+        slower or not; the ratio to the history's centre; the ratios between which an unchanged revision's lies; the
+        slow-down, a share of the throughput, that is shown with a probability of POWER.
     """
     from scipy.stats import t
 
     centres = np.array([entry.centre for entry in history])
     count, centre = len(centres), float(centres.mean())
     assert count >= FEWEST_ENTRIES, count
-    reach = float(t.ppf(1 - ERROR, count - 1)) * float(centres.std(ddof=1)) * math.sqrt(1 + 1 / count)
+    spread = float(centres.std(ddof=1)) * math.sqrt(1 + 1 / count)
+    reach = float(t.ppf(1 - ERROR, count - 1)) * spread
+    smallest = 1 - math.exp(math.log1p(-threshold) - reach - float(t.ppf(POWER, count - 1)) * spread)
     distance = math.log(float(np.median(values))) - centre
-    return distance < -reach + math.log1p(-threshold), math.exp(distance), math.exp(-reach), math.exp(reach)
+    return distance < -reach + math.log1p(-threshold), math.exp(distance), math.exp(-reach), math.exp(reach), smallest
 
 
 def gate_history(request: Request, path: Path, update: bool, say: Say) -> GateResult:
@@ -228,11 +233,11 @@ def _result(entry: Entry, history: Sequence[Entry], threshold: float, update: bo
         )
         # a history that is being made need not judge; else a head that trains something else would switch the gate off
         return BenchmarkResult(outcome="undecided" if update else "error", reason=reason, **common)
-    is_slower, ratio, low, high = judge_history(entry.throughputs, known, threshold)
+    is_slower, ratio, low, high, smallest = judge_history(entry.throughputs, known, threshold)
     other = sorted({name for one in known for name, value in one.versions.items() if entry.versions.get(name) != value})
     told = f"entries of other versions among them: {', '.join(other)}" if other else None
     return BenchmarkResult(
         outcome="regression" if is_slower else "pass", ratio=ratio, low=low, high=high, level=1 - ERROR,
-        base_throughput=math.exp(float(np.mean([one.centre for one in known]))), smallest=1 - low * (1 - threshold),
+        base_throughput=math.exp(float(np.mean([one.centre for one in known]))), smallest=smallest,
         reason=told, **common,
     )  # fmt: skip

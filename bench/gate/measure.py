@@ -6,6 +6,7 @@ import math
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
@@ -73,7 +74,8 @@ class Bench:
         with self._measuring() as folder:
             participants: list[Participant] = []
             running: dict[str, Running] = {}
-            for side in reversed(sides) if head_first else sides:
+            order = list(reversed(sides)) if head_first else list(sides)
+            for side in order:
                 participant = Participant(
                     folder / f"turns-{side.name}",
                     lambda name=side.name: running[name].workers(),  # type: ignore[misc]
@@ -85,7 +87,10 @@ class Bench:
                 if key not in self._planned and running[side.name].wait_until_planned():
                     self._planned.add(key)
             conduct(participants)
-            return running["base"].result(self.failures), running["head"].result(self.failures)
+            # the first turn is the warm-up
+            asked = {one.name: each.turn_steps[1:] for one, each in zip(order, participants, strict=True)}
+            base, head = (running[name].result(self.failures, asked[name]) for name in ("base", "head"))
+            return base, head
 
     def _start(self, side: Side, benchmark: Benchmark, variables: dict[str, str]) -> Running:
         out = self.folder / str(self._count) / f"{benchmark.name}-{side.name}-{self._count}"
@@ -121,13 +126,24 @@ class Bench:
                     worker.kill()
 
 
-def log_ratio(base: Measured, head: Measured) -> float:
-    """log(throughput of the head / that of the base): over turns side by side where both took them, else as a whole."""
-    if base.turn_seconds and head.turn_seconds:
-        count = min(len(base.turn_seconds), len(head.turn_seconds))
-        seconds = np.log(base.turn_seconds[:count]) - np.log(head.turn_seconds[:count])
-        return float(np.median(seconds))
-    return math.log(head.throughput / base.throughput)
+def log_ratios(base: Measured, head: Measured) -> tuple[float, float | None]:
+    """log(throughput of the head / that of the base), over the whole window and of the typical step.
+
+    In turns, the whole is the ratio of the seconds that equally many steps of both took in all, the typical step the
+    median over the ratios of turns side by side, which a stall in fewer than half of the turns does not move. One after
+    the other there is the whole alone: that of the throughputs.
+    """
+    turns = list(
+        takewhile(
+            lambda turn: turn[0] == turn[1],
+            zip(base.turn_steps, head.turn_steps, base.turn_seconds, head.turn_seconds, strict=False),
+        )
+    )
+    if not turns:
+        return math.log(head.throughput / base.throughput), None
+    steps, _, of_base, of_head = (np.array(column, dtype=np.float64) for column in zip(*turns, strict=True))
+    whole = math.log(float(steps @ of_base)) - math.log(float(steps @ of_head))
+    return whole, float(np.median(np.log(of_base) - np.log(of_head)))
 
 
 def check_comparable(base: Measured, head: Measured, benchmark: Benchmark, allowed: bool) -> bool:

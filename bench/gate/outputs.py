@@ -9,18 +9,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from xml.etree import ElementTree
 
-from bench.gate.result import BenchmarkResult, GateResult
-from bench.gate.show import against, bounds, footer, markdown, notes
+from bench.gate.result import FAILURES, BenchmarkResult, GateResult
+from bench.gate.show import against, bounds, footer, markdown, notes, stalls
+from bench.printable import printable
 from bench.records import write_atomically
 from shared.errors import UserError
 
 
 def junit(result: GateResult) -> str:
-    """One test case a benchmark: a regression is a failure, what could not be measured an error."""
+    """One test case a benchmark: what fails the gate is a failure, what could not be measured an error."""
     outcomes = [one.outcome for one in result.benchmarks]
     counts = {
         "tests": str(len(outcomes)),
-        "failures": str(outcomes.count("regression")),
+        "failures": str(sum(outcome in FAILURES for outcome in outcomes)),
         "errors": str(outcomes.count("error")),
         "skipped": "0",
         "time": f"{sum(one.seconds for one in result.benchmarks):.3f}",
@@ -30,11 +31,14 @@ def junit(result: GateResult) -> str:
     for one in result.benchmarks:
         attributes = {"classname": "bench.gate", "name": one.name, "time": f"{one.seconds:.3f}"}
         case = ElementTree.SubElement(suite, "testcase", attributes)
-        if one.outcome == "regression":
-            failure = {"type": "regression", "message": f"{ratio_text(one)}: slower than the threshold allows"}
+        if one.outcome in FAILURES:
+            what = stalls(one, result.threshold) or "slower than the threshold allows"
+            failure = {"type": one.outcome, "message": f"{ratio_text(one)}: {what}"}
             ElementTree.SubElement(case, "failure", failure).text = footer(result)
         elif one.outcome == "error":
-            ElementTree.SubElement(case, "error", {"type": "measurement", "message": one.reason or "not measured"})
+            ElementTree.SubElement(
+                case, "error", {"type": "measurement", "message": printable(one.reason or "not measured")}
+            )
         ElementTree.SubElement(case, "system-out").text = f"{ratio_text(one)}, {counted(one)}; {one.outcome}"
     ElementTree.SubElement(suite, "system-out").text = "\n".join([against(result), *notes(result)])
     ElementTree.indent(suites)

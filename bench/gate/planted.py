@@ -1,4 +1,4 @@
-"""Slow-downs planted in a scratch clone, for `bench.gate.shown`: a sleep in the step, or copies in the network.
+"""Slow-downs planted in a scratch clone, for `bench.gate.shown`: a sleep in the step, copies in the network, a stall.
 
 Each is a commit on top of the clone's HEAD, made by replacing one line; where the line is gone the plant is refused.
 """
@@ -10,7 +10,8 @@ from pathlib import Path
 
 from shared.errors import UserError
 
-PLANTS = ("none", "sleep", "copy")
+PLANTS = ("none", "sleep", "copy", "stall")
+STALL_EVERY = 10  # steps
 STEP = "        losses.append(wing.train_step(batch, float(rate)))\n"
 LOOPS = {"bert": "        for index, layer in enumerate(lower):\n",
          "efficientnet": "        for index, block in enumerate(self.blocks):\n"}  # fmt: skip
@@ -41,7 +42,8 @@ def plant(clone: Path, kind: str, framework: str, family: str, amount: float) ->
 
     Args:
         family: "bert" or "efficientnet".
-        amount: seconds of sleep a step, or how many times what goes into a layer is copied.
+        amount: seconds of sleep per step, how many times what goes into a layer is copied, or how many times as long
+            every tenth step takes (it is taken as many times).
 
     Raises:
         UserError: the line that it replaces is not there.
@@ -49,6 +51,12 @@ def plant(clone: Path, kind: str, framework: str, family: str, amount: float) ->
     if kind == "sleep":
         path = clone / "shared" / "session.py"
         _replace(path, STEP, f"{STEP}        time.sleep({amount!r})\n")
+    elif kind == "stall":
+        again = f"            for _ in range({int(amount) - 1}):\n                wing.train_step(batch, float(rate))\n"
+        _replace(
+            clone / "shared" / "session.py", STEP,
+            f"{STEP}        if step % {STALL_EVERY} == {STALL_EVERY - 1}:\n{again}",
+        )  # fmt: skip
     elif kind == "copy":
         path = clone / f"{framework}_impl" / f"{family}.py"
         line, copy = LOOPS[family], COPIES[framework, family]

@@ -3,58 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-
-import numpy as np
+from typing import Any
 
 from bench import machine
 from bench.gate import sides
-from bench.gate.measure import Bench, NoTurnsError, check_comparable, log_ratio
-from bench.gate.result import BenchmarkResult, GateResult, PairResult, SideResult
-from bench.gate.revisions import Repository, Revision, checkouts, workplace
-from bench.gate.rule import FEWEST_PAIRS, MOST_PAIRS, Verdict, guarantee, judge, looks
-from bench.gate.running import Benchmark, Measured, MeasurementError
+from bench.gate.kept import Kept
+from bench.gate.measure import Bench
+from bench.gate.measurement import Clock, Measurement, Request, Say
+from bench.gate.result import GATE_SCHEMA, GateResult, SideResult
+from bench.gate.revisions import Repository, Revision, checkouts, gate_directory, workplace
+from bench.gate.rule import guarantee, looks
 from bench.gate.sides import Side
 from bench.processes import termination_as_interrupt
-from bench.progress import clock
 
-Say = Callable[[str], None]
-TRIES = 2  # of a pair: one failure may be the machine's
-
-
-@dataclass(frozen=True)
-class Request:
-    """What `bench gate` was asked for."""
-
-    base: str | None  # None: against a history
-    head: str
-    benchmarks: tuple[Benchmark, ...]
-    threshold: float
-    most_pairs: int = MOST_PAIRS
-    base_python: str | None = None
-    head_python: str | None = None
-    allow_dirty: bool = False
-    allow_spec_change: bool = False
-    apart: bool = False
-    time_limit: float | None = None  # seconds; heeded from the first look on
-
-
-class Clock:
-    """How long a gate may go on: every benchmark has its share of the limit, and what others before it left."""
-
-    def __init__(self, limit: float | None, benchmarks: int) -> None:
-        self.begin = time.monotonic()
-        self._ends = [None if limit is None else self.begin + limit * (index + 1) / benchmarks
-                      for index in range(benchmarks)]  # fmt: skip
-
-    def is_over(self, index: int, pairs: int) -> bool:
-        """Whether a benchmark ends now, decided or not."""
-        end = self._ends[index]
-        return end is not None and pairs >= FEWEST_PAIRS and time.monotonic() >= end
+PAIRS = "pairs.jsonl"  # of the last gate, in the gate's folder
 
 
 def gate(request: Request, say: Say) -> GateResult:
@@ -71,12 +37,19 @@ def gate(request: Request, say: Say) -> GateResult:
     started, begin = datetime.now(UTC), time.monotonic()
     with prepared(repository, revisions, request, say) as (bench, both):
         clocks = Clock(request.time_limit, len(request.benchmarks))
-        results, versions = [], {side.name: dict[str, str]() for side in both}
-        for index, benchmark in enumerate(request.benchmarks):
-            one = Measurement(bench, both, benchmark, request, clocks, index, say)
-            results.append(one.run())
-            for name, found in one.versions.items():
-                versions[name] |= found
+        kept = Kept(gate_directory() / PAIRS, identity(request, revisions), request.resume, say)
+        measurements = [
+            Measurement(bench, both, benchmark, request, clocks, index, kept, say)
+            for index, benchmark in enumerate(request.benchmarks)
+        ]
+        try:
+            results = [each.run() for each in measurements]
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(kept.told([each.so_far() for each in measurements if each.pairs])) from None
+    versions: dict[str, dict[str, str]] = {side.name: {} for side in both}
+    for each in measurements:
+        for name, found in each.versions.items():
+            versions[name] |= found
     base, head = (side_result(side, versions[side.name]) for side in both)
     return GateResult(
         base=base,
@@ -89,6 +62,21 @@ def gate(request: Request, say: Say) -> GateResult:
         seconds=time.monotonic() - begin,
         benchmarks=results,
     )
+
+
+def identity(request: Request, revisions: Sequence[Revision]) -> dict[str, Any]:
+    """What tells a gate from another one whose pairs must not be mixed with its own.
+
+    A dirty working tree is no state that could be found again: a name that is new every time.
+    """
+    dirty = datetime.now(UTC).isoformat() if any(revision.dirty for revision in revisions) else None
+    return {
+        "schema": GATE_SCHEMA, "base": revisions[0].commit, "head": revisions[-1].commit, "dirty": dirty,
+        "benchmarks": [[benchmark.name, *benchmark.options()] for benchmark in request.benchmarks],
+        "threshold": request.threshold, "max_pairs": request.most_pairs, "apart": request.apart,
+        "base_python": request.base_python, "head_python": request.head_python,
+        "allow_spec_change": request.allow_spec_change, "machine": machine.fingerprint(),
+    }  # fmt: skip
 
 
 @contextmanager
@@ -125,110 +113,3 @@ def device_name() -> str:
     """What is measured on, for people."""
     gpus = machine.gpus()
     return gpus[0].name if gpus else f"{machine.cpu_model()}, {len(machine.usable_cores())} cores"
-
-
-class Measurement:
-    """One benchmark: pairs until the rule has decided."""
-
-    def __init__(
-        self, bench: Bench, both: Sequence[Side], benchmark: Benchmark, request: Request, clocks: Clock, index: int,
-        say: Say,
-    ) -> None:  # fmt: skip
-        self.bench, self.sides, self.benchmark, self.request = bench, both, benchmark, request
-        self.clocks, self.index, self.say = clocks, index, say
-        self.plan = looks(request.most_pairs)
-        self.apart, self.notes = request.apart, list[str]()
-        self.spec_changed = False
-        self.pairs: list[PairResult] = []
-        self.versions: dict[str, dict[str, str]] = {}
-
-    def run(self) -> BenchmarkResult:
-        """Measure, decide.
-
-        Raises:
-            UserError: the sides cannot be compared.
-        """
-        begin = time.monotonic()
-        verdict: Verdict | None = None
-        while verdict is None or verdict.decision == "go on":
-            try:
-                self._measure()
-            except NoTurnsError:
-                self._go_apart()
-                continue
-            except MeasurementError as error:
-                return self._result("error", verdict, time.monotonic() - begin, str(error))
-            over = self.clocks.is_over(self.index, len(self.pairs))
-            verdict = judge([pair.log_ratio for pair in self.pairs], self.request.threshold, self.plan, ended=over)
-            if over and verdict.decision == "undecided":
-                self.notes.append("ended by the time limit")
-            self._tell(verdict)
-        return self._result(verdict.decision, verdict, time.monotonic() - begin, None)
-
-    def _measure(self) -> None:
-        """One more pair; a failed one is tried again."""
-        head_first = len(self.pairs) % 2 == 1
-        begin = time.monotonic()
-        for attempt in range(1, TRIES + 1):
-            try:
-                measure = self.bench.pair_apart if self.apart else self.bench.pair
-                base, head = measure(self.sides, self.benchmark, head_first)
-                break
-            except MeasurementError as error:
-                if attempt == TRIES:
-                    raise
-                self.say(f"{self.benchmark.name}: {error}; once more")
-        self.spec_changed = check_comparable(base, head, self.benchmark, self.request.allow_spec_change)
-        self.versions = {"base": base.versions, "head": head.versions}
-        self.pairs.append(pair_result(base, head, head_first, self.apart, time.monotonic() - begin))
-
-    def _go_apart(self) -> None:
-        """A side is too old to take turns: from here on one after the other, and nothing that was is kept."""
-        self.apart = True
-        self.pairs.clear()
-        self.notes.append("a side takes no turns: measured one after the other, which resolves less")
-        self.say(f"{self.benchmark.name}: {self.notes[-1]}")
-
-    def _tell(self, verdict: Verdict) -> None:
-        pair, least, most = self.pairs[-1], self.plan[0].pairs, self.plan[-1].pairs
-        if verdict.pairs == 1:
-            low, high = (clock(pair.seconds * count) for count in (least, most))
-            limit = f", or until the limit of {clock(self.request.time_limit)}" if self.request.time_limit else ""
-            self.say(f"{self.benchmark.name}: a pair takes {pair.seconds:.0f} s; {low} to {high} in all{limit}")
-        bounds = f" [{verdict.low:.3f}, {verdict.high:.3f}]" if verdict.low is not None else ""
-        self.say(
-            f"{self.benchmark.name}: pair {verdict.pairs} of {least} to {most}: "
-            f"head/base {np.exp(pair.log_ratio):.3f}, "
-            f"so far {verdict.ratio:.3f}{bounds}{'' if verdict.decision == 'go on' else f': {verdict.decision}'}"
-        )
-
-    def _result(self, outcome: str, verdict: Verdict | None, seconds: float, reason: str | None) -> BenchmarkResult:
-        bases = [pair.base_throughput for pair in self.pairs]
-        return BenchmarkResult(
-            name=self.benchmark.name,
-            outcome=outcome,  # type: ignore[arg-type]
-            reason="; ".join([*([reason] if reason else []), *self.notes]) or None,
-            ratio=verdict and verdict.ratio,
-            low=verdict and verdict.low,
-            high=verdict and verdict.high,
-            level=verdict and verdict.level,
-            smallest=verdict and verdict.smallest,
-            base_throughput=float(np.median(bases)) if bases else None,
-            head_throughput=float(np.median([pair.head_throughput for pair in self.pairs])) if bases else None,
-            apart=self.apart,
-            spec_changed=self.spec_changed,
-            pairs=self.pairs,
-            seconds=seconds,
-        )
-
-
-def pair_result(base: Measured, head: Measured, head_first: bool, apart: bool, seconds: float) -> PairResult:
-    """A pair as the result has it."""
-    return PairResult(
-        log_ratio=log_ratio(base, head),
-        base_throughput=base.throughput,
-        head_throughput=head.throughput,
-        turns=0 if apart else min(len(base.turn_seconds), len(head.turn_seconds)),
-        head_first=head_first,
-        seconds=seconds,
-    )

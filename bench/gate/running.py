@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import subprocess
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
+from pydantic import ValidationError
 
+from bench.disturbances import disturbances
 from bench.gate.sides import Side
 from bench.processes import TOKEN, log_tail
+from bench.records import Record
+from shared.errors import UserError
+from shared.outside import inside
 
 POLL_SECONDS = 0.1
 
@@ -61,11 +68,13 @@ class Measured:
     """What the record of one side says."""
 
     throughput: float  # samples/s
-    turn_seconds: tuple[float, ...]  # seconds a step in each turn; empty: it took none
+    turn_seconds: tuple[float, ...]  # seconds per step in each turn; empty: it took none
+    turn_steps: tuple[int, ...]  # steps of each of those turns
     spec_hash: str
     data_digest: str  # "": not recorded
     device: str  # "cpu" or "cuda"; "": an older record
     versions: dict[str, str]
+    disturbances: tuple[str, ...] = ()  # what is known to spoil the figure, a sentence each
 
 
 class Running:
@@ -110,36 +119,37 @@ class Running:
             time.sleep(POLL_SECONDS)
         return (self.out / "run.json").exists()
 
-    def result(self, failures: Path) -> Measured:
+    def result(self, failures: Path, asked: Sequence[int] = ()) -> Measured:
         """What came of it, once it has ended.
 
         Args:
             failures: a folder for the log of one that failed.
+            asked: how many steps each of its measured turns was to have; empty: it took none.
 
         Raises:
             MeasurementError: no throughput; names the log that is kept.
         """
         self.process.wait()
         record = self._record()
-        if record.get("status") == "ok" and record.get("throughput"):
-            settings = {str(name): str(value) for name, value in record.get("settings", {}).items()}
-            return Measured(
-                throughput=float(record["throughput"]),
-                turn_seconds=tuple(map(float, record.get("turn_seconds", ()))),
-                spec_hash=str(record.get("spec_hash", "")),
-                data_digest=str(record.get("data_digest", "")),
-                device=str(record.get("device", "")),
-                versions={name: value for name, value in settings.items() if name.startswith("version")},
-            )
-        log = self.out / str(record.get("log", "")) if record.get("log") else self.log
-        if not log.is_file():
+        try:
+            if record.get("status") == "ok" and record.get("throughput"):
+                return _measured(record, asked)
+        except (TypeError, ValueError, AttributeError) as error:
+            raise self._failure(f"its record cannot be read ({error})", self.log, failures) from None
+        try:
+            log = inside(self.out, record["log"])
+        except (KeyError, UserError):  # none named, or one that is not its own
             log = self.log
         last = (log_tail(self.log) or [f"exit status {self.process.returncode}"])[-1]
-        why = f"{record['status']}: {record.get('reason') or 'no reason given'}" if record else last
+        why = f"{record['status']}: {record.get('reason') or 'no reason given'}" if "status" in record else last
+        raise self._failure(why, log if log.is_file() else self.log, failures)
+
+    def _failure(self, why: str, log: Path, failures: Path) -> MeasurementError:
+        """What went wrong, its log kept beyond the measurement."""
         failures.mkdir(parents=True, exist_ok=True)
         kept = failures / f"{self.out.name}.log"
         shutil.copyfile(log, kept)
-        raise MeasurementError(f"{self.side.name} ({self.side.label}) failed: {why} (log: {kept})")
+        return MeasurementError(f"{self.side.name} ({self.side.label}) failed: {why} (log: {kept})")
 
     def _record(self) -> dict[str, Any]:
         for path in sorted((self.out / "records").glob("*.json")):
@@ -148,3 +158,53 @@ class Running:
                 if isinstance(content, dict):
                     return content
         return {}
+
+
+def _measured(record: dict[str, Any], asked: Sequence[int]) -> Measured:
+    """What the record of a side says that ended well.
+
+    Raises:
+        TypeError, ValueError, AttributeError: it says something else than a record does.
+    """
+    seconds = tuple(map(_positive, record.get("turn_seconds", ())))[: len(asked)]
+    settings = {str(name): str(value) for name, value in record.get("settings", {}).items()}
+    return Measured(
+        throughput=_positive(record["throughput"]),
+        turn_seconds=seconds,
+        turn_steps=steps_of_turns(asked[: len(seconds)], record.get("measured_steps")),
+        spec_hash=str(record.get("spec_hash", "")),
+        data_digest=str(record.get("data_digest", "")),
+        device=str(record.get("device", "")),
+        versions={name: value for name, value in settings.items() if name.startswith("version")},
+        disturbances=tuple(_disturbances(record)),
+    )
+
+
+def _positive(value: Any) -> float:
+    number = float(value)
+    if not 0 < number < math.inf:
+        raise ValueError(f"{number} where a number above 0 is meant")
+    return number
+
+
+def steps_of_turns(asked: Sequence[int], measured: int | None) -> tuple[int, ...]:
+    """The steps that each turn had: as many as it was to have, but for the last, at which the window ends.
+
+    Args:
+        asked: of each turn.
+        measured: steps of the window; None: an older record, whose last turn is taken for whole.
+
+    >>> steps_of_turns([3, 3, 3], 8), steps_of_turns([3, 3, 3], None)
+    ((3, 3, 2), (3, 3, 3))
+    """
+    if not asked or measured is None:
+        return tuple(asked)
+    return (*asked[:-1], min(asked[-1], max(1, measured - sum(asked[:-1]))))
+
+
+def _disturbances(record: dict[str, Any]) -> list[str]:
+    """What a side's record knows to have disturbed it; of a record that another version wrote, nothing."""
+    try:
+        return disturbances(Record.model_validate(record))
+    except ValidationError:
+        return []

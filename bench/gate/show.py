@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from bench.gate.power import POWER
 from bench.gate.result import BenchmarkResult, GateResult
+from bench.printable import printable
 
+NAMED = 3  # different disturbances a benchmark; the others are counted
 OUTCOMES = {
     "regression": "slower",
+    "intermittent": "intermittent",
     "pass": "pass",
     "undecided": "pass, not decided",
     "error": "not measured",
 }
-COLUMNS = ("benchmark", "base samples/s", "head samples/s", "head / base", "bounds", "pairs", "outcome")
+COLUMNS = ("benchmark", "base samples/s", "head samples/s", "head / base", "bounds", "typical step", "pairs", "outcome")
 
 
 def cells(one: BenchmarkResult) -> tuple[str, ...]:
@@ -18,7 +22,9 @@ def cells(one: BenchmarkResult) -> tuple[str, ...]:
     base = "-" if one.base_throughput is None else f"{one.base_throughput:.2f}"
     head = "-" if one.head_throughput is None else f"{one.head_throughput:.2f}"
     ratio = "-" if one.ratio is None else f"{one.ratio:.3f}"
-    return one.name, base, head, ratio, bounds(one), str(len(one.pairs) or len(one.head_values)), OUTCOMES[one.outcome]
+    typical = "-" if one.typical is None else f"{one.typical:.3f}"
+    count = str(len(one.pairs) or len(one.head_values))
+    return one.name, base, head, ratio, bounds(one), typical, count, OUTCOMES[one.outcome]
 
 
 def bounds(one: BenchmarkResult) -> str:
@@ -34,9 +40,15 @@ def notes(result: GateResult) -> list[str]:
     for one in result.benchmarks:
         if one.outcome == "undecided" and one.smallest is not None:
             told.append(
-                f"{one.name}: not decided after {len(one.pairs)} pairs; a slow-down of {one.smallest:.1%} or more "
-                "could have been shown"
+                f"{one.name}: not decided after {len(one.pairs)} pairs; a slow-down of {one.smallest:.1%} would have "
+                f"been shown with a probability of {POWER:.0%}"
             )
+        if (text := stalls(one, result.threshold)) is not None:
+            told.append(f"{one.name}: {text}")
+        if one.apart and result.base is not None:
+            told.append(f"{one.name}: base and head were measured one after the other, not side by side")
+        if (text := disturbed(one)) is not None:
+            told.append(f"{one.name}: {text}")
         if one.spec_changed:
             told.append(f"{one.name}: base and head train different specs: the ratio is not of the same work")
         if one.reason:
@@ -44,13 +56,36 @@ def notes(result: GateResult) -> list[str]:
     for name, side in (("base", result.base), ("head", result.head)):
         if side is not None and side.dirty:
             told.append(f"{name} is dirty: files that differ from commit {side.commit[:10]}")
-    return told
+    return list(map(printable, [*told, *result.unwritten]))
+
+
+def stalls(one: BenchmarkResult, threshold: float) -> str | None:
+    """Where whole windows and typical steps are shown to differ by more than the threshold: who stalls."""
+    if one.gap_low is None or one.gap_high is None or one.ratio is None or one.typical is None:
+        return None
+    ratios = f"over whole windows head / base is {one.ratio:.3f}, of typical steps {one.typical:.3f}"
+    if one.gap_high < 1 - threshold:
+        return f"intermittent: {ratios}: some of the head's steps stall"
+    if one.gap_low > 1 / (1 - threshold):
+        return f"intermittent: {ratios}: some of the base's steps stall"
+    return None
+
+
+def disturbed(one: BenchmarkResult) -> str | None:
+    """How many pairs were disturbed, as far as the sides' records know, and by what."""
+    texts = [text for pair in one.pairs for text in pair.disturbances]
+    if not texts:
+        return None
+    kinds = dict.fromkeys(texts)
+    more = f"; and {len(kinds) - NAMED} more" if len(kinds) > NAMED else ""
+    count = sum(bool(pair.disturbances) for pair in one.pairs)
+    return f"{count} of {len(one.pairs)} pairs disturbed: {'; '.join([*kinds][:NAMED])}{more}"
 
 
 def against(result: GateResult) -> str:
     """What was held against what."""
     base = f"history {result.baseline}" if result.base is None else f"base {result.base.label}"
-    return f"head {result.head.label} against {base}"
+    return printable(f"head {result.head.label} against {base}")
 
 
 def versions(result: GateResult) -> str:
@@ -82,18 +117,9 @@ def markdown(result: GateResult) -> str:
 
 def print_result(result: GateResult) -> None:
     """The table on standard output."""
-    from rich.console import Console
-    from rich.table import Table
+    from bench.grids import print_grid, say, stdout
 
-    table = Table()
-    for column in COLUMNS:
-        table.add_column(column, justify="right" if column not in ("benchmark", "outcome") else "left")
-    for one in result.benchmarks:
-        table.add_row(*cells(one))
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=160)
-    console.print(against(result), markup=False, highlight=False, soft_wrap=True)
-    console.print(table)
-    for text in [*notes(result), footer(result), result.headline]:
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
+    console = stdout()
+    say(console, [against(result)])
+    print_grid(console, COLUMNS, [cells(one) for one in result.benchmarks])
+    say(console, [*notes(result), footer(result), result.headline])

@@ -8,6 +8,7 @@ Markdown; a second call goes on where the first one ended.
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -22,11 +23,12 @@ import click
 import numpy as np
 
 from bench.gate.planted import PLANTS, git, plant
-from bench.gate.result import GateResult
+from bench.gate.result import FAILURES, GateResult
 from bench.locations import PROJECT_ROOT, results_directory
 from bench.records import write_atomically
 from shared.errors import UserError
 
+STALL = 3.0  # times as long as the others is every tenth step
 PROBE = {"sleep": 0.005, "copy": 4.0}  # planted first, to see what it costs
 PROBE_PAIRS = 7
 
@@ -81,7 +83,10 @@ def line_of(result: GateResult, **settings: Any) -> dict[str, Any]:
     one = result.benchmarks[0]
     return settings | {
         "outcome": one.outcome, "ratio": one.ratio, "low": one.low, "high": one.high, "pairs": len(one.pairs),
-        "log_ratios": [pair.log_ratio for pair in one.pairs], "seconds": round(one.seconds, 1), "apart": one.apart,
+        "typical": one.typical, "log_ratios": [pair.log_ratio for pair in one.pairs],
+        "typical_log_ratios": [pair.typical_log_ratio for pair in one.pairs if pair.typical_log_ratio is not None],
+        "disturbed": sum(bool(pair.disturbances) for pair in one.pairs),
+        "seconds": round(one.seconds, 1), "apart": one.apart,
         "threshold": result.threshold, "benchmark": one.name, "device": result.device_name,
         "versions": result.head.versions, "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }  # fmt: skip
@@ -90,26 +95,29 @@ def line_of(result: GateResult, **settings: Any) -> dict[str, Any]:
 def summary(lines: list[dict[str, Any]], command: str) -> str:
     """The page of Markdown."""
     first = lines[0]
-    caught = sum(line["outcome"] == "regression" for line in lines)
+    caught = sum(line["outcome"] in FAILURES for line in lines)
     spread = np.concatenate([np.asarray(line["log_ratios"]) - np.median(line["log_ratios"]) for line in lines])
     seconds = float(np.median([line["seconds"] for line in lines]))
     middle = float(np.median([line["ratio"] for line in lines]))
     what = "false alarms" if first["plant"] == "none" else "caught"
-    longer = f" (a step {1 / middle - 1:.1%} longer)" if first["plant"] != "none" else ""
+    longer = f" (a window {1 / middle - 1:.1%} longer)" if first["plant"] != "none" else ""
+    typical = float(np.median([line["typical"] or math.nan for line in lines]))
     counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(Counter(x["outcome"] for x in lines).items()))
     versions = ", ".join(f"{name.removeprefix('version.')} {value}" for name, value in first["versions"].items())
     rows = [
-        f"| {number} | {line['outcome']} | {line['ratio']:.4f} | {limits(line)} | {line['pairs']} | "
-        f"{line['seconds']:.0f} |"
+        f"| {number} | {line['outcome']} | {line['ratio']:.4f} | {limits(line)} | {line['typical'] or math.nan:.4f} | "
+        f"{line['pairs']} | {line['disturbed']} | {line['seconds']:.0f} |"
         for number, line in enumerate(lines, start=1)
     ]
     return "\n".join([
         f"# {len(lines)} real gates, planted: {first['plant']} {first['amount']:.4g}", "",
         f"{what}: {caught} of {len(lines)} ({counts}). {first['benchmark']}, threshold {first['threshold']:.0%}, on "
         f"{first['device']}; {versions}.",
-        f"Median of the ratios {middle:.4f}{longer}; a pair's log-ratio scatters with an sd of "
-        f"{float(spread.std()):.4f} within a gate; a gate takes {seconds:.0f} s at the median.", "",
-        "| gate | outcome | head / base | bounds | pairs | seconds |", "| --- | --- | --- | --- | --- | --- |", *rows,
+        f"Median of the ratios {middle:.4f}{longer}, of the typical step's {typical:.4f}; a pair's log-ratio "
+        f"scatters with an sd of {float(spread.std()):.4f} within a gate; a gate takes {seconds:.0f} s at the median.",
+        "",
+        "| gate | outcome | head / base | bounds | typical step | pairs | disturbed | seconds |",
+        "|" + " --- |" * 8, *rows,
         "", f"`{command}`", "",
     ])  # fmt: skip
 
@@ -137,7 +145,7 @@ def read_lines(out: Path, settings: dict[str, Any]) -> list[dict[str, Any]]:
 @click.command(context_settings={"show_default": True})
 @click.option("--gates", type=click.IntRange(min=1), required=True, help="How many there shall be in the end.")
 @click.option("--plant", "kind", type=click.Choice(PLANTS), default="none")
-@click.option("--size", type=float, default=0.10, help="How much longer a step is to be, a share.")
+@click.option("--size", type=float, default=0.10, help="How much longer a sleep or copies are to make a step, a share.")
 @click.option("--framework", type=click.Choice(["pt", "tf"]), default="pt")
 @click.option("--workload", default="bert-6l")
 @click.option("--options", default="", help="More for `bench gate`, as one word: '--steps 60 --threshold 5%'.")
@@ -157,7 +165,7 @@ def show(gates: int, kind: str, size: float, framework: str, workload: str, opti
         UserError: no plant could be made, or a gate could not measure.
     """
     settings = {"plant": kind, "framework": framework, "workload": workload, "options": options,
-                "size": size if kind != "none" else 0.0}  # fmt: skip
+                "size": size if kind in PROBE else 0.0}  # fmt: skip
     lines = read_lines(out, settings)
     words = ["--framework", framework, "--workload", workload, *options.split()]
     family = "bert" if workload.startswith("bert") else "efficientnet"
@@ -165,9 +173,10 @@ def show(gates: int, kind: str, size: float, framework: str, workload: str, opti
         folder = Path(temporary)
         clone = folder / "clone"
         git(PROJECT_ROOT, "clone", "--quiet", "--no-hardlinks", str(PROJECT_ROOT), str(clone))
-        base = git(clone, "rev-parse", "HEAD")
-        amount = lines[0]["amount"] if lines else 0.0
-        if kind != "none" and not lines:
+        # a show that goes on gates the revision that it began with
+        base = git(clone, "rev-parse", "--verify", f"{lines[0]['base'] if lines else 'HEAD'}^{{commit}}")
+        amount = lines[0]["amount"] if lines else STALL if kind == "stall" else 0.0
+        if kind in PROBE and not lines:
             amount = calibrate(clone, base, kind, framework, family, size, words, folder)
         git(clone, "checkout", "--quiet", "--detach", base)
         head = plant(clone, kind, framework, family, amount)
@@ -187,7 +196,7 @@ def shown_words(gates: int, settings: dict[str, Any]) -> list[str]:
     """The command line of a show, for its page."""
     words = ["--gates", str(gates), "--plant", settings["plant"], "--framework", settings["framework"],
              "--workload", settings["workload"]]  # fmt: skip
-    words += ["--size", str(settings["size"])] if settings["plant"] != "none" else []
+    words += ["--size", str(settings["size"])] if settings["plant"] in PROBE else []
     return words + (["--options", f"'{settings['options']}'"] if settings["options"] else [])
 
 

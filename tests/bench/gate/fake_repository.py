@@ -1,4 +1,7 @@
-"""A git repository whose `bench run` only sleeps, as fast as a file in it says, and takes turns or does not."""
+"""A git repository whose `bench run` only sleeps, as fast as a file in it says, and takes turns or does not.
+
+It sleeps on a clock of its own, which nothing else moves: how fast the machine is makes no difference.
+"""
 
 from __future__ import annotations
 
@@ -37,8 +40,13 @@ sys.exit(subprocess.run([sys.executable, worker, str(out), json.dumps(settings)]
 '''
 
 WORKER = """
-import json, os, sys, time
+import json, os, sys
 from pathlib import Path
+from time import sleep as really_sleep
+class time:
+    now = 0.0
+    def sleep(seconds): time.now += seconds
+    def perf_counter(): return time.now
 out, settings = Path(sys.argv[1]), json.loads(sys.argv[2])
 (out / "records").mkdir()
 record = {"status": "ok", "spec_hash": settings.get("spec", "abc"), "device": "cpu",
@@ -47,7 +55,7 @@ path = out / "records" / "cell.json"
 marker = os.environ.get("FAKE_GATE_MARKER")
 if marker:
     Path(marker, str(os.getpid())).touch()
-    time.sleep(60)
+    really_sleep(60)
 if settings.get("crash") or (settings.get("crash_once") and not Path(settings["crash_once"]).exists()):
     if settings.get("crash_once"):
         Path(settings["crash_once"]).touch()
@@ -66,6 +74,8 @@ if folder and not settings.get("no_turns"):
         steps = min(left, wait(10 * step))  # as if steps were longer: short turns
         begin = time.perf_counter()
         time.sleep(step * steps)
+        if left == 12:  # one step of the window stalls: for so many steps more
+            time.sleep(step * settings.get("stalls", 0))
         turns.append((time.perf_counter() - begin) / steps)
         left -= steps
     ask.write("bye\\n")
@@ -84,6 +94,9 @@ class FakeRepository:
         (root / "bench" / "__init__.py").touch()
         (root / "bench" / "__main__.py").write_text(MAIN)
         (root / "bench" / "worker.py").write_text(WORKER)
+        for name in ("shared", "pt_impl", "tf_impl"):
+            (root / name).mkdir()
+            (root / name / "__init__.py").touch()
         self.git("init", "--quiet", "--initial-branch=main")
         self.git("config", "user.email", "test@example.org")
         self.git("config", "user.name", "test")

@@ -50,6 +50,36 @@ def test_a_slower_head_fails_in_turns(gate: Gate, repository: FakeRepository, re
     nothing_is_left(repository, results)
 
 
+def test_a_stall_counts_for_what_it_costs(gate: Gate, repository: FakeRepository, tmp_path: Path) -> None:
+    """One step of the window takes 4 times as long: 25 % more of it, and nothing of the typical step."""
+    repository.commit(step=0.01, stalls=3)
+    junit = tmp_path / "gate.xml"
+    done = gate("--base", "main~1", *ONE, "--junit", str(junit))
+    assert done.returncode == 1, done.stderr
+    assert "regression: bert-6l-pt-r1-device" in done.stdout
+    told = (
+        "intermittent: over whole windows head / base is 0.800, of typical steps 1.000: some of the head's steps stall"
+    )
+    assert told in done.stdout
+    assert told in junit.read_text()
+
+
+def test_stalls_that_faster_steps_make_up_for_do_not_pass(
+    gate: Gate, repository: FakeRepository, tmp_path: Path
+) -> None:
+    repository.commit(step=0.008, stalls=3)  # 12 steps take as long as the base's
+    out = tmp_path / "gate.json"
+    done = gate("--base", "main~1", *ONE, "--json", str(out))
+    assert done.returncode == 1, done.stderr
+    assert "intermittent: bert-6l-pt-r1-device" in done.stdout
+    (one,) = GateResult.model_validate_json(out.read_text()).benchmarks
+    assert (one.outcome, one.ratio, one.typical) == ("intermittent", pytest.approx(1.0), pytest.approx(1.25))
+    repository.commit(step=0.01)  # what comes after it does not stall, but its steps are slower: that shows, too
+    assert gate("--base", "main~1", *ONE).returncode == 1
+    repository.commit(step=0.01, stalls=3)
+    assert gate("--base", "main", "--head", "main~1", *ONE).returncode == 0  # less stalls alone are no fault
+
+
 def test_a_base_that_takes_no_turns_is_measured_apart(gate: Gate, repository: FakeRepository, tmp_path: Path) -> None:
     repository.commit(step=0.01, no_turns=True)
     repository.commit(step=0.005)

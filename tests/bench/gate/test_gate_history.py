@@ -11,6 +11,7 @@ from fake_repository import FakeRepository, Gate
 
 from bench import machine
 from bench.gate.history import Entry, append, comparable, judge_history, read_history
+from bench.gate.power import POWER
 from shared.errors import UserError
 
 HERE = machine.fingerprint()
@@ -75,6 +76,17 @@ def test_an_unchanged_head_fails_seldom_and_a_slow_one_is_caught() -> None:
     assert alarms / 400 < 0.025 + 3 * math.sqrt(0.025 / 400)
     assert alarms > 1
     assert caught > 395
+
+
+def test_the_smallest_slow_down_against_a_history_is_shown_with_the_power_that_is_said() -> None:
+    rng = np.random.default_rng(2)
+    shown = 0
+    for _ in range(2000):
+        history = [entry(100 * math.exp(rng.normal(0, 0.02))) for _ in range(8)]
+        smallest = judge_history([100.0] * 7, history, 0.03)[-1]
+        new = 100 * (1 - smallest) * math.exp(rng.normal(0, 0.02))
+        shown += judge_history([new] * 7, history, 0.03)[0]
+    assert abs(shown / 2000 - POWER) < 0.06
 
 
 def test_from_the_command_line(gate: Gate, repository: FakeRepository, tmp_path: Path) -> None:

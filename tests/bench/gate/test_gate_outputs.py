@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -15,9 +16,15 @@ from bench.gate.show import markdown
 from shared.errors import UserError
 
 
-def make_result(*outcomes: str) -> GateResult:
+def make_result(*outcomes: str, typical: float = 0.91) -> GateResult:
     pair = PairResult(
-        log_ratio=-0.1, base_throughput=100.0, head_throughput=90.0, turns=6, head_first=False, seconds=10.0
+        log_ratio=-0.1,
+        typical_log_ratio=math.log(typical),
+        base_throughput=100.0,
+        head_throughput=90.0,
+        turns=6,
+        head_first=False,
+        seconds=10.0,
     )
     benchmarks = []
     for number, outcome in enumerate(outcomes):
@@ -32,6 +39,9 @@ def make_result(*outcomes: str) -> GateResult:
                 high=0.92 if known else None,
                 level=0.9922 if known else None,
                 smallest=0.05 if known else None,
+                typical=typical if known else None,
+                gap_low=0.9 / typical - 0.01 if known else None,
+                gap_high=0.9 / typical + 0.01 if known else None,
                 base_throughput=100.0 if known else None,
                 head_throughput=90.0 if known else None,
                 pairs=[pair] * 7 if known else [],
@@ -89,10 +99,13 @@ def test_bencher_metric_format() -> None:
 def test_markdown_says_what_is_to_be_known() -> None:
     text = markdown(make_result("regression", "undecided", "error"))
     assert text.startswith("### bench gate: regression: bench-0; not measured: bench-2")
-    assert "| bench-0 | 100.00 | 90.00 | 0.900 | [0.880, 0.920] at 99.2% each | 7 | slower |" in text
-    assert "bench-1: not decided after 7 pairs; a slow-down of 5.0% or more could have been shown" in text
+    assert "| bench-0 | 100.00 | 90.00 | 0.900 | [0.880, 0.920] at 99.2% each | 0.910 | 7 | slower |" in text
+    assert (
+        "bench-1: not decided after 7 pairs; a slow-down of 5.0% would have been shown with a probability of 80%"
+        in text
+    )
     assert "head is dirty" in text
-    assert "at most 2.5% a benchmark, 7.5% over all 3" in text
+    assert "at most 2.5% (15.0% at most over all 3)" in text
 
 
 def test_files_are_written_and_the_result_reads_back(tmp_path: Path) -> None:
@@ -103,3 +116,33 @@ def test_files_are_written_and_the_result_reads_back(tmp_path: Path) -> None:
     assert "bench-0" in json.loads((tmp_path / "tracker").read_text())
     with pytest.raises(UserError, match=r"--junit .*: no file can be written there"):
         check_writable({"junit": tmp_path / "nowhere" / "x.xml"})
+
+
+def test_stalls_and_disturbances_are_said_everywhere() -> None:
+    result = make_result("intermittent", "pass", typical=0.99)
+    assert result.exit_code == 1
+    assert result.headline == "intermittent: bench-0"
+    ratios = "over whole windows head / base is 0.900, of typical steps 0.990"
+    stalls = f"intermittent: {ratios}: some of the head's steps stall"
+    text = markdown(result)
+    assert f"- bench-0: {stalls}" in text
+    assert "| 0.990 | 7 | intermittent |" in text
+    suite = ElementTree.fromstring(junit(result))
+    assert suite.get("failures") == "1"
+    assert stalls in str(suite.find(".//failure").get("message"))  # type: ignore[union-attr]
+
+    base_stalls = make_result("pass", typical=0.80)
+    assert "of typical steps 0.800: some of the base's steps stall" in markdown(base_stalls)
+    assert "steps stall" not in markdown(make_result("pass"))
+
+    (one,) = make_result("pass").benchmarks
+    pairs = [
+        pair.model_copy(update={"disturbances": [f"head: other processes kept {number}.0 cores busy"]})
+        for number, pair in enumerate(one.pairs[:5])
+    ]
+    told = "5 of 7 pairs disturbed: head: other processes kept 0.0 cores busy; "
+    noisy = one.model_copy(update={"pairs": [*pairs, *one.pairs[5:]], "apart": True})
+    text = markdown(result.model_copy(update={"benchmarks": [noisy]}))
+    assert told in text
+    assert "kept 2.0 cores busy; and 2 more" in text
+    assert "bench-0: base and head were measured one after the other, not side by side" in text

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from test_gate_outputs import make_result
 
 from bench.gate import shown
-from bench.gate.planted import git, plant
+from bench.gate.planted import STEP, git, plant
 from bench.gate.result import GateResult
 from bench.gate.shown import line_of, read_lines, summary
 from bench.locations import PROJECT_ROOT
@@ -39,11 +40,42 @@ def test_copies_are_planted(clone: Path, framework: str, family: str) -> None:
     compile((clone / f"{framework}_impl" / f"{family}.py").read_text(), "planted", "exec")
 
 
-def test_a_sleep_is_planted_and_a_missing_line_refused(clone: Path) -> None:
-    plant(clone, "sleep", "pt", "bert", 0.0071)
+@pytest.mark.parametrize("framework", ["pt", "tf"])
+@pytest.mark.parametrize("family", ["bert", "efficientnet"])
+@pytest.mark.parametrize(
+    ("kind", "amount", "line"), [("sleep", 0.0071, "time.sleep(0.0071)"), ("stall", 3.0, "range(2)")]
+)
+def test_what_the_loop_does_is_planted_for_both_frameworks(
+    clone: Path, framework: str, family: str, kind: str, amount: float, line: str
+) -> None:
+    plant(clone, kind, framework, family, amount)
     text = (clone / "shared" / "session.py").read_text()
-    assert "        time.sleep(0.0071)\n" in text
+    assert text.count(line) == 1
     compile(text, "planted", "exec")
+
+
+def test_a_stall_takes_every_tenth_step_three_times(clone: Path) -> None:
+    """The planted loop itself, with a wing that only counts."""
+    plant(clone, "stall", "tf", "bert", 3.0)
+    text = (clone / "shared" / "session.py").read_text()
+    first = text.index(STEP)
+    loop = text[first : text.index("        if step == 0:", first)]
+    taken: list[int] = []
+    program = f"for step in range(20):\n    if True:\n{loop}"
+
+    class Wing:
+        def train_step(self, batch: object, rate: float) -> float:
+            taken.append(variables["step"])
+            return 0.0
+
+    variables: dict[str, Any] = {"wing": Wing(), "losses": [], "batch": None, "rate": 0.0}
+    exec(program, variables)
+    counts = [taken.count(step) for step in range(20)]
+    assert counts == [3 if step in (9, 19) else 1 for step in range(20)]
+    assert len(variables["losses"]) == 20
+
+
+def test_a_missing_line_is_refused(clone: Path) -> None:
     (clone / "shared" / "session.py").write_text("")
     with pytest.raises(UserError, match=r"session.py: no single line"):
         plant(clone, "sleep", "pt", "bert", 0.01)
@@ -51,10 +83,11 @@ def test_a_sleep_is_planted_and_a_missing_line_refused(clone: Path) -> None:
 
 def test_the_page_of_a_show(tmp_path: Path) -> None:
     settings = {"plant": "sleep", "framework": "pt", "workload": "bert-6l", "options": "", "size": 0.1}
-    lines = [line_of(make_result(outcome), **settings, amount=0.007) for outcome in ("regression", "pass")]
+    outcomes = ("regression", "intermittent", "pass")
+    lines = [line_of(make_result(outcome), **settings, amount=0.007) for outcome in outcomes]
     page = summary(lines, "the command")
-    assert "caught: 1 of 2 (1 pass, 1 regression)" in page
-    assert "Median of the ratios 0.9000 (a step 11.1% longer)" in page
+    assert "caught: 2 of 3 (1 intermittent, 1 pass, 1 regression)" in page
+    assert "Median of the ratios 0.9000 (a window 11.1% longer), of the typical step's 0.9100" in page
     path = tmp_path / "lines.jsonl"
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     assert read_lines(path, settings) == lines
@@ -85,3 +118,24 @@ def test_a_show_goes_on_where_it_ended(clone: Path, tmp_path: Path, monkeypatch:
     assert asked[-1][0] == gates[0][0]
     assert len(out.read_text().splitlines()) == 3
     assert "caught: 3 of 3" in out.with_suffix(".md").read_text()
+
+
+def test_a_stall_needs_no_probe_and_goes_on_with_its_revision(
+    clone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bases: list[str] = []
+
+    def stub(where: Path, base: str, head: str, options: list[str], folder: Path) -> GateResult:
+        bases.append(base)
+        assert "range(2)" in git(where, "diff", base, head)
+        return make_result("regression")
+
+    monkeypatch.setattr(shown, "PROJECT_ROOT", clone)
+    monkeypatch.setattr(shown, "run_gate", stub)
+    out = tmp_path / "shown.jsonl"
+    shown.show(1, "stall", 0.1, "tf", "bert-6l", "", out)
+    git(clone, "commit", "--quiet", "--allow-empty", "--message", "something else")
+    shown.show(2, "stall", 0.1, "tf", "bert-6l", "", out)
+    assert len(bases) == 2
+    assert len(set(bases)) == 1
+    assert "--plant stall --framework tf --workload bert-6l --out FILE" in out.with_suffix(".md").read_text()
