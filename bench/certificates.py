@@ -12,9 +12,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bench.environments.choice import wing_pythons
+from bench.files import write_atomically
 from bench.interpreters import PROVEN, versions_of
 from bench.locations import PROJECT_ROOT, results_directory
-from bench.records import write_atomically
 from shared.protocol import Cell
 from shared.spec import Workload, digest
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from bench import machine
-from shared import spec
 from shared.errors import UserError
 from shared.protocol import Cell
 from shared.spec import ImageWorkload, Workload
@@ -100,29 +99,21 @@ class Plan:
         return (cell.epochs + tuning) * epoch_steps
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON-able values, without the directory: a run may be moved and resumed."""
+        """As JSON-able values, without the directory and the interpreters: a run may be moved and resumed."""
         cells = [asdict(cell) | {"workload": cell.workload.model_dump(mode="json")} for cell in self.cells]
-        return asdict(replace(self, cells=())) | {"cells": [{**cell, "directory": ""} for cell in cells]}
+        placeless = {"directory": "", "python": None}
+        return asdict(replace(self, cells=())) | {"cells": [cell | placeless for cell in cells]}
 
     @staticmethod
     def from_json(content: dict[str, Any], directory: Path) -> Plan:
-        """What `to_json` wrote, for a run that lies in `directory`."""
-        cells = []
-        for each in content["cells"]:
-            workload = spec.check(each["workload"], str(directory))
-            cores = tuple(tuple(group) for group in each["cores"])
-            place = str(directory / "cells" / each["cell_id"])
-            cells.append(Cell(**{**each, "workload": workload, "cores": cores, "directory": place}))
-        return Plan(
-            device_name=content["device_name"],
-            pages=Pages(**content["pages"]),
-            tune=content["tune"],
-            timeout=content["timeout"],
-            cells=tuple(cells),
-            notes=tuple(content["notes"]),
-            gpu_selectors=tuple(content["gpu_selectors"]),
-            in_turns=content.get("in_turns", False),  # runs of before 0.3.0 had none
-        )
+        """What `to_json` wrote, or somebody else did, for a run that lies in `directory`.
+
+        Raises:
+            UserError: something that no plan holds (the field is named), or that leads out of the run's directory.
+        """
+        from bench.plan_file import read_plan  # which needs the classes here
+
+        return read_plan(content, directory)
 
 
 def core_groups(cores: Sequence[int], replicas: int, size: int) -> tuple[tuple[int, ...], ...]:
@@ -167,7 +158,7 @@ def make_plan(
     for repeat in range(request.repeats):
         for replicas in request.gpus:
             for column in request.frameworks:
-                name = re.sub(r"[^A-Za-z0-9._]+", "-", workload.name)
+                name = re.sub(r"[^A-Za-z0-9._]+", "-", workload.name)[:100].lstrip(".") or "workload"
                 cell_id = f"{name}-{column}-{request.arm}-r{replicas}-{request.precision}-{request.input_mode}-{repeat}"
                 cells.append(
                     Cell(

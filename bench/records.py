@@ -5,40 +5,40 @@ Tables and plots are made from records alone. Every field is documented here; RE
 
 from __future__ import annotations
 
-import json
-import os
-import tempfile
-from collections.abc import Collection, Iterable
-from datetime import datetime
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
+from bench.bounds import (
+    Batch,
+    CellName,
+    Cores,
+    Epochs,
+    Figure,
+    Moment,
+    Pixels,
+    Place,
+    Repeat,
+    Replicas,
+    Seconds,
+    Seed,
+    Share,
+    Size,
+    Speed,
+    Steps,
+    StepTime,
+)
+from bench.files import write_atomically
 from bench.monitors.usage import Usage
 from shared.errors import UserError
+from shared.outside import OutsideError, read_json
 
 RECORD_SCHEMA = 3
 READABLE_SCHEMAS = (1, 2, 3)  # 1 had no texts, 2 no monitors and no attribution: what they lack has its default
-TEMPORARY = ".writing"  # how the name of a file ends that is not whole yet
 Kind = TypeVar("Kind", bound=BaseModel)
 Status = Literal["ok", "oom", "timeout", "crash", "skipped", "diverged"]
-
-
-def check_moment(text: str) -> str:
-    """Let a date and time pass that says how far it is from UTC: others cannot be compared with each other.
-
-    Raises:
-        ValueError: anything else; pydantic names the field.
-    """
-    if datetime.fromisoformat(text).tzinfo is None:
-        raise ValueError(f"no offset from UTC in {text!r}")
-    return text
-
-
-Moment = Annotated[str, AfterValidator(check_moment)]
-Speed = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Seconds = Annotated[float, Field(ge=0, lt=1e9, allow_inf_nan=False)]  # a cell of thirty years is none
 
 
 class Record(BaseModel):
@@ -49,7 +49,7 @@ class Record(BaseModel):
 
     schema_version: int = RECORD_SCHEMA
     run_id: str
-    cell_id: str
+    cell_id: CellName
     # what was asked for
     workload: str
     preset: str
@@ -58,23 +58,23 @@ class Record(BaseModel):
     framework: Literal["pt", "tf"]
     variant: str | None = None  # "pt@2.13": the version of it that was asked for; None: the one there is
     arm: Literal["matched", "native"]
-    replicas: int
+    replicas: Replicas
     device: Literal["cuda", "cpu"]
     device_name: str
-    cores_per_replica: int | None  # None on GPUs
+    cores_per_replica: Cores | None  # None on GPUs
     oversubscribed: bool  # more replicas than cores: no speedup is claimed
     precision: str
     input_mode: str
-    repeat: int
-    seed: int
-    epochs: int
-    batch_per_replica: int
-    image_size: int | None  # pixels; None: a text workload
-    max_tokens: int | None = None  # width of a text; None: an image workload
+    repeat: Repeat
+    seed: Seed
+    epochs: Epochs
+    batch_per_replica: Batch
+    image_size: Pixels | None  # pixels; None: a text workload
+    max_tokens: Pixels | None = None  # width of a text; None: an image workload
     data_name: str  # "synthetic" or the store's source
     data_digest: str
     exchange: bool = True  # whether replicas exchanged gradients; without, an attribution's cell and no training
-    num_parameters: int | None  # trained scalars, as the worker counted them
+    num_parameters: Size | None  # trained scalars, as the worker counted them
     # what came of it
     status: Status
     reason: str | None = None  # one line where the status is not "ok"
@@ -83,57 +83,37 @@ class Record(BaseModel):
     started: Moment  # UTC, ISO 8601
     wall_seconds: Seconds  # of the whole cell, start of processes to their end
     throughput: Speed | None = None  # samples/s: global samples / max over ranks of the window's seconds
-    tokens_per_second: float | None = None  # of texts: tokens in the same window, padding not counted
-    retraces: int | None = None  # how often a step was compiled anew between the first step and the window's end
-    measured_steps: int | None = None
-    window_seconds: list[float] = []  # of each rank
-    warmup_steps: int | None = None  # before the window: the workload's least, and more until the step time stood still
+    tokens_per_second: Speed | None = None  # of texts: tokens in the same window, padding not counted
+    retraces: Steps | None = None  # how often a step was compiled anew between the first step and the window's end
+    measured_steps: Steps | None = None
+    window_seconds: list[StepTime] = []  # of each rank
+    warmup_steps: Steps | None = None  # before the window: the least, and more until the step time stood still
     warmup_stationary: bool | None = None  # whether it did; None: too few steps to tell
     # seconds a step in the window's first third over those in its last, less 1 (above 0: it still got faster)
-    window_drift: float | None = None
-    window_drift_noise: float | None = None  # standard error of that; None: too few steps to tell
-    step_seconds: list[float] = []  # of rank 0, in the window
-    wait_seconds: list[float] = []  # of rank 0, for each of those steps: how long it waited for its batch
-    turn_seconds: list[float] = []  # seconds a step in each turn, where cells took turns (bench/turns.py)
+    window_drift: Figure | None = None
+    window_drift_noise: Figure | None = None  # standard error of that; None: too few steps to tell
+    step_seconds: list[StepTime] = []  # of rank 0, in the window
+    wait_seconds: list[Seconds] = []  # of rank 0, for each of those steps: how long it waited for its batch
+    turn_seconds: list[StepTime] = []  # seconds a step in each turn, where cells took turns (bench/turns.py)
     # of an attribution: part of a step to its seconds, a value a round (shared/parts.py)
-    part_seconds: dict[str, list[float]] = {}
-    time_to_first_step: float | None = None  # seconds, max over ranks; compilation and tracing included
-    memory_rss_peak: int | None = None  # bytes, summed over the cell's processes (process footprint)
-    memory_allocator_peak: int | None = None  # bytes, max over ranks of the device allocator's own peak
-    harness_cpu_seconds: float | None = None  # the harness's own CPU time while the cell ran
+    part_seconds: dict[str, list[Seconds]] = {}
+    time_to_first_step: Seconds | None = None  # seconds, max over ranks; compilation and tracing included
+    memory_rss_peak: Size | None = None  # bytes, summed over the cell's processes (process footprint)
+    memory_allocator_peak: Size | None = None  # bytes, max over ranks of the device allocator's own peak
+    harness_cpu_seconds: Seconds | None = None  # the harness's own CPU time while the cell ran
     usage: Usage | None = None  # what the harness's monitors saw of processes and GPUs
     # split to the share of samples classified correctly; with several labels a sample: to those whose labels all are
-    accuracy: dict[str, float] = {}
-    accuracy_finetuned: dict[str, float] = {}  # after the second stage
-    f1: dict[str, float] = {}  # split to micro-averaged F1, where a sample may have several labels
+    accuracy: dict[str, Share] = {}
+    accuracy_finetuned: dict[str, Share] = {}  # after the second stage
+    f1: dict[str, Share] = {}  # split to micro-averaged F1, where a sample may have several labels
     loss_per_epoch: list[float] = []  # mean training loss of rank 0
     settings: dict[str, Any] = {}  # what the worker really used (rank 0)
-    log: str  # path of the cell's log, relative to the run directory
+    log: Place  # path of the cell's log, relative to the run directory
 
     @property
     def column(self) -> str:
         """The side of a comparison that the record belongs to: a framework, or one of several versions of it."""
         return self.variant or self.framework
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a file under a temporary name beside it, flush it to disk, rename it: it is whole or absent."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=TEMPORARY)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
-def remove_temporaries(folder: Path) -> None:
-    """Remove what `write_atomically` left in a folder when it was killed; only for who alone writes there."""
-    for path in folder.glob(f".*{TEMPORARY}"):
-        path.unlink(missing_ok=True)
 
 
 def write_record(directory: Path, record: Record) -> Path:
@@ -165,11 +145,13 @@ def read_as(kind: type[Kind], path: Path, schemas: Collection[int]) -> Kind:
         UserError: truncated or foreign JSON, or another schema version.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        version = content["schema_version"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise UserError(f"{path}: not a record ({error.__class__.__name__}); delete it and run with --resume") from None
-    if version not in schemas:
+        content = read_json(path)
+        if not isinstance(content, dict) or "schema_version" not in content:
+            raise OutsideError(path, "no mapping with a schema_version")
+    except OutsideError as error:
+        raise UserError(f"{path}: not a record ({error.reason}); delete it and run with --resume") from None
+    version = content["schema_version"]
+    if not isinstance(version, int) or version not in schemas:
         raise UserError(f"{path}: record schema {version!r}, this version reads {', '.join(map(str, schemas))}")
     try:
         return kind.model_validate(content)
@@ -178,16 +160,50 @@ def read_as(kind: type[Kind], path: Path, schemas: Collection[int]) -> Kind:
         raise UserError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
 
 
-def read_records(directories: Iterable[Path]) -> list[Record]:
+def read_records(directories: Iterable[Path], on_bad: Callable[[str], None] | None = None) -> list[Record]:
     """All records of one or more run directories, by cell id.
 
+    Args:
+        on_bad: told the line about a record that cannot be read, which is passed over; None: such a record is an error.
+
     Raises:
-        UserError: no such directory, or one without records.
+        UserError: no such directory, one without records or with none that can be read, or a record that cannot be.
     """
-    records = []
-    for directory in directories:
-        paths = sorted((directory / "records").glob("*.json"))
-        if not paths:
-            raise UserError(f"{directory}: no records here; name a directory that `bench run` made")
-        records += [read_record(path) for path in paths]
-    return records
+    return [record for directory in directories for record in read_all(directory, read_record, on_bad)]
+
+
+def read_all(
+    directory: Path, read: Callable[[Path], Kind], on_bad: Callable[[str], None] | None = None, maker: str = "run"
+) -> list[Kind]:
+    """All records of one kind in a run's directory, by name.
+
+    Args:
+        read: reads one.
+        on_bad: as in `read_records`.
+        maker: the sub-command that makes such a run.
+
+    Raises:
+        UserError: as in `read_records`.
+    """
+    paths = record_files(directory)
+    if not paths:
+        raise UserError(f"{directory}: no records here; name a directory that `bench {maker}` made")
+    found, bad = [], []
+    for path in paths:
+        try:
+            found.append(read(path))
+        except UserError as error:
+            if on_bad is None:
+                raise
+            bad.append(str(error))
+    if not found:
+        raise UserError(f"{bad[0]} (none of the {len(bad)} records of {directory} can be read)")
+    if on_bad is not None:
+        for line in bad:
+            on_bad(line)
+    return found
+
+
+def record_files(directory: Path) -> list[Path]:
+    """The files of a run's records, by name."""
+    return sorted(path for path in (directory / "records").glob("*.json") if not path.name.startswith("."))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bench import machine
@@ -136,28 +136,43 @@ def pythons_of(choices: Iterable[Choice]) -> dict[str, str | None]:
     return {choice.column.name: choice.python for choice in choices}
 
 
-def check_interpreters(plan: Plan, recorded: Mapping[str, Mapping[str, Any]]) -> None:
-    """Whether a run that is resumed still has its interpreters, with the versions that it began with.
+def resumed_interpreters(
+    plan: Plan, recorded: Mapping[str, Mapping[str, Any]], named: Mapping[str, str | None]
+) -> tuple[Plan, list[str]]:
+    """The plan of a run that is resumed, with the interpreter of every column found anew.
+
+    Never the one that a file names: a run may be somebody else's, and an interpreter is a program.
 
     Args:
-        recorded: column to its versions, as environment.json of the run has them; an older run's has none.
+        recorded: column to its versions and the source of its interpreter, as environment.json of the run has them; an
+            older run's has none.
+        named: framework to the interpreter that the user named now; None: none.
+
+    Returns:
+        the plan, and a line per column for the user.
 
     Raises:
-        UserError: an interpreter is gone, or has another version than its column's or than at the run's beginning.
+        UserError: none is there, the run began with a named one, or it has another version than at the run's beginning.
     """
-    columns = {cell.variant or cell.framework: cell.python for cell in plan.cells}
-    for name, python in columns.items():
-        column, before = column_of(name), recorded.get(name, {})
-        check_finds_code(python, f"{name} of {python}")
-        if python is not None:
-            check_has(python, column)
-        now = versions_of(python)
-        for package in PROVEN[column.framework]:
+    columns = tuple(dict.fromkeys(cell.variant or cell.framework for cell in plan.cells))
+    for name in columns:
+        option = option_of(column_of(name).framework)
+        if recorded.get(name, {}).get("interpreter") == option and named.get(column_of(name).framework) is None:
+            raise UserError(f"{name}: the run began with an interpreter that was named; name it again with {option}")
+    request = Request(frameworks=columns, pt_python=named.get("pt"), tf_python=named.get("tf"))
+    choices = choose_interpreters(request)
+    for choice in choices:
+        name, before, now = choice.column.name, recorded.get(choice.column.name, {}), versions_of(choice.python)
+        for package in PROVEN[choice.column.framework]:
             if package in before and before[package] != now[package]:
                 raise UserError(
-                    f"{name}: the run began with {package} {before[package] or '(none)'} and its interpreter has "
-                    f"{now[package] or '(none)'} now; start a new run, records of two versions do not mix"
+                    f"{name}: the run began with {package} {before[package] or '(none)'}, {choice.source} has "
+                    f"{now[package] or '(none)'}; name the other with {option_of(choice.column.framework)}, or start a "
+                    "new run: records of two versions do not mix"
                 )
+    pythons = pythons_of(choices)
+    cells = tuple(replace(cell, python=pythons[cell.variant or cell.framework]) for cell in plan.cells)
+    return replace(plan, cells=cells), [choice.text() for choice in choices]
 
 
 def check_request(request: Request) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
 
 from bench import certificates, machine, tables
 from bench.attribution.cells import attributed, check_attribution, one_width, ran_together
@@ -14,15 +16,15 @@ from bench.attribution.run import run_and_record_in_turns
 from bench.attribution.show import write as write_attribution
 from bench.disturbances import disturbances
 from bench.environment import recorded_environment, worker_environment
+from bench.files import write_atomically
 from bench.interpreters import versions_of
 from bench.launch import Limits, run_cell
 from bench.monitors.exclusive import disturbance_text, refuse_if_busy
 from bench.plan import Plan, Request, make_plan
 from bench.processes import termination_as_interrupt
 from bench.progress import Reporter
-from bench.records import Record, write_atomically, write_record
+from bench.records import Record, write_record
 from bench.resolve import (
-    check_interpreters,
     check_request,
     check_weights,
     choose_interpreters,
@@ -30,12 +32,16 @@ from bench.resolve import (
     pythons_of,
     resolve_device,
     resolve_workload,
+    resumed_interpreters,
 )
 from bench.run_directory import ENVIRONMENT, PLAN, RUN_SCHEMA, RunDirectory
 from bench.stores import resolve_pages
 from bench.summary import make_record
 from shared.errors import UserError
 from shared.protocol import Cell
+
+ACCURACY_KIND = "accuracy"  # in run.json of the other command
+COLUMNS = TypeAdapter(dict[str, dict[str, str | None]])  # of environment.json: column to versions and interpreter
 
 
 def plan_request(request: Request, dry_run: bool, say: Callable[[str], None]) -> Plan:
@@ -72,8 +78,11 @@ def start_run(directory: RunDirectory, request: Request, say: Callable[[str], No
     return in_directory(plan, directory.path)
 
 
-def resume_run(directory: RunDirectory) -> Plan:
-    """The plan of a run that was started before.
+def resume_run(directory: RunDirectory, named: Mapping[str, str | None]) -> Plan:
+    """The plan of a run that was started before; its notes say what it reads that lies elsewhere.
+
+    Args:
+        named: framework to the interpreter that the user named now; None: none.
 
     Raises:
         UserError: damaged, of another version, or started on another machine or with other versions of the frameworks.
@@ -82,12 +91,19 @@ def resume_run(directory: RunDirectory) -> Plan:
     if environment.get("fingerprint") != machine.fingerprint():
         raise UserError(f"{directory.path}: started on other hardware; start a new run, records of two do not mix")
     content = directory.read_json(PLAN)
+    if content.get("kind") == ACCURACY_KIND:
+        raise UserError(f"{directory.path}: a run of `bench accuracy`; `bench accuracy --resume` continues it")
+    plan = Plan.from_json(content.get("plan", {}), directory.path)
     try:
-        plan = Plan.from_json(content["plan"], directory.path)
-        check_interpreters(plan, environment.get("columns", {}))
-        return plan
-    except (KeyError, TypeError) as error:
-        raise UserError(f"{directory.path / PLAN}: damaged ({error}); start a new run") from None
+        columns = COLUMNS.validate_python(environment.get("columns", {}))
+    except ValidationError:
+        raise UserError(f"{directory.path / ENVIRONMENT}: columns: damaged; start a new run") from None
+    plan, lines = resumed_interpreters(plan, columns, named)
+    check_weights(Request(weights=plan.cells[0].weights, seed=plan.cells[0].seed), plan.workload)
+    lines.append(f"documents are read from {plan.pages.path}")
+    if plan.cells[0].weights is not None:
+        lines.append(f"initial weights are read from {plan.cells[0].weights}")
+    return replace(plan, notes=tuple(dict.fromkeys([*plan.notes, *lines])))
 
 
 def in_directory(plan: Plan, path: Path) -> Plan:

@@ -15,8 +15,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from bench.records import TEMPORARY, Record, read_record, remove_temporaries, write_atomically
+from bench.files import TEMPORARY, remove_temporaries, write_atomically
+from bench.records import Record, read_record, record_files
 from shared.errors import UserError
+from shared.outside import OutsideError, inside, read_json
 
 RUN_SCHEMA = 1
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -47,17 +49,19 @@ class RunDirectory:
         """
         if self.resume and not (self.path / PLAN).is_file():
             raise UserError(f"{self.path}: no run to resume here ({PLAN} is missing); name a directory of `bench run`")
+        if self.resume:
+            self._refuse_links()
+        if not self.resume:
+            self._refuse_others()  # before the lock is made: a folder that is refused stays as it was
         try:
             self._make()
-            self._lock = os.open(self.path / LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
+            self._lock = os.open(self.path / LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
         except OSError as error:
             raise UserError(f"{self.path}: cannot be written ({error.strerror}); name another with --out") from None
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if not self.resume and (others := sorted(p.name for p in self.path.iterdir() if not is_remnant(p.name))):
-                raise UserError(
-                    f"{self.path}: not empty ({others[0]}); name another with --out, or continue with --resume"
-                )
+            if not self.resume:
+                self._refuse_others()  # of a run that began meanwhile
         except BlockingIOError:
             os.close(self._lock)
             raise UserError(f"{self.path}: another `bench run` is at work in it; wait for it or name another") from None
@@ -92,6 +96,22 @@ class RunDirectory:
                 f"make room and use `bench run --resume {self.path}`"
             ) from None
 
+    def _refuse_others(self) -> None:
+        """Refuse a folder that holds anything but a killed run's remnants."""
+        try:
+            names = [path.name for path in self.path.iterdir()] if self.path.is_dir() else []
+        except OSError as error:
+            raise UserError(f"{self.path}: cannot be read ({error.strerror}); name another with --out") from None
+        if others := sorted(name for name in names if not is_remnant(name)):
+            raise UserError(f"{self.path}: not empty ({others[0]}); name another with --out, or continue with --resume")
+
+    def _refuse_links(self) -> None:
+        """Refuse a run with a link that leads out of it: what is emptied or written there would be somebody else's."""
+        for folder, *names in os.walk(self.path):
+            for entry in (Path(folder, name) for group in names for name in group):
+                if entry.is_symlink():
+                    inside(self.path, entry.relative_to(self.path).as_posix())
+
     def _make(self) -> None:
         """Make the directory and remember which of its parents were not there, innermost first."""
         missing = self.path
@@ -111,10 +131,12 @@ class RunDirectory:
             UserError: missing, damaged, or of another version.
         """
         try:
-            content = json.loads((self.path / name).read_text(encoding="utf-8"))
+            content = read_json(inside(self.path, name))
             schema = content["schema"]
-        except (OSError, ValueError, KeyError, TypeError):
-            raise UserError(f"{self.path / name}: missing or damaged; start a new run") from None
+        except OutsideError as error:
+            raise UserError(f"{self.path / name}: missing or damaged ({error.reason}); start a new run") from None
+        except (KeyError, TypeError):
+            raise UserError(f"{self.path / name}: no mapping with a schema; start a new run") from None
         if schema != RUN_SCHEMA:
             raise UserError(f"{self.path / name}: schema {schema!r}, this version reads {RUN_SCHEMA}; start a new run")
         return dict(content)
@@ -122,7 +144,7 @@ class RunDirectory:
     def records(self) -> list[Record]:
         """Records so far, by cell id; one that cannot be read is passed over: its cell runs again."""
         found = []
-        for path in sorted((self.path / RECORDS).glob("*.json")):
+        for path in record_files(self.path):
             with suppress(UserError):
                 found.append(read_record(path))
         return found

@@ -25,6 +25,7 @@ MOST_JSON_BYTES = 1 << 27  # of a file: the manifest of a store of 400,000 docum
 MOST_LEVELS = 64  # lists and mappings in each other; the deepest file of the suite's own has nine
 MOST_INTEGER = 1 << 63  # what numpy, pandas, Parquet and other JSON readers hold
 PLAIN_NAME = re.compile(r"(?!\.)[A-Za-z0-9._@+-]{1,200}")  # of a file in its folder: nothing leads elsewhere
+NO_SUCH_FILE = "no such file"
 LINK_OF_ITSELF = "a link that leads back to itself"
 
 
@@ -58,7 +59,7 @@ def os_reason(error: OSError) -> str:
     """What the operating system said, in the words of this module."""
     if error.errno == errno.ELOOP:
         return LINK_OF_ITSELF
-    return {errno.ENOENT: "no such file", errno.ENXIO: "not a regular file"}.get(
+    return {errno.ENOENT: NO_SUCH_FILE, errno.ENOTDIR: NO_SUCH_FILE, errno.ENXIO: "not a regular file"}.get(
         error.errno or 0, f"cannot be read ({error.strerror or error})"
     )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import resource
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from shared.batches import EvalBatches, TrainBatches
 from shared.clock import process_age
 from shared.metrics import Counts, probabilities
 from shared.networks import architecture_of
+from shared.outside import read_array
 from shared.protocol import Cell, EventWriter
 from shared.schedule import rates
 from shared.spec import ImageWorkload, TextWorkload
@@ -32,7 +34,7 @@ def open_cell_store(cell: Cell) -> Store:
     """The cell's store with the cell's splits, its content in memory unless the input mode is `disk`."""
     store = open_store(cell.store)
     if cell.splits is not None:
-        store = store.with_splits(np.load(cell.splits, allow_pickle=False))
+        store = store.with_splits(read_array(Path(cell.splits)))
     return store if cell.input_mode == "disk" else store.in_memory()
 
 

@@ -17,6 +17,7 @@ from typing import Annotated, Any, Self, get_args
 from pydantic import Field, ValidationError, model_validator
 
 from shared.errors import UserError
+from shared.outside import NO_SUCH_FILE, OutsideError, read_text
 from shared.sections import (
     AdamW,
     BertModel,
@@ -36,6 +37,7 @@ from shared.sections import (
 )
 
 WORKLOADS = Path(__file__).parent / "workloads"
+MOST_TOML_BYTES = 1 << 20
 FULL = "full"  # the preset that overrides nothing: the settings as published
 
 
@@ -190,12 +192,18 @@ def read_toml(name: str) -> tuple[Path, dict[str, Any]]:
     """Find and parse a workload: a name that `bench list` shows, or a path to a TOML file of the user's own."""
     path = Path(name) if name.endswith(".toml") else WORKLOADS / f"{name}.toml"
     try:
-        return path, tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        known = ", ".join(workload_names())
-        raise UserError(f"unknown workload {name!r}; known: {known}, or a path to a .toml file") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise UserError(f"{path}: not a readable TOML file: {error}") from None
+        content = tomllib.loads(read_text(path, MOST_TOML_BYTES))
+    except OutsideError as error:
+        if error.reason == NO_SUCH_FILE:
+            known = ", ".join(workload_names())
+            raise UserError(f"unknown workload {name!r}; known: {known}, or a path to a .toml file") from None
+        raise UserError(f"{path}: not a readable TOML file: {error.reason}") from None
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise UserError(f"{path}: not a readable TOML file: {' '.join(str(error).split())}") from None
+    for table in ("presets", "sources"):
+        if not isinstance(content.get(table, {}), dict):
+            raise UserError(f"{path.name}: {table}: a table expected")
+    return path, content
 
 
 def preset_names(name: str) -> list[str]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -22,13 +23,25 @@ from typing import Any
 import numpy as np
 
 from shared.errors import UserError
+from shared.outside import NO_SUCH_FILE, OutsideError, inside, open_file, read_array, read_json
+from shared.store_check import (
+    IMAGES,
+    LABELS,
+    LENGTHS,
+    MANIFEST,
+    NAMES,
+    SPLIT_CODES,
+    SPLITS,
+    STORE_SCHEMA,
+    TEXT,
+    TOKENS,
+    check_arrays,
+    check_manifest,
+    check_tokens,
+    string_files,
+)
+from shared.store_check import VOCABULARY as VOCABULARY  # whoever reads a store imports its names from here
 
-STORE_SCHEMA = 2
-MANIFEST = "manifest.json"
-IMAGES, LABELS, SPLIT_CODES = "images.u8", "labels.npy", "splits.npy"
-NAMES, TEXT = "names", "text"  # stems of two files each, see `Strings`
-TOKENS, LENGTHS, VOCABULARY = "tokens.npy", "lengths.npy", "vocab.txt"
-SPLITS = ("train", "val", "test")
 CHECKSUM_LIMIT_BYTES = 1 << 30  # larger files are checked by size on opening, by sha256 only when asked to
 READ_BYTES = 1 << 22
 
@@ -46,16 +59,7 @@ class Strings:
         return len(self.offsets) - 1
 
     def __getitem__(self, index: int) -> str:
-        return bytes(self.data[self.offsets[index] : self.offsets[index + 1]]).decode("utf-8")
-
-
-def string_files(stem: str) -> tuple[str, str]:
-    """The two files of `Strings`.
-
-    >>> string_files("text")
-    ('text.utf8', 'text.offsets.npy')
-    """
-    return f"{stem}.utf8", f"{stem}.offsets.npy"
+        return bytes(self.data[self.offsets[index] : self.offsets[index + 1]]).decode("utf-8", errors="replace")
 
 
 def write_strings(folder: Path, stem: str, strings: Iterable[str]) -> None:
@@ -69,11 +73,25 @@ def write_strings(folder: Path, stem: str, strings: Iterable[str]) -> None:
 
 
 def read_strings(folder: Path, stem: str) -> Strings:
-    """Open what `write_strings` wrote."""
+    """Open what `write_strings` wrote.
+
+    Raises:
+        UserError: not such files, or offsets that are not in order.
+    """
     data_file, offsets_file = (folder / name for name in string_files(stem))
-    empty = data_file.stat().st_size == 0  # an empty file cannot be mapped
-    data = np.zeros(0, np.uint8) if empty else np.memmap(data_file, dtype=np.uint8, mode="r")
-    return Strings(data, np.load(offsets_file, allow_pickle=False))
+    data, offsets = map_bytes(data_file), read_array(offsets_file)
+    ends = offsets.ndim == 1 and len(offsets) > 0 and offsets.dtype.kind in "iu"
+    if not ends or offsets[0] != 0 or offsets[-1] != len(data) or (offsets[1:] < offsets[:-1]).any():
+        raise UserError(f"{offsets_file}: not where the strings of {data_file.name} end; prepare the store again")
+    return Strings(data, offsets)
+
+
+def map_bytes(path: Path) -> np.ndarray:
+    """The bytes of a regular file (uint8), on disk until they are indexed."""
+    with open_file(path) as file:
+        if os.fstat(file.fileno()).st_size == 0:
+            return np.zeros(0, np.uint8)  # an empty file cannot be mapped
+        return np.memmap(file, dtype=np.uint8, mode="r")
 
 
 @dataclass(frozen=True)
@@ -166,7 +184,7 @@ def count_documents(labels: np.ndarray, split_codes: np.ndarray, classes: list[s
 def file_sha256(path: Path, on_bytes: Callable[[int], None] | None = None) -> str:
     """SHA-256 of a file, hex; `on_bytes` is told the size of each block read."""
     checksum = hashlib.sha256()
-    with path.open("rb", buffering=0) as file:
+    with open_file(path) as file:
         while block := file.read(READ_BYTES):
             checksum.update(block)
             if on_bytes:
@@ -184,24 +202,23 @@ def read_manifest(root: Path) -> dict[str, Any]:
         raise UserError(f"{root}: no such store; make one with `bench data prepare`")
     path = root / MANIFEST
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        manifest = read_json(path)
         schema = manifest["schema"]
-    except FileNotFoundError:
-        raise UserError(
-            f"{root}: not a prepared store ({MANIFEST} is missing: half-written, or a folder of pages); "
-            "make one with `bench data prepare`"
-        ) from None
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); check its permissions") from None
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError):
+    except OutsideError as error:
+        if error.reason == NO_SUCH_FILE:
+            raise UserError(
+                f"{root}: not a prepared store ({MANIFEST} is missing: half-written, or a folder of pages); "
+                "make one with `bench data prepare`"
+            ) from None
+        raise UserError(f"{path}: not a store's manifest: {error.reason}; prepare the store again") from None
+    except (KeyError, TypeError):
         raise UserError(f"{path}: not a store's manifest; prepare the store again") from None
-    if schema != STORE_SCHEMA:
+    if schema != STORE_SCHEMA or isinstance(schema, float):
         raise UserError(f"{root}: store schema {schema!r}, this version reads {STORE_SCHEMA}; prepare the store again")
-    missing = [key for key in ("name", "image_size", "count", "classes", "sha256", "bytes") if key not in manifest]
-    for key in ("sha256", "bytes"):
-        missing += [file for file in (LABELS, SPLIT_CODES, *string_files(NAMES)) if file not in manifest.get(key, {})]
-    if missing:
-        raise UserError(f"{path}: {missing[0]!r} is missing (edited or damaged); prepare the store again")
+    try:
+        check_manifest(manifest)
+    except ValueError as error:
+        raise UserError(f"{path}: {error} (edited or damaged); prepare the store again") from None
     return dict(manifest)
 
 
@@ -209,7 +226,7 @@ def check_files(root: Path, manifest: dict[str, Any], checksums: bool | None, on
     """Compare a store's files with its manifest: sizes always, sha256 as `open_store` says."""
     sizes: dict[str, int] = manifest["bytes"]
     for name, size in sizes.items():
-        file = root / name
+        file = inside(root, name)
         if not file.is_file() or file.stat().st_size != size:
             raise UserError(f"{file}: missing or not {size} bytes long (half-written?); prepare the store again")
     limit = {True: float("inf"), None: CHECKSUM_LIMIT_BYTES, False: -1}[checksums]
@@ -248,19 +265,22 @@ def open_store(path: str | Path, checksums: bool | None = False, on_bytes: OnByt
     there, count = manifest["bytes"], int(manifest["count"])
 
     def array(name: str, mapped: bool = False) -> np.ndarray | None:
-        return np.load(root / name, "r" if mapped else None, allow_pickle=False) if name in there else None
+        return read_array(root / name, mapped) if name in there else None
 
+    labels, split_codes, images = array(LABELS), array(SPLIT_CODES), None
+    tokens, lengths = array(TOKENS, mapped=True), array(LENGTHS)
+    assert labels is not None and split_codes is not None  # check_manifest has seen to it
+    if IMAGES in there:
+        pixels, page = map_bytes(root / IMAGES), (int(manifest["image_size"]),) * 2
+        if len(pixels) != count * page[0] ** 2:
+            raise UserError(f"{root}: {IMAGES} does not hold {count} pages of {page[0]} px; prepare the store again")
+        images = pixels.reshape(count, *page)
     try:
-        page = (int(manifest["image_size"]),) * 2 if IMAGES in there else ()
-        labels, split_codes = array(LABELS), array(SPLIT_CODES)
-        images = np.memmap(root / IMAGES, dtype=np.uint8, mode="r", shape=(count, *page)) if IMAGES in there else None
-        tokens, lengths = array(TOKENS, mapped=True), array(LENGTHS)
-    except (OSError, TypeError, ValueError) as error:
-        raise UserError(f"{root}: cannot be read ({error}); prepare the store again") from None
-    assert labels is not None and split_codes is not None  # read_manifest has seen to it
-    arrays = (labels, split_codes, images, tokens, lengths)
-    if any(a is not None and len(a) != count for a in arrays) or (tokens is None) != (lengths is None):
-        raise UserError(f"{root}: its arrays differ in their number of documents; prepare the store again")
+        check_arrays(manifest, labels, split_codes, tokens, lengths)
+        if tokens is not None and checksums is not False:
+            check_tokens(manifest, tokens)
+    except ValueError as error:
+        raise UserError(f"{root}: {error}; prepare the store again") from None
     return Store(root, manifest, labels, split_codes, images, tokens, lengths)
 
 

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from shared.outside import read_array
 from shared.store import Store
 
 OFFSETS, SPANS, BOXES, CONFIDENCE = "word_offsets.npy", "word_spans.npy", "word_boxes.npy", "word_confidence.npy"
@@ -77,4 +78,4 @@ def read_words(store: Store) -> Words | None:
     """The words of a store; None where its text was not read by OCR."""
     if OFFSETS not in store.manifest["bytes"]:
         return None
-    return Words(store, *(np.load(store.path / name, "r", allow_pickle=False) for name in WORD_FILES))
+    return Words(store, *(read_array(store.path / name, mapped=True) for name in WORD_FILES))

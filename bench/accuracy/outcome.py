@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from bench.accuracy.plan import AccuracyPlan, Job
 from bench.accuracy.predictions import figures_of, read_predictions
 from bench.accuracy.results import AccuracyRecord
 from bench.launch import LOG, Outcome
 from bench.summary import accuracy, of_kind
+from shared.outside import read_array
 
 
 def asked_for(plan: AccuracyPlan, job: Job, run_id: str) -> dict[str, Any]:
@@ -83,7 +82,7 @@ def evaluated(plan: AccuracyPlan, job: Job, reported: dict[str, float]) -> dict[
     Raises:
         ValueError: predictions that are missing, incomplete, or no numbers.
     """
-    codes = np.load(job.splits_path)
+    codes = read_array(job.splits_path)
     predictions = read_predictions(job.cell, codes, len(plan.store.classes))
     figures = figures_of(predictions, plan.store.labels, codes, plan.store.classes)
     return figures | {"accuracy": reported | figures["accuracy"]}

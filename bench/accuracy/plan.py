@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,11 @@ from bench.accuracy.request import (
     scaled_protocol,
 )
 from bench.accuracy.stages import Say, Stage, fit, make_stage, make_stage1, pages_of
+from bench.files import write_atomically
 from bench.plan import Pages
 from bench.resolve import check_request, check_weights, resolve_device, resolve_workload
 from shared.errors import UserError
+from shared.outside import read_array
 from shared.protocol import Cell
 from shared.store import Store, open_store
 
@@ -83,7 +86,7 @@ class Job:
     @property
     def num_train(self) -> int:
         """Documents that the cell trains on."""
-        return int((np.load(self.splits_path) == 0).sum())
+        return int((read_array(self.splits_path) == 0).sum())
 
     @property
     def splits_path(self) -> Path:
@@ -182,5 +185,7 @@ def write_codes(directory: Path, name: str, codes: np.ndarray) -> str:
     """Write split codes for the workers; the file's path."""
     path = directory / "splits" / f"{name}.npy"
     path.parent.mkdir(parents=True, exist_ok=True)
-    np.save(path, codes, allow_pickle=False)
+    buffer = io.BytesIO()
+    np.save(buffer, codes, allow_pickle=False)
+    write_atomically(path, buffer.getvalue())
     return str(path)

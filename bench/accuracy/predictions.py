@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from bench.launch import num_ranks
+from shared.outside import OutsideError, read_arrays
 from shared.protocol import Cell
 from shared.store import SPLITS
 
@@ -40,12 +40,16 @@ def read_predictions(cell: Cell, codes: np.ndarray, num_classes: int) -> dict[st
     for rank in range(num_ranks(cell)):
         path = cell.predictions_path(rank)
         try:
-            with np.load(path, allow_pickle=False) as file:
-                for split, found in parts.items():
-                    if f"{split}.samples" in file:  # a rank may have had none of a small split
-                        found.append((file[f"{split}.samples"], file[f"{split}.probabilities"]))
-        except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
-            raise ValueError(f"no predictions in {path.name} ({error.__class__.__name__})") from None
+            arrays = read_arrays(path)
+        except OutsideError as error:
+            raise ValueError(f"no predictions in {path.name} ({error.reason})") from None
+        for split, found in parts.items():
+            samples, probabilities = (arrays.get(f"{split}.{name}") for name in ("samples", "probabilities"))
+            if samples is None and probabilities is None:
+                continue  # a rank may have had none of a small split
+            if samples is None or probabilities is None or samples.ndim != 1 or probabilities.ndim != 2:
+                raise ValueError(f"no {split} predictions in {path.name}")
+            found.append((samples, probabilities))
     return {split: gathered(split, found, codes, num_classes) for split, found in parts.items()}
 
 

@@ -5,17 +5,17 @@ Tables and figures are made from these records alone. Every field is documented 
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from bench.accuracy.protocol import Protocol
-from bench.records import Status, read_as, write_as_record
+from bench.bounds import CellName, Epochs, Moment, Place, Repeat, Replicas, Seconds, Seed, Share, Size
+from bench.records import Status, read_all, read_as, write_as_record
 from bench.run_directory import PLAN
-from shared.errors import UserError
+from shared.outside import OutsideError, read_json
 
 ACCURACY_SCHEMA = 1
 KIND = "accuracy"  # in run.json: what tells this run from one of `bench run`
@@ -32,7 +32,7 @@ class Part(BaseModel):
 
     framework: Literal["pt", "tf"]
     member: str
-    weight: float
+    weight: Share
 
 
 class AccuracyRecord(BaseModel):
@@ -43,12 +43,12 @@ class AccuracyRecord(BaseModel):
 
     schema_version: int = ACCURACY_SCHEMA
     run_id: str
-    result_id: str
+    result_id: CellName
     # what was asked for
     protocol: Protocol
     stage: Literal["pretrain", "split"]  # pretrain: stage 1, once a framework
-    split: int | None  # index of the split; None: stage 1
-    seed: int  # of the training; the splits are dealt with the run's
+    split: Repeat | None  # index of the split; None: stage 1
+    seed: Seed  # of the training; the splits are dealt with the run's
     framework: Literal["pt", "tf", "pt+tf"]
     member: Literal["image", "text", "ensemble"]
     rule: Literal["equal", "searched"] | None = None  # of an ensemble's weights
@@ -56,28 +56,28 @@ class AccuracyRecord(BaseModel):
     preset: str | None
     spec_hash: str | None
     training: Literal["full", "classifier"] | None  # classifier: stage 2, everything else frozen
-    epochs: int | None
+    epochs: Epochs | None
     weights_origin: str | None  # what the training started from
-    overlap: int | None = None  # documents left out of stage 1 because they are among those evaluated
+    overlap: Size | None = None  # documents left out of stage 1 because they are among those evaluated
     data_name: str
     data_digest: str
     classes: list[str]
     device: Literal["cuda", "cpu"]
     device_name: str
-    replicas: int
+    replicas: Replicas
     # what came of it
     status: Status
     reason: str | None = None  # one line where the status is not "ok"
-    log: str | None = None  # relative to the run's directory; None: no cell was started
+    log: Place | None = None  # relative to the run's directory; None: no cell was started
     certificate: Literal["verified", "unverified"]  # of an ensemble: verified where all its members are
     certificate_id: str | None = None
-    accuracy: dict[str, float] = {}  # split to the share of documents classified rightly
+    accuracy: dict[str, Share] = {}  # split to the share of documents classified rightly
     per_class: dict[str, float] = {}  # class to that share of its test documents
-    confusion: list[list[int]] = []  # test documents of the row's class predicted as the column's
+    confusion: list[list[Size]] = []  # test documents of the row's class predicted as the column's
     parts: list[Part] = []  # of an ensemble
-    search_step: float | None = None  # of the grid of weights, searched on validation
-    started: str | None = None  # UTC, ISO 8601
-    wall_seconds: float = 0.0  # of the cell
+    search_step: Share | None = None  # of the grid of weights, searched on validation
+    started: Moment | None = None  # UTC, ISO 8601
+    wall_seconds: Seconds = 0.0  # of the cell
     settings: dict[str, Any] = {}  # what the worker really used (rank 0)
 
     @property
@@ -105,23 +105,23 @@ def read_record(path: Path) -> AccuracyRecord:
     return read_as(AccuracyRecord, path, [ACCURACY_SCHEMA])
 
 
-def read_records(directory: Path) -> list[AccuracyRecord]:
+def read_records(directory: Path, on_bad: Callable[[str], None] | None = None) -> list[AccuracyRecord]:
     """All records of a run, by framework, member, rule and split.
 
+    Args:
+        on_bad: told the line about a record that cannot be read, which is passed over; None: such a record is an error.
+
     Raises:
-        UserError: no such directory, one without records, or an unreadable record.
+        UserError: no such directory, one without records or with none that can be read, or a record that cannot be.
     """
-    paths = sorted((directory / "records").glob("*.json"))
-    if not paths:
-        raise UserError(f"{directory}: no records here; name a directory that `bench accuracy` made")
-    return in_order([read_record(path) for path in paths])
+    return in_order(read_all(directory, read_record, on_bad, "accuracy"))
 
 
 def is_accuracy_run(directory: Path) -> bool:
     """Whether a directory holds a run of `bench accuracy`, as its run.json says."""
     try:
-        content = json.loads((directory / PLAN).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        content = read_json(directory / PLAN)
+    except OutsideError:
         return False
     return isinstance(content, dict) and content.get("kind") == KIND
 

@@ -6,26 +6,29 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-import numpy as np
+from pydantic import TypeAdapter, ValidationError
 
 from bench import machine
 from bench.accuracy.combine import ensemble_records
 from bench.accuracy.outcome import cell_record, skipped_record
 from bench.accuracy.plan import AccuracyPlan, Job, checkpoint_path, make_accuracy_plan, split_jobs, stage1_jobs
 from bench.accuracy.predictions import read_predictions
+from bench.accuracy.protocol import protocol_names
 from bench.accuracy.request import AccuracyRequest
 from bench.accuracy.results import KIND, AccuracyRecord, in_order, read_record, write_record
 from bench.environment import recorded_environment, worker_environment
+from bench.files import write_atomically
 from bench.launch import Limits, run_cell
 from bench.processes import termination_as_interrupt
 from bench.progress import ConsoleReporter, clock
-from bench.records import write_atomically
+from bench.records import record_files
 from bench.run_directory import ENVIRONMENT, NO_SPACE, PLAN, RUN_SCHEMA, RunDirectory
 from shared.errors import UserError
+from shared.outside import read_array
 
 Say = Callable[[str], None]
+REQUEST = TypeAdapter(AccuracyRequest)
 
 
 class AccuracyReporter(ConsoleReporter):
@@ -62,16 +65,28 @@ def resume_run(directory: RunDirectory, say: Say) -> AccuracyPlan:
     if directory.read_json(ENVIRONMENT).get("fingerprint") != machine.fingerprint():
         raise UserError(f"{directory.path}: started on other hardware; start a new run, records of two do not mix")
     try:
-        typed: dict[str, Any] = {
-            key: tuple(value) if isinstance(value, list) else value for key, value in content["request"].items()
-        }
-        request, identity = AccuracyRequest(**typed), content["identity"]
-    except (KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{directory.path / PLAN}: damaged ({error}); start a new run") from None
+        request = REQUEST.validate_python(content.get("request"))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "request"
+        raise UserError(f"{directory.path / PLAN}: {where}: {first['msg']}; start a new run") from None
+    if request.protocol not in protocol_names():
+        raise UserError(f"{directory.path / PLAN}: no protocol {request.protocol[:50]!r}; start a new run")
+    for option, name in named_elsewhere(request).items():
+        say(f"note: {option} of the run: {name}")
     plan = make_accuracy_plan(request, say)
-    if plan.identity() != identity:
+    if plan.identity() != content.get("identity"):
         raise UserError(f"{directory.path}: its documents or workloads have changed since it began; start a new run")
     return plan
+
+
+def named_elsewhere(request: AccuracyRequest) -> dict[str, str]:
+    """Option to the file, folder or hub's name that a run reads; they are read alone, by readers that run nothing."""
+    names = {
+        "--data": request.data, "--pretrain": request.pretrain, "--vocab": request.vocabulary,
+        "--image-weights": request.image_weights, "--text-weights": request.text_weights,
+    }  # fmt: skip
+    return {option: name for option, name in names.items() if name is not None}
 
 
 class Execution:
@@ -119,7 +134,7 @@ class Execution:
             return
         self.reporter.begin(position, len(self.waiting), cell, job.total_steps)
         variables = worker_environment(cell, True, self.plan.gpu_selectors[: cell.replicas])
-        limits = Limits(evaluation_samples=len(np.load(job.splits_path)))
+        limits = Limits(evaluation_samples=len(read_array(job.splits_path)))
         outcome = run_cell(cell, variables, limits, self.reporter.update)
         record = cell_record(self.plan, job, outcome, self.directory.name, recorded_environment(variables))
         self.keep(record)
@@ -140,7 +155,7 @@ class Execution:
 def readable_records(directory: Path) -> list[AccuracyRecord]:
     """Records so far; one that cannot be read is passed over: its cell runs again."""
     found = []
-    for path in sorted((directory / "records").glob("*.json")):
+    for path in record_files(directory):
         with suppress(UserError):
             found.append(read_record(path))
     return found

@@ -9,8 +9,9 @@ from bench import grids, stats
 from bench.attribution.cells import attribution_runs
 from bench.attribution.gap import NAMES, Gap, gaps, milliseconds, percent, sentence
 from bench.attribution.split import BESIDE, PARTS, STEP, Split, attribute
+from bench.files import write_atomically
 from bench.plots.caption import counted, device, versions
-from bench.records import Record, write_atomically
+from bench.records import Record
 
 MARKDOWN, CSV = "attribution.md", "attribution.csv"
 Table = list[list[str]]  # the first line is the head

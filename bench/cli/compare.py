@@ -75,7 +75,7 @@ def write(path: Path, text: str) -> None:
     Raises:
         UserError: it cannot be written.
     """
-    from bench.records import write_atomically
+    from bench.files import write_atomically
 
     try:
         write_atomically(path, text)

@@ -74,7 +74,7 @@ def write(path: Path, text: str) -> None:
     Raises:
         UserError: it can not be written after all (a full disk, a read-only one).
     """
-    from bench.records import write_atomically
+    from bench.files import write_atomically
 
     try:
         write_atomically(path, text)

@@ -14,7 +14,7 @@ from bench.locations import results_directory
 from shared.errors import UserError
 
 # what may be said anew when a run is resumed; everything else is in its run.json
-RESUME_OPTIONS = {"resume", "timeout", "exclusive", "dry_run", "figures"}
+RESUME_OPTIONS = {"resume", "timeout", "exclusive", "dry_run", "figures", "pt_python", "tf_python"}
 ATTRIBUTION_REPEATS = 7  # each in fresh processes; from five on there are intervals
 
 
@@ -67,7 +67,10 @@ def command(ctx: click.Context, **settings: Any) -> int:
     typed = {name for name in ctx.params if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT}
     if extra := sorted(typed - RESUME_OPTIONS):
         raise UserError(f"--resume takes the run's own settings: leave out {', '.join(map(option_name, extra))}")
-    return run_again(resume, settings["timeout"], settings["dry_run"], settings["exclusive"], settings["figures"])
+    named = {"pt": settings["pt_python"], "tf": settings["tf_python"]}
+    return run_again(
+        resume, named, settings["timeout"], settings["dry_run"], settings["exclusive"], settings["figures"]
+    )
 
 
 def option_name(parameter: str) -> str:
@@ -102,7 +105,9 @@ def run_new(settings: dict[str, Any]) -> int:
         return run_plan(plan, directory, reporter, None, exclusive, figures)
 
 
-def run_again(path: Path, timeout: float | None, dry_run: bool, exclusive: bool, figures: bool) -> int:
+def run_again(
+    path: Path, named: dict[str, str | None], timeout: float | None, dry_run: bool, exclusive: bool, figures: bool
+) -> int:
     """Run what is left of a run; the exit code."""
     from bench.progress import ConsoleReporter
     from bench.run import finished_cells, resume_run
@@ -110,7 +115,7 @@ def run_again(path: Path, timeout: float | None, dry_run: bool, exclusive: bool,
     from shared.store import open_store
 
     with RunDirectory(path, resume=True) as directory:
-        plan = resume_run(directory)
+        plan = resume_run(directory, named)
         finished = finished_cells(plan, directory.records())
         if dry_run:
             print_plan(plan, finished, directory.path)

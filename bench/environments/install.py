@@ -25,10 +25,10 @@ from bench.environments import (
     read,
 )
 from bench.environments.requirements import Requirements, normalised
+from bench.files import write_atomically
 from bench.guardian import Guardian
 from bench.interpreters import MODULES, inspect
 from bench.processes import stop, termination_as_interrupt
-from bench.records import write_atomically
 from shared.errors import UserError
 
 Say = Callable[[str], None]

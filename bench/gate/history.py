@@ -19,6 +19,7 @@ import numpy as np
 from pydantic import Field, ValidationError
 
 from bench import machine
+from bench.files import write_atomically
 from bench.gate.measure import Bench
 from bench.gate.measurement import TRIES, Request, Say
 from bench.gate.power import POWER
@@ -28,7 +29,6 @@ from bench.gate.rule import ERROR, FEWEST_PAIRS
 from bench.gate.run import device_name, prepared, side_result
 from bench.gate.running import Benchmark, Measured, MeasurementError
 from bench.gate.sides import Side
-from bench.records import write_atomically
 from shared.errors import UserError
 
 PROCESSES = 7  # of the head, fresh ones

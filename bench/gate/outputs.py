@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from xml.etree import ElementTree
 
+from bench.files import write_atomically
 from bench.gate.result import FAILURES, BenchmarkResult, GateResult
 from bench.gate.show import against, bounds, footer, markdown, notes, stalls
 from bench.printable import printable
-from bench.records import write_atomically
 from shared.errors import UserError
 
 

@@ -22,10 +22,10 @@ from typing import Any
 import click
 import numpy as np
 
+from bench.files import write_atomically
 from bench.gate.planted import PLANTS, git, plant
 from bench.gate.result import FAILURES, GateResult
 from bench.locations import PROJECT_ROOT, results_directory
-from bench.records import write_atomically
 from shared.errors import UserError
 
 STALL = 3.0  # times as long as the others is every tenth step

@@ -20,9 +20,9 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.files import write_atomically
 from bench.gate.rule import Look, boundaries, guarantee, looks
 from bench.gate.scatter import HEADS, Floats, Measured, Noise, Pairs, Scatter, Slowed
-from bench.records import write_atomically
 from bench.stats import walsh_averages
 from shared.errors import UserError
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
+
+from bench.bounds import Figures
 
 
-class GpuProcess(BaseModel):
+class GpuProcess(Figures):
     """A process on a GPU that is none of the cell's."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -22,7 +24,7 @@ class GpuProcess(BaseModel):
     memory: int | None  # bytes; None: the driver does not say
 
 
-class GpuUsage(BaseModel):
+class GpuUsage(Figures):
     """One GPU of a cell: what its driver said, over the window unless said otherwise."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -46,7 +48,7 @@ class GpuUsage(BaseModel):
     other_processes: list[GpuProcess] = []  # seen at any time of the cell
 
 
-class Usage(BaseModel):
+class Usage(Figures):
     """What one cell used of the machine, and what others used of it meanwhile."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)

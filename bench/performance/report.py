@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from bench import grids
+from bench.files import write_atomically
 from bench.performance.contestants import RATIOS_OF, Ratio, Run, Settings
-from bench.records import write_atomically
 
 REPORT_SCHEMA = 1
 SPEED_COLUMNS = ("contestant", "samples/s", "min-max", "rounds")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.compare.rows import flat
-from bench.records import TEMPORARY
+from bench.files import TEMPORARY
 from bench.report.sources import Run
 from shared.errors import UserError
 

@@ -9,12 +9,11 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from bench.guardian import Guardian
 from bench.locations import PROJECT_ROOT
 from bench.processes import TOKEN, stop
 from bench.verify.compare import Arrays
+from shared.outside import read_arrays
 from shared.probe import Task, write_request
 
 WINGS = ("pt", "tf")
@@ -70,8 +69,7 @@ class Probe:
         path = self.folder / f"{task.name}.npz"
         if not path.exists():
             return None
-        with np.load(path, allow_pickle=False) as content:
-            return dict(content)
+        return read_arrays(path)
 
     @property
     def ended(self) -> bool:

@@ -192,5 +192,7 @@ def test_a_column_has_its_interpreter_and_its_name(workload_file: Path) -> None:
     told = [(cell.framework, cell.variant, cell.python) for cell in plan.cells]
     assert told == [("pt", "pt@2.12", "a/bin/python"), ("pt", "pt@2.13", None), ("tf", None, "b/bin/python")]
     assert plan.cells[0].cell_id == "tiny-pt@2.12-matched-r1-fp32-disk-0"
-    again = Plan.from_json(json.loads(json.dumps(plan.to_json())), Path("there"))
-    assert [(cell.framework, cell.variant, cell.python) for cell in again.cells] == told
+    written = json.dumps(plan.to_json())
+    assert "bin/python" not in written, "a run may be moved, and no interpreter is taken from its file"
+    again = Plan.from_json(json.loads(written), Path("there"))
+    assert [(cell.framework, cell.variant, cell.python) for cell in again.cells] == [(*who, None) for *who, _ in told]

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import psutil
 
+from bench.files import TEMPORARY
 from bench.processes import TOKEN
-from bench.records import TEMPORARY, read_record
+from bench.records import read_record
 from shared.errors import UserError
 
 CHAOS = "TWINBENCH_CHAOS"  # of every process of a trial, the guardian included

@@ -97,7 +97,7 @@ def test_a_disk_that_fills_meanwhile(
     def full(path: Path, text: str) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("bench.records.write_atomically", full)
+    monkeypatch.setattr("bench.files.write_atomically", full)
     error = doctor("--quick", "--json", str(tmp_path / "report.json")).exception
     assert isinstance(error, UserError)
     assert "not written (No space left on device)" in str(error)
