@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import ValidationError
 
 from bench.events import Event
 from bench.launch import LOG, Outcome
@@ -121,6 +123,8 @@ def usage_of(outcome: Outcome, figures: dict[str, Any]) -> Usage | None:
 def make_record(cell: Cell, outcome: Outcome, environment: dict[str, str], **context: Any) -> Record:
     """The record of a cell that has ended, however it did.
 
+    A worker that reports what no record can hold (a step of -1 s, an accuracy of 2) has crashed like any other.
+
     Args:
         cell: what was asked for.
         outcome: what came of it.
@@ -129,6 +133,23 @@ def make_record(cell: Cell, outcome: Outcome, environment: dict[str, str], **con
     """
     figures = measured_figures(outcome.events)
     figures["settings"] = figures["settings"] | environment
+    if cell.workload.model.multi_label:
+        figures["f1"] = f1(outcome.events, "train")
+    try:
+        return as_record(cell, outcome, figures, context)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"]))
+        crashed = replace(outcome, status="crash", reason=f"its worker reported an impossible {field}: {first['msg']}")
+        return as_record(cell, crashed, {"settings": environment, "num_parameters": None}, context)
+
+
+def as_record(cell: Cell, outcome: Outcome, figures: Mapping[str, Any], context: Mapping[str, Any]) -> Record:
+    """The record of a cell with the figures that were worked out of its events.
+
+    Raises:
+        ValidationError: a figure that no record can hold.
+    """
     workload = cell.workload
     return Record(
         cell_id=cell.cell_id,
@@ -152,13 +173,12 @@ def make_record(cell: Cell, outcome: Outcome, environment: dict[str, str], **con
         batch_per_replica=workload.train.batch_per_replica,
         image_size=workload.input.image_size if isinstance(workload, ImageWorkload) else None,
         max_tokens=workload.input.max_tokens if isinstance(workload, TextWorkload) else None,
-        f1=f1(outcome.events, "train") if workload.model.multi_label else {},
         status=outcome.status,
         reason=outcome.reason,
         started=outcome.started,
         wall_seconds=outcome.wall_seconds,
         harness_cpu_seconds=outcome.harness_cpu_seconds,
-        usage=usage_of(outcome, figures),
+        usage=usage_of(outcome, dict(figures)),
         log=str(Path("cells") / cell.cell_id / LOG),
         **figures,
         **context,

@@ -15,11 +15,12 @@ import re
 import stat
 import zipfile
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO, NoReturn
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 
 from shared.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np  # imported where arrays are read: the command line reads workloads without it
 
 MOST_JSON_BYTES = 1 << 27  # of a file: the manifest of a store of 400,000 documents with every one rejected has half
 MOST_LEVELS = 64  # lists and mappings in each other; the deepest file of the suite's own has nine
@@ -192,6 +193,8 @@ def read_array(path: Path, mapped: bool = False) -> np.ndarray:
     Raises:
         OutsideError: not such a file, or its header asks for more or less than there is.
     """
+    import numpy as np
+
     with open_file(path) as file:
         try:
             shape, dtype = _array_header(file)
@@ -210,6 +213,8 @@ def read_array(path: Path, mapped: bool = False) -> np.ndarray:
 
 def _array_header(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype[Any]]:
     """Shape and type of a `.npy` file that is open at its beginning, left at the first byte of its content."""
+    import numpy as np
+
     version = np.lib.format.read_magic(file)
     readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
     if version not in readers:
@@ -228,6 +233,8 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     Raises:
         OutsideError: not such a file.
     """
+    import numpy as np
+
     with open_file(path) as file:
         try:
             with zipfile.ZipFile(file) as members:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from bench.events import Event
+from bench.launch import Outcome
 from bench.summary import (
     accuracy,
     efficiency,
     f1,
+    make_record,
     measured_figures,
     percentile,
     throughput,
 )
+from shared.protocol import Cell
 
 
 def window(seconds: float, samples: int, steps: int = 50, tokens: int | None = None, retraces: int = 0) -> Event:
@@ -128,3 +133,33 @@ def test_nothing_said_is_nothing_measured() -> None:
     assert figures["num_parameters"] is None
     assert "throughput" not in figures
     assert "time_to_first_step" not in figures
+
+
+@pytest.mark.parametrize(
+    ("event", "field"),
+    [
+        ({"event": "step", "index": 0, "seconds": -1.0, "wait": 0.0, "measured": True}, "step_seconds"),
+        ({"event": "step", "index": 0, "seconds": 1.0, "wait": float("nan"), "measured": True}, "wait_seconds"),
+        (evaluation("test", 3, 2), "accuracy"),
+        ({"event": "memory", "rss_peak": 1e30, "allocator_peak": None}, "memory_rss_peak"),
+        ({"event": "parts", "seconds": {"forward": [-1.0]}}, "part_seconds"),
+        (window(1.0, -800), "throughput"),
+    ],
+)
+def test_a_worker_that_reports_the_impossible_has_crashed(
+    make_cell: Callable[..., Cell], event: Event, field: str
+) -> None:
+    cell = make_cell(replicas=1)
+    outcome = Outcome("ok", None, [[event]], "2026-01-01T00:00:00+00:00", 1.0, 0.0)
+    context = {
+        "run_id": "run",
+        "device_name": "CPU",
+        "data_name": "noise",
+        "data_digest": "d",
+        "certificate": "unverified",
+    }
+    record = make_record(cell, outcome, {"env.A": "1"}, **context)
+    assert record.status == "crash"
+    assert f"impossible {field}" in str(record.reason)
+    assert record.throughput is None
+    assert record.settings == {"env.A": "1"}

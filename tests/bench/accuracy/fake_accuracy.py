@@ -105,7 +105,9 @@ class Cast:
         self.played.append(cell)
         Path(cell.directory).mkdir(parents=True, exist_ok=True)
         if behaviour == "crash":
-            return Outcome("crash", "the last word", [[] for _ in range(num_ranks(cell))], "2026-01-01T00:00:00+00:00", 1.0, 0.0)
+            return Outcome(
+                "crash", "the last word", [[] for _ in range(num_ranks(cell))], "2026-01-01T00:00:00+00:00", 1.0, 0.0
+            )
         if behaviour == "ok" and cell.predictions:
             self.predict(cell)
         if cell.checkpoint:
@@ -113,7 +115,14 @@ class Cast:
         evaluation = {"event": "eval", "split": "train", "correct": 3, "total": 4, "loss": 1.0,
                       "stage": "finetune" if cell.finetune else "train", "rank": 0, "time": 0.0}  # fmt: skip
         settings = {"event": "settings", "version.torch": "0.0", "rank": 0, "time": 0.0}
-        return Outcome("ok", None, [[settings, evaluation], *([] for _ in range(1, num_ranks(cell)))], "2026-01-01T00:00:00+00:00", 1.0, 0.0)
+        return Outcome(
+            "ok",
+            None,
+            [[settings, evaluation], *([] for _ in range(1, num_ranks(cell)))],
+            "2026-01-01T00:00:00+00:00",
+            1.0,
+            0.0,
+        )
 
     def predict(self, cell: Cell) -> None:
         """Leave each rank's share of the probabilities."""

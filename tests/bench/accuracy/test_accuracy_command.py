@@ -191,7 +191,7 @@ def test_resume_refuses_other_runs_and_changed_documents(
 ) -> None:
     accuracy("--members", "image", "--framework", "pt", "--splits", 1)
     assert_error(bench("accuracy", "--resume", tmp_path / "run", "--seed", 1), "leave out --seed")
-    assert_error(bench("run", "--resume", tmp_path / "run"), "run.json")
+    assert_error(bench("run", "--resume", tmp_path / "run"), "bench accuracy --resume")
     make_again(documents, [f"other{row}" for row in range(36)])
     assert_error(bench("accuracy", "--resume", tmp_path / "run"), "have changed since it began")
 
