@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, Field, model_validator
 
-from shared.outside import is_plain_name
+from shared.outside import is_plain_name, stays_inside
 
 LARGEST = 1e15  # of any figure: bytes, joules, parameters; a hundred times what the largest machines have
 MOST_REPLICAS = 4096  # of a cell; loops and figures go over them
@@ -40,12 +40,12 @@ def check_plain(name: str) -> str:
 
 
 def check_place(name: str) -> str:
-    """Let the name of a file in the run's own directory pass: plain names with slashes between them.
+    """Let the name of a file in the run's own directory pass, relative to it.
 
     Raises:
         ValueError: anything else; pydantic names the field.
     """
-    if not all(map(is_plain_name, name.split("/"))):
+    if not stays_inside(name):
         raise ValueError(f"{name[:80]!r} is not in the run's directory")
     return name
 

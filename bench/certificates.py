@@ -15,6 +15,7 @@ from bench.environments.choice import wing_pythons
 from bench.files import write_atomically
 from bench.interpreters import PROVEN, versions_of
 from bench.locations import PROJECT_ROOT, results_directory
+from shared.outside import OutsideError, read_json
 from shared.protocol import Cell
 from shared.spec import Workload, digest
 
@@ -88,13 +89,24 @@ def store(certificate: Certificate) -> Path:
     return path
 
 
+def read_certificate(path: Path) -> Certificate:
+    """Read one certificate.
+
+    Raises:
+        OutsideError: absent, or no certificate.
+    """
+    try:
+        return Certificate.model_validate(read_json(path))
+    except ValidationError as error:
+        raise OutsideError(path, f"no certificate ({error.errors()[0]['msg']})") from None
+
+
 def find(workload: Workload, pythons: Pythons | None = None) -> Certificate | None:
     """The certificate that holds for a workload now: passed, for this code and the versions in some interpreters."""
     versions = framework_versions(pythons)
     try:
-        path = certificate_path(workload.computation_hash, versions)
-        certificate = Certificate.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError):
+        certificate = read_certificate(certificate_path(workload.computation_hash, versions))
+    except OutsideError:
         return None
     proven = (certificate.computation_hash, certificate.code_hash, certificate.versions)
     present = (workload.computation_hash, code_hash(), versions)

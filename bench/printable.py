@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import unicodedata
 
+import click
 from rich.text import Text
 
 JOINERS = "\u200c\u200d"  # format characters that names in Persian, Hindi and emoji need, and that reorder nothing
@@ -43,6 +44,11 @@ def printable_lines(text: object) -> str:
 def cell(text: object, limit: int | None = None) -> Text:
     """For a column of a rich table or a title of one: as it is, no markup."""
     return Text(printable(text, limit))
+
+
+def passed_over(line: str) -> None:
+    """Say on standard error, in red, that a record could not be read and that everything else goes on without it."""
+    click.secho(f"bench: passed over: {printable(line)}", err=True, fg="red")
 
 
 def _shown(character: str) -> str:

@@ -26,6 +26,7 @@ MOST_JSON_BYTES = 1 << 27  # of a file: the manifest of a store of 400,000 docum
 MOST_LEVELS = 64  # lists and mappings in each other; the deepest file of the suite's own has nine
 MOST_INTEGER = 1 << 63  # what numpy, pandas, Parquet and other JSON readers hold
 PLAIN_NAME = re.compile(r"(?!\.)[A-Za-z0-9._@+-]{1,200}")  # of a file in its folder: nothing leads elsewhere
+LONGEST_PLACE = 4096  # characters of a path
 NO_SUCH_FILE = "no such file"
 LINK_OF_ITSELF = "a link that leads back to itself"
 
@@ -258,17 +259,26 @@ def is_plain_name(name: object) -> bool:
     return isinstance(name, str) and PLAIN_NAME.fullmatch(name) is not None
 
 
+def stays_inside(name: object) -> bool:
+    """Whether a relative name, as it is written, leads to no other folder than the one it starts from, or below.
+
+    >>> [stays_inside(name) for name in ("cells/a/log.txt", "../log.txt", "/etc/hostname", "a/../../b", "", "a\\0b")]
+    [True, False, False, False, False, False]
+    """
+    if not isinstance(name, str) or not name.isprintable() or not 0 < len(name) <= LONGEST_PLACE:
+        return False
+    parts = PurePosixPath(name).parts
+    return bool(parts) and parts[0] != "/" and ".." not in parts
+
+
 def inside(folder: Path, name: object) -> Path:
     """The file that something read names relative to a folder; it need not exist, but it cannot lie elsewhere.
 
     Raises:
         OutsideError: absolute, with "..", or a link that leads out of the folder.
     """
-    if not isinstance(name, str) or not name or "\0" in name or not name.isprintable():
-        raise OutsideError(folder, f"{str(name)[:100]!r} is not the name of a file in it")
-    parts = PurePosixPath(name).parts
-    if not parts or parts[0] == "/" or ".." in parts:
-        raise OutsideError(folder, f"{name[:100]!r} is not in it")
+    if not isinstance(name, str) or not stays_inside(name):
+        raise OutsideError(folder, f"{str(name)[:100]!r} does not name a file in it")
     path = folder / name
     try:
         leads_to, home = path.resolve(), folder.resolve()

@@ -49,11 +49,14 @@ def command(
     from bench.compare.rows import compare
     from bench.compare.show import csv, markdown, print_comparison
     from bench.compare.sources import check_distinct, read_source
+    from bench.printable import passed_over
 
     if len(names) < FEWEST:
         raise UserError(f"{names[0]}: compared with what? name a second, or two columns: {names[0]}:pt {names[0]}:tf")
     sources = [read_source(name) for name in names]
     check_distinct(sources)
+    for line in dict.fromkeys(line for source in sources for line in source.bad):
+        passed_over(line)
     allowed = frozenset(IDENTITY) if force else despite
     try:
         comparisons = [compare(sources[0], other, allowed) for other in sources[1:]]
@@ -75,10 +78,7 @@ def write(path: Path, text: str) -> None:
     Raises:
         UserError: it cannot be written.
     """
-    from bench.files import write_atomically
+    from bench.files import write_for_user
 
-    try:
-        write_atomically(path, text)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written ({error.strerror})") from None
+    write_for_user(path, text)
     click.echo(path)

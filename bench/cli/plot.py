@@ -9,6 +9,7 @@ import click
 from bench.accuracy.results import is_accuracy_run
 from bench.accuracy.results import read_records as read_accuracy_records
 from bench.plots import FIGURES_FOLDER, FORMATS, plot_records
+from bench.printable import passed_over
 from bench.records import read_records
 from shared.errors import UserError
 
@@ -47,8 +48,8 @@ def command(directories: tuple[Path, ...], out: Path | None, formats: tuple[str,
             raise UserError(f"{accuracy_runs[0]}: a run of `bench accuracy` is drawn alone; name no other with it")
         from bench.plots.accuracy import plot_accuracy
 
-        for path in plot_accuracy(read_accuracy_records(accuracy_runs[0]), out, formats):
+        for path in plot_accuracy(read_accuracy_records(accuracy_runs[0], passed_over), out, formats):
             click.echo(path)
         return
-    for path in plot_records(read_records(directories), out, formats):
+    for path in plot_records(read_records(directories, passed_over), out, formats):
         click.echo(path)

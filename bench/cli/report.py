@@ -41,6 +41,7 @@ def command(
     check_outputs({
         "--out": page, "--markdown": markdown_file, "--csv": csv_file, "--parquet": parquet_file, "--mllog": mllog_file,
     })  # fmt: skip
+    from bench.printable import passed_over
     from bench.report.exports import csv, parquet, write
     from bench.report.markdown import markdown
     from bench.report.mllog import mllog
@@ -48,6 +49,8 @@ def command(
     from bench.report.sources import read_runs
 
     runs = read_runs(directories)
+    for line in (line for run in runs for line in run.bad):
+        passed_over(line)
     # what can fail for want of a library or of timings is made before anything is written
     exports = [(csv_file, csv), (parquet_file, parquet), (mllog_file, mllog)]
     contents = [(path, make(runs)) for path, make in exports if path is not None]

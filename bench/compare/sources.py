@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,10 +13,15 @@ from bench.columns import column_order
 from bench.records import Record, read_record
 from bench.run_directory import ENVIRONMENT
 from shared.errors import UserError
+from shared.outside import OutsideError, read_json
 
 COLUMN = re.compile(r"(pt|tf)(@[\w.+-]+)?")
 RECORDS = "records"  # a run's folder of them
 ACCURACY_FIELD = "result_id"  # that records of `bench accuracy` have and those of `bench run` have not
+
+
+class ForeignRecordError(UserError):
+    """A record of another command."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,7 @@ class Source:
     column: str | None  # that was asked for; None: all there are
     records: tuple[Record, ...]
     environment: dict[str, Any] | None  # of the run; None: it is not beside the records
+    bad: tuple[str, ...] = ()  # a line about each record that cannot be read, and is passed over
 
     @property
     def columns(self) -> list[str]:
@@ -52,7 +57,17 @@ def read_source(argument: str) -> Source:
     if path.is_dir() and is_accuracy_run(path):
         raise UserError(f"{path}: a run of `bench accuracy`; compare takes those of `bench run`")
     paths = record_paths(path)
-    records = [record for record in map(read_one, paths) if record.exchange]
+    found, bad = [], []
+    for file in paths:
+        try:
+            found.append(read_one(file))
+        except ForeignRecordError:
+            raise  # of another command: something else was meant
+        except UserError as error:
+            bad.append(str(error))
+    if not found:
+        raise UserError(bad[0])
+    records = [record for record in found if record.exchange]
     if not records:
         raise UserError(f"{path}: only cells without gradient exchange (--attribute); these are never compared")
     seen: set[tuple[str, str]] = set()
@@ -61,7 +76,7 @@ def read_source(argument: str) -> Source:
             raise UserError(f"{path}: holds {record.cell_id} of run {record.run_id} twice; leave one of the copies")
         seen.add((record.run_id, record.cell_id))
     folder = paths[0].resolve().parent
-    source = Source(argument, path.resolve(), folder, column, tuple(records), read_environment(path))
+    source = Source(argument, path.resolve(), folder, column, tuple(records), read_environment(path), tuple(bad))
     if column is None:
         return source
     if column not in source.columns:
@@ -121,11 +136,11 @@ def read_one(path: Path) -> Record:
         UserError: no record, of an unknown schema, or of `bench accuracy`.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        content = read_json(path)
+    except OutsideError:
         content = None  # read_record says what is wrong with it
     if isinstance(content, dict) and ACCURACY_FIELD in content:
-        raise UserError(f"{path}: a record of `bench accuracy`; compare takes those of `bench run`")
+        raise ForeignRecordError(f"{path}: a record of `bench accuracy`; compare takes those of `bench run`")
     return read_record(path)
 
 
@@ -140,9 +155,9 @@ def read_environment(path: Path) -> dict[str, Any] | None:
     if file is None:
         return None
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"{file}: damaged ({error.__class__.__name__}); delete it to compare without") from None
+        content = read_json(file)
+    except OutsideError as error:
+        raise UserError(f"{file}: damaged ({error.reason}); delete it to compare without") from None
     if not isinstance(content, dict):
         raise UserError(f"{file}: damaged (not a mapping); delete it to compare without")
     return content

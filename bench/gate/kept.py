@@ -14,8 +14,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from bench.files import write_atomically
 from bench.gate.result import Frozen, PairResult
-from bench.records import write_atomically
 from shared.errors import UserError
 
 

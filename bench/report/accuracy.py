@@ -22,7 +22,7 @@ from bench.report.blocks import (
     texts_table,
 )
 from bench.report.cells import NO_LOG, certificates, environment
-from bench.report.notices import accuracy_notices
+from bench.report.notices import accuracy_notices, bad
 from bench.report.sources import Run, log_end
 
 
@@ -48,7 +48,7 @@ def accuracy_chapter(run: Run, prefix: str) -> Chapter:
     ]  # fmt: skip
     sections = tuple(Section(f"{prefix}{name}-section", title, tuple(made)) for name, title, made in written if made)
     lead = "; ".join(tables.caption(records))
-    return Chapter(f"{prefix}run", run.name, lead, accuracy_notices(records), sections)
+    return Chapter(f"{prefix}run", run.name, lead, (*map(bad, run.bad), *accuracy_notices(records)), sections)
 
 
 def overview(records: Sequence[AccuracyRecord], name: str) -> Table:

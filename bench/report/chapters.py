@@ -17,7 +17,7 @@ from bench.report import drawn
 from bench.report.blocks import Block, Chapter, Folded, Heading, Notes, Section, Text, texts_table
 from bench.report.cells import cells, certificates, environment
 from bench.report.comparison import comparison, speedup
-from bench.report.notices import notices
+from bench.report.notices import bad, notices
 from bench.report.resources import memory, monitors
 from bench.report.sources import Run
 from bench.report.training import accuracy, time
@@ -49,7 +49,7 @@ def run_chapter(run: Run, prefix: str) -> Chapter:
     ]
     sections = tuple(Section(f"{prefix}{name}-section", title, tuple(made)) for name, title, made in written if made)
     lead = caption(tabled(run.records) or run.records)
-    return Chapter(f"{prefix}run", run.name, lead, notices(run.records), sections)
+    return Chapter(f"{prefix}run", run.name, lead, (*map(bad, run.bad), *notices(run.records)), sections)
 
 
 def grouped(groups: Sequence[Group], name: str, write: Write) -> list[Block]:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from bench.accuracy.results import AccuracyRecord, is_accuracy_run
 from bench.accuracy.results import read_records as read_accuracy_records
-from bench.certificates import Certificate
-from bench.compare.sources import ACCURACY_FIELD, RECORDS, read_environment
+from bench.certificates import Certificate, read_certificate
+from bench.compare.sources import ACCURACY_FIELD, read_environment
 from bench.locations import results_directory
-from bench.records import Record, read_records
+from bench.records import Record, read_records, record_files
 from shared.errors import UserError
+from shared.outside import OutsideError, inside, open_file, read_json
 
 LOG_BYTES = 16 * 1024  # of a log's end: a page with a hundred cells must still open
 # what programs write for a terminal: colours, bells; a page has no use for it
@@ -33,31 +31,34 @@ class Run:
     environment: dict[str, Any] | None
     records: tuple[Record, ...] = ()
     accuracy_records: tuple[AccuracyRecord, ...] = ()
+    bad: tuple[str, ...] = ()  # a line about each record that cannot be read
 
 
 def read_run(directory: Path) -> Run:
     """Read a run.
 
     Raises:
-        UserError: no directory, no run, no records, or a record or an environment that cannot be read.
+        UserError: no directory, no run, no record that can be read, or an environment that cannot be.
     """
     if not directory.is_dir():
         raise UserError(f"{directory}: no such directory; name one that `bench run` or `bench accuracy` made")
-    name = directory.resolve().name
+    name, bad = directory.resolve().name, list[str]()
     if is_accuracy_run(directory) or has_accuracy_records(directory):
-        found = tuple(read_accuracy_records(directory))
-        return Run(name, directory, read_environment(directory), accuracy_records=found)
-    return Run(name, directory, read_environment(directory), records=tuple(read_records([directory])))
+        found = tuple(read_accuracy_records(directory, bad.append))
+        return Run(name, directory, read_environment(directory), accuracy_records=found, bad=tuple(bad))
+    records = tuple(read_records([directory], bad.append))
+    return Run(name, directory, read_environment(directory), records=records, bad=tuple(bad))
 
 
 def has_accuracy_records(directory: Path) -> bool:
     """Whether a directory without a run.json, as runs are kept for reference, holds records of `bench accuracy`."""
-    for path in sorted((directory / RECORDS).glob("*.json"))[:1]:
+    for path in record_files(directory):
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError):
-            return False  # whoever reads it as a record says what is wrong with it
-        return isinstance(content, dict) and ACCURACY_FIELD in content
+            content = read_json(path)
+        except OutsideError:
+            continue  # whoever reads it as a record says what is wrong with it
+        if isinstance(content, dict):
+            return ACCURACY_FIELD in content
     return False
 
 
@@ -84,14 +85,11 @@ def log_end(directory: Path, log: str) -> str | None:
         log: as the record names it, relative to the directory.
     """
     try:
-        path = (directory / log).resolve()
-        if not path.is_relative_to(directory.resolve()) or not path.is_file():
-            return None
-        with path.open("rb") as file:
+        with open_file(inside(directory, log)) as file:
             size = file.seek(0, 2)
             file.seek(max(0, size - LOG_BYTES))
             text = file.read().decode("utf-8", errors="replace")
-    except (OSError, ValueError, RuntimeError):  # may not be read; no path (a NUL byte); a ring of links
+    except (OSError, OutsideError):
         return None
     if size > LOG_BYTES:
         text = f"[the last {LOG_BYTES // 1024} of {size // 1024} KiB]\n{text.partition(chr(10))[2] or text}"
@@ -103,8 +101,8 @@ def find_certificates(identities: Sequence[str]) -> dict[str, Certificate]:
     found = {}
     for path in sorted((results_directory() / "certificates").glob("*.json")):
         try:
-            certificate = Certificate.model_validate_json(path.read_bytes())
-        except (OSError, ValidationError):
+            certificate = read_certificate(path)
+        except OutsideError:
             continue  # `bench verify` makes it anew; a report is not the place to complain
         if certificate.id in identities:
             found[certificate.id] = certificate

@@ -64,17 +64,25 @@ def test_what_is_no_run_is_refused(bench: Bench, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "part"),
     [
-        ('{"schema_version": 3, "run_id"', "not a record (JSONDecodeError)"),
+        ('{"schema_version": 3, "run_id"', "not a record (not JSON"),
         ('{"schema_version": 99}', "record schema 99, this version reads"),
         ('{"schema_version": 3}', "run_id: Field required"),
         ("[]", "not a record"),
-        pytest.param("[" * 100_000, "not a record (RecursionError)", id="nested"),
+        pytest.param("[" * 100_000, "not a record (not JSON (nested", id="nested"),
     ],
 )
-def test_a_bad_record_is_named(bench: Bench, tmp_path: Path, text: str, part: str) -> None:
+def test_a_bad_record_costs_its_own_row_and_is_named(bench: Bench, tmp_path: Path, text: str, part: str) -> None:
     run = make_run(tmp_path / "run", repeats=1)
     (run / "records/pt-bad.json").write_text(text)
-    assert_error(bench(run), "pt-bad.json", part)
+    code, _, stderr = bench(run)
+    assert code == 0
+    assert "passed over" in stderr and "pt-bad.json" in stderr and part in stderr
+    page = (run / "report.html").read_text()
+    assert "pt-bad.json" in page
+    for path in (run / "records").glob("*.json"):
+        path.write_text(text)
+    (run / "report.html").unlink()
+    assert_error(bench(run), "records", part)
     assert not (run / "report.html").exists()
 
 
