@@ -23,9 +23,10 @@ help:
 bench: setup
 	$(BIN)/bench run --verify --framework both --gpus 1,2 --preset quick --device cpu --out $(RUN)
 
-# Two at a time, a file at a time: most tests wait for processes that they started.
+# Two at a time, a file at a time: most tests wait for processes that they started. Files are begun in the order of
+# tests/conftest.py, the longest first; xdist's own puts those with the most tests first, which are short.
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: setup
 	$(BIN)/ruff check .

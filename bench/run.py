@@ -140,6 +140,7 @@ def execute(
     finished = finished_cells(plan, found.values())
     waiting = [cells for cells in plan.sets if cells[0].cell_id not in finished]
     limits = limits_for(plan, timeout)
+    reporter.queue(waiting)
     resume, warned = f"`bench run --resume {directory.path}`", False
     try:
         with termination_as_interrupt(), reporter:

@@ -96,7 +96,7 @@ class Window:
         goes_on = not self.warmup.is_over(step) and self.wing.rank == 0
         if step >= self.warmup.least and not self.wing.largest(float(goes_on)):
             self.start = step
-            self.emit("phase", name="measure")
+            self.emit("phase", name="measure", seconds=self._step_seconds * self.num_measured)
             self._begin_turn(step)
         return True
 

@@ -13,6 +13,8 @@ import numpy as np
 import tensorflow as tf
 
 from shared.batches import EvalBatches, TrainBatches
+from shared.errors import UserError
+from shared.out_of_memory import out_of_memory
 from shared.protocol import EXIT_OUT_OF_MEMORY, Cell, EventWriter, leave
 from shared.session import open_cell_store, process_start_time, run_cell, starting_weights
 from shared.spec import TextWorkload
@@ -174,10 +176,14 @@ def main() -> int:
         store = open_cell_store(cell)
         run_cell(cell, Wing(cell, group), store, emit, started)
         replicas.stop()
-    except (tf.errors.ResourceExhaustedError, MemoryError) as error:
-        emit("error", kind="oom", message=str(error).splitlines()[0] if str(error) else "out of memory")
-        return EXIT_OUT_OF_MEMORY
+    except UserError as error:
+        emit("error", kind="error", message=str(error))
+        return 1
     except Exception as error:
+        short = out_of_memory(error)
+        if short:
+            emit("error", kind="oom", message=short)
+            return EXIT_OUT_OF_MEMORY
         emit("error", kind="error", message=f"{type(error).__name__}: {error}".splitlines()[0])
         raise
     return 0

@@ -19,11 +19,13 @@ from bench.accuracy.request import AccuracyRequest
 from bench.accuracy.results import KIND, AccuracyRecord, in_order, read_record, write_record
 from bench.environment import recorded_environment, worker_environment
 from bench.launch import Limits, run_cell
+from bench.printable import printable
 from bench.processes import termination_as_interrupt
-from bench.progress import ConsoleReporter, clock
+from bench.progress import ConsoleReporter
 from bench.records import write_atomically
 from bench.run_directory import ENVIRONMENT, NO_SPACE, PLAN, RUN_SCHEMA, RunDirectory
 from shared.errors import UserError
+from shared.protocol import Cell
 
 Say = Callable[[str], None]
 
@@ -31,13 +33,15 @@ Say = Callable[[str], None]
 class AccuracyReporter(ConsoleReporter):
     """The progress of a run, with a line of accuracy a cell."""
 
+    def name(self, cell: Cell) -> str:
+        """Its place in the protocol says more of a member than its framework."""
+        return printable(cell.cell_id)
+
     def end_result(self, record: AccuracyRecord) -> None:
         """Leave a line about the cell that ended."""
-        self._walls.append(record.wall_seconds)
         test = record.accuracy.get("test")
         figure = f", {100 * test:.2f} % of the test documents" if test is not None else ""
-        reason = f": {record.reason} (log: {record.log})" if record.reason else ""
-        self.message(f"{self._head}: {record.status}{figure} in {clock(record.wall_seconds)}{reason}")
+        self.ended(record.result_id, record.status, figure, record.wall_seconds, record.reason, record.log)
 
 
 def start_run(directory: RunDirectory, request: AccuracyRequest, say: Say) -> AccuracyPlan:
@@ -85,6 +89,7 @@ class Execution:
         jobs = [*self.first, *(job for jobs in self.by_split for job in jobs)]
         self.waiting = [job.cell.cell_id for job in jobs if not self.is_finished(job)]
         self.num_jobs = len(jobs)
+        reporter.queue([[job.cell] for job in jobs if job.cell.cell_id in self.waiting])
 
     def is_finished(self, job: Job) -> bool:
         """Whether a cell has ended well and what others need of it is still there."""

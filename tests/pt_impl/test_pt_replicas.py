@@ -55,7 +55,7 @@ def ranks(noise: Store, tmp_path_factory: pytest.TempPathFactory) -> list[dict[s
     found = []
     try:
         for rank, process in enumerate(processes):
-            out, err = process.communicate(timeout=120)
+            out, err = process.communicate(timeout=300)
             assert process.returncode == 0, err[-2000:]
             weights = load_weights(folder / f"trained.{rank}.safetensors", tiny.short(WORKLOAD))
             found.append(json.loads(out.splitlines()[-1]) | {"weights": weights, "warnings": err})

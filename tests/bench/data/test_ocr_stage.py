@@ -131,7 +131,7 @@ def test_killed_half_way_then_continued_page_by_page(tmp_path: Path, make_page: 
         process.kill()
         process.wait()
     assert [command for command in commands if "time.sleep(60)" in command]
-    assert not psutil.wait_procs(children, timeout=5)[1]
+    assert not psutil.wait_procs(children, timeout=60)[1]
     assert not out.exists()
     with journal.open("ab") as file:
         file.write(b'0badc0de [39,null,"gar')  # as a crash leaves it
