@@ -86,7 +86,10 @@ def throttling(records: Sequence[Record]) -> Cell:
 
 
 def harness_share(record: Record) -> float | None:
-    """Of one core, how much the harness took while the cell ran, in per cent."""
+    """Of one core, how much the harness took in the window, in per cent; of an older record, while the cell ran."""
+    usage = record.usage
+    if usage is not None and usage.harness_cpu_seconds is not None and usage.window_seconds:
+        return 100 * usage.harness_cpu_seconds / usage.window_seconds
     if record.harness_cpu_seconds is None or record.wall_seconds <= 0:
         return None
     return 100 * record.harness_cpu_seconds / record.wall_seconds
