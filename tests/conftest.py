@@ -13,6 +13,8 @@ import tiny_text
 from shared.store import Store
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is imported: its warnings bury a test's report
+for size in ("COLUMNS", "LINES"):  # of whoever started the tests; xdist's workers have 80 and 24 by accident
+    os.environ.pop(size, None)
 if "PYTEST_XDIST_WORKER" in os.environ:
     # Several tests at a time have a core each. A framework takes all of them for each of its processes, and its threads
     # wait for one another by spinning: beside another test that takes minutes in place of seconds.
