@@ -38,7 +38,7 @@ PATIENCE = 2.0  # times as long as expected: a busy machine
 LOG = "log.txt"
 AFTER_ERROR_SECONDS = 30.0  # from a rank's `error` event until its process group must have ended
 
-Ending = Literal["ok", "oom", "timeout", "crash"]
+Ending = Literal["ok", "oom", "timeout", "crash", "diverged"]
 
 
 @dataclass(frozen=True)
@@ -189,8 +189,11 @@ class Watch:
         if self.errors:
             # ranks whose peer ran out of memory fail as well, with texts of their own
             short = [event for event in self.errors if event["kind"] == "oom" or line_of(event["message"])]
-            reason = (short or self.errors)[0]["message"]
-            return ("oom", reason) if short else self.unless_killed(reason)
+            if short:
+                return "oom", short[0]["message"]
+            # all ranks diverge together; one that failed as well says more
+            crashed = [event for event in self.errors if event["kind"] != "diverged"]
+            return self.unless_killed(crashed[0]["message"]) if crashed else ("diverged", self.errors[0]["message"])
         missing = sorted(set(range(len(self.tails))) - self.done)
         if exit_status == 0:
             unfinished = f"ended without finishing (rank {', '.join(map(str, missing))})"

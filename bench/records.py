@@ -6,14 +6,15 @@ Tables and plots are made from records alone. Every field is documented here; RE
 from __future__ import annotations
 
 import json
+import math
 import os
 import tempfile
 from collections.abc import Collection, Iterable
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from bench.monitors.usage import Usage
 from shared.errors import UserError
@@ -109,6 +110,25 @@ class Record(BaseModel):
     loss_per_epoch: list[float] = []  # mean training loss of rank 0
     settings: dict[str, Any] = {}  # what the worker really used (rank 0)
     log: str  # path of the cell's log, relative to the run directory
+
+    @model_validator(mode="after")
+    def _without_figures_that_are_none(self) -> Self:
+        """A training whose loss is not finite diverged, whatever the version that wrote it said, and has no figures."""
+        changes: dict[str, Any] = {}
+        epochs = [index for index, loss in enumerate(self.loss_per_epoch, 1) if not math.isfinite(loss)]
+        if self.status == "ok" and epochs:
+            changes = {"status": "diverged", "reason": f"loss is not finite in epoch {epochs[0]}"}
+        if "diverged" in (self.status, changes.get("status")):
+            changes |= {
+                "throughput": None,
+                "tokens_per_second": None,
+                "accuracy": {},
+                "accuracy_finetuned": {},
+                "f1": {},
+            }
+        for name, value in changes.items():
+            object.__setattr__(self, name, value)  # it is frozen from here on
+        return self
 
     @property
     def column(self) -> str:

@@ -46,7 +46,7 @@ EVENTS = {
     "eval": "split; stage: train | finetune; over this rank's samples: correct; total; loss: summed; of the labels: "
     "hits: given and right; predicted: given; relevant: right",
     "memory": "rss_peak: bytes of this process; allocator_peak: bytes of the framework's device allocator, or null",
-    "error": "kind: oom | error; message: one line",
+    "error": "kind: oom | error | diverged (a loss or logits that are not finite); message: one line",
     "done": "no further fields: the rank finished everything it was asked for",
 }
 

@@ -135,6 +135,16 @@ def oom_event(script: Script) -> None:
     sys.exit(1)
 
 
+def diverged(script: Script) -> None:
+    script.steps()
+    script.say("error", kind="diverged", message="loss is NaN at step 2")
+
+
+def diverged_and_oom(script: Script) -> None:
+    script.writers[0]("error", kind="diverged", message="loss is NaN at step 2")
+    script.writers[-1]("error", kind="oom", message="tried to allocate a lot")
+
+
 def killed(script: Script) -> None:
     script.steps(count=1)
     os.kill(os.getpid(), signal.SIGKILL)
@@ -194,7 +204,8 @@ def garbage(script: Script) -> None:
 BEHAVIOURS: dict[str, Callable[[Script], None]] = {
     function.__name__: function
     for function in (ok, steady, crash, error_event, error_then_hang, oom_exit, oom_event, killed,
-                     one_rank_missing, silent, no_step, hang, hang_after_done, grandchild, garbage)
+                     diverged, diverged_and_oom, one_rank_missing, silent, no_step, hang, hang_after_done,
+                     grandchild, garbage)
 }  # fmt: skip
 
 

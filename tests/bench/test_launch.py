@@ -59,6 +59,8 @@ def test_a_good_cell_becomes_a_whole_record(make_cell: MakeCell, fake_worker: Ca
         ("error_event", "crash", "rank lost its way"),
         ("oom_exit", "oom", "exit status 77"),
         ("oom_event", "oom", "tried to allocate a lot"),
+        ("diverged", "diverged", "loss is NaN at step 2"),
+        ("diverged_and_oom", "oom", "tried to allocate a lot"),
         ("killed", "crash", "killed by SIGKILL (out of memory, as a rule)"),
         ("one_rank_missing", "crash", "ended without finishing (rank 1)"),
     ],

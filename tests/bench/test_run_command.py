@@ -152,11 +152,13 @@ def test_a_certificate_stamps_the_matched_arm_alone(
     assert {(r.certificate, r.certificate_id) for r in native} == {("unverified", None)}
 
 
-def test_a_loss_that_is_no_number_does_not_spoil_the_record(bench: Bench, tiny: list[object], tmp_path: Path) -> None:
-    assert bench(*tiny, "--gpus", "1", "--framework", "pt", "--seed", "13", "--out", tmp_path / "out")[0] == 0
+def test_a_loss_that_is_no_number_is_a_failed_row(bench: Bench, tiny: list[object], tmp_path: Path) -> None:
+    status, stdout, _ = bench(*tiny, "--gpus", "1", "--framework", "pt", "--seed", "13", "--out", tmp_path / "out")
+    assert status == 1
     (record,) = read_records([tmp_path / "out"])
+    assert (record.status, record.reason) == ("diverged", "loss is not finite in epoch 1")
     assert np.isnan(record.loss_per_epoch).all()
-    assert len(record.loss_per_epoch) == 1
+    assert f"{record.cell_id}: diverged: loss is not finite in epoch 1" in stdout
 
 
 def test_plots_that_fail_lose_nothing(

@@ -15,6 +15,7 @@ from fake_wing import FIRST, LOSS_RIGHT, LOSS_WRONG, STEP, WAIT, Clock, FakeWing
 from shared import session
 from shared.batches import TrainBatches
 from shared.networks import architecture_of
+from shared.protocol import read_events
 from shared.schedule import rates
 from shared.store import SPLITS, Store
 from shared.weights import initial_weights, save_weights
@@ -82,9 +83,16 @@ def test_the_steps_after_the_window_finish_the_epochs(tmp_path: Path, noise: Sto
 
 
 def test_no_loss_is_waited_for_within_the_window(tmp_path: Path, noise: Store, clock: Clock) -> None:
-    wing = FakeWing(clock)
-    run(page_cell(tmp_path, noise), wing, noise)
-    assert wing.waited_for == []
+    cell = page_cell(tmp_path, noise)
+
+    class Reading(FakeWing):
+        def loss_value(self, loss: int) -> float:
+            assert of(read_events(cell.events_path(0)), "window"), "read before the window was over"
+            return super().loss_value(loss)
+
+    wing = Reading(clock)
+    run(cell, wing, noise)
+    assert wing.waited_for == [1, 2, 3, 4, 5]
 
 
 def test_an_epoch_that_ends_within_the_window_does_not_cut_it(tmp_path: Path, noise: Store, clock: Clock) -> None:
