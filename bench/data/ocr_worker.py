@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 import psutil
 from PIL import Image
 
-from bench.data.decode import PageError
+from bench.data.grey import PageError
 from bench.data.page_text import NOTHING, PageText, page_text
 from bench.data.pages import follow_parent
 from shared.words import Word

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from bench.data.decode import PageError
+from bench.data.grey import PageError
 from shared.errors import UserError
 
 PAGES_PER_TASK = 8

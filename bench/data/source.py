@@ -15,7 +15,7 @@ from PIL import Image
 from bench.data.partial import Partial
 
 # Part of every source's fingerprint: raise it when the same inputs would give other pixels, labels or splits.
-PREPARATION_VERSION = 2
+PREPARATION_VERSION = 3
 
 Progress = Callable[[str, int, int], None]  # called with (what is being done, done so far, of how many)
 
@@ -64,7 +64,7 @@ class TextPart(Protocol):
 class Source:
     """Documents with labels and splits.
 
-    `render(key, size)` returns uint8, size x size, or raises `bench.data.decode.PageError`; `image(key)` returns the
+    `render(key, size)` returns uint8, size x size, or raises `bench.data.grey.PageError`; `image(key)` returns the
     page at a legible resolution, for OCR, or raises the same. Both run in worker processes, so they are a module's
     function or a `functools.partial` of one, and depend on their arguments alone.
     """
