@@ -93,8 +93,8 @@ def page_errors(path: Path) -> Iterator[None]:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise PageError(f"more than {Image.MAX_IMAGE_PIXELS} pixels (decompression bomb)") from None
     except Image.UnidentifiedImageError:
-        what = "a PDF: not supported; convert its pages to images" if is_pdf(path) else "not an image that Pillow reads"
-        raise PageError(what) from None
+        pdf = "a PDF: not supported; convert its pages to images"
+        raise PageError(pdf if is_pdf(path) else "not an image that Pillow can read") from None
     except MemoryError:
         raise PageError("not enough memory to decode it") from None
     except Exception as error:  # the decoders are foreign code: damaged bytes raise nearly anything in them
