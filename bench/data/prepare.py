@@ -78,7 +78,12 @@ def prepare(
         if store and not finished:
             finished = take_back(store, source, partial)
         num_resumed = len(finished)
-        render_missing(source, size, workers, partial, finished, progress)
+        try:
+            render_missing(source, size, workers, partial, finished, progress)
+        except UserError:
+            if all(result.reason is not None for result in finished.values()):
+                partial.remove()  # not one page to go on from
+            raise
         kept = [slot for slot in range(len(source.pages)) if slot not in finished or finished[slot].reason is None]
         try:
             require_readable(source, kept, finished)
