@@ -74,6 +74,7 @@ class Record(BaseModel):
     max_tokens: int | None = None  # width of a text; None: an image workload
     data_name: str  # "synthetic" or the store's source
     data_digest: str
+    num_documents: int | None = None  # of the data, all splits together; None: a record that did not count them
     exchange: bool = True  # whether replicas exchanged gradients; without, an attribution's cell and no training
     num_parameters: int | None  # trained scalars, as the worker counted them
     # what came of it

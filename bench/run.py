@@ -113,6 +113,7 @@ def run_context(plan: Plan, directory: RunDirectory, cell: Cell) -> dict[str, An
         "run_id": directory.path.name,
         "device_name": plan.device_name,
         "data_name": plan.pages.name,
+        "num_documents": sum(plan.pages.split_sizes.values()),
         "data_digest": plan.pages.digest,
         "certificate": "verified" if certificate else "unverified",
         "certificate_id": certificate.id if certificate else None,

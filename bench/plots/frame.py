@@ -19,6 +19,9 @@ from shared.spec import digest
 PUBLISHED_EPOCHS = 20
 PUBLISHED_PAGES = 320_000
 
+MANY_GROUPS = 12  # beyond which nobody looks at them one by one, and drawing all takes minutes
+DRAWN_OF_MANY = 4
+
 # records that differ in one of these never share a figure
 GROUP_FIELDS = (
     "workload",
@@ -164,6 +167,11 @@ def group_records(records: Iterable[Record]) -> list[Group]:
     for record in (record for record in records if record.exchange):
         groups.setdefault(repr(group_key(record)), []).append(record)
     return [Group(tuple(groups[key])) for key in sorted(groups)]
+
+
+def drawn_groups(groups: Sequence[Group]) -> Sequence[Group]:
+    """The groups that get figures and tables of their own: all of them, or the first where they are very many."""
+    return groups if len(groups) <= MANY_GROUPS else groups[:DRAWN_OF_MANY]
 
 
 def make_point(repeats: Sequence[Record], metric: Callable[[Record], float | None]) -> Point:

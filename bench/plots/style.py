@@ -26,7 +26,7 @@ P = ParamSpec("P")
 WIDTH = 3.5  # inches: one column
 HEIGHT = 2.3  # inches, without the caption
 DOTS_PER_INCH = 300
-CAPTION_SIZE, CAPTION_COLUMNS = 5.5, 82  # points; characters that fit the width at that size
+CAPTION_SIZE, CAPTION_COLUMNS = 5.5, 86  # points; characters that fit the width at that size
 CAPTION_LINE = 1.35 * CAPTION_SIZE / 72  # inches
 
 SETTINGS: dict[Any, Any] = {

@@ -67,15 +67,10 @@ def cards(rows: Sequence[Row]) -> Cards:
     return Cards(tuple(made))
 
 
-def comparison(rows: Sequence[Row], name: str) -> list[Block]:
-    """The verdicts, and the throughput of every cell.
-
-    Args:
-        rows: of one group of comparable records.
-        name: of the table.
-    """
+def throughput_lines(rows: Sequence[Row]) -> list[dict[str, Cell | str]]:
+    """A line a cell: its throughput, and that over the first column's."""
     ratios = {id(other): (first, ratio) for first, other, ratio in column_ratios(rows)}
-    lines = []
+    lines: list[dict[str, Cell | str]] = []
     for row in rows:
         first, ratio = ratios.get(id(row), (None, None))
         good = [record for record in row.records if record.status == "ok"]
@@ -91,9 +86,19 @@ def comparison(rows: Sequence[Row], name: str) -> list[Block]:
                 "certificate": certificate_cell(row),
             }
         )
+    return lines
+
+
+def comparison(rows: Sequence[Row], name: str) -> list[Block]:
+    """The verdicts, and the throughput of every cell.
+
+    Args:
+        rows: of one group of comparable records.
+        name: of the table.
+    """
     found = cards(rows)
     blocks: list[Block] = [found] if found.cards else [Text("One column only: nothing to hold it against.")]
-    blocks.append(table(name, "Throughput of every cell, medians over repeats", lines))
+    blocks.append(table(name, "Throughput of every cell, medians over repeats", throughput_lines(rows)))
     blocks.append(Notes(tuple(notes([record for row in rows for record in row.records]))))
     return blocks
 

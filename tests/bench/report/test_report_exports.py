@@ -36,9 +36,11 @@ def test_markdown_shows_texts_as_they_are() -> None:
         {"cell": "_c_", "samples/s": number(None, 1), "empty": "-"},
     ]
     blocks = (Text("*done*", "good"), table("t", "The caption", rows), Notes(("one", "two\nthree")))
-    chapter = Chapter("run", "run", "lead", (Text("read this", "bad"),), (Section("s", "Part", blocks),))
+    chapter = Chapter(
+        "run", "short", "title", "answer", "lead", (Text("read this", "bad"),), (Section("s", "Part", blocks),)
+    )
     assert markdown([chapter]) == (
-        "# run\n\nlead\n\n- **read this**\n\n## Part\n\n**\\*done\\***\n\n*The caption*\n\n"
+        "# title\n\n**answer**\n\n- **read this**\n\nlead\n\n## Part\n\n**\\*done\\***\n\n*The caption*\n\n"
         "| cell | samples/s |\n| --- | ---: |\n| a/b &lt;b&gt; | 1,234.5 |\n| \\_c\\_ | - |\n\n- one\n- two three\n"
     )
 
