@@ -67,7 +67,7 @@ def test_one_bad_cell_costs_only_itself_and_resume_runs_it_again(
 ) -> None:
     out, bad = tmp_path / "out", "tiny-tf-matched-r1-fp32-disk-0"
     fake_worker({bad: "crash"})
-    code, stdout, _ = bench(*tiny, "--out", out)
+    code, stdout, _ = bench(*tiny, "--no-figures", "--out", out)
     assert code == 1
     before = by_cell(out)
     assert len(before) == 4
@@ -78,7 +78,7 @@ def test_one_bad_cell_costs_only_itself_and_resume_runs_it_again(
     fake_worker("ok")
     code, stdout, _ = bench("run", "--resume", out, "--dry-run")
     assert (code, stdout.count("finished")) == (0, 3)
-    code, _, stderr = bench("run", "--resume", out)
+    code, _, stderr = bench("run", "--resume", out, "--no-figures")
     assert code == 0
     assert "[1/1" in stderr
     after = by_cell(out)
@@ -104,7 +104,7 @@ def test_a_dry_run_writes_nothing(bench: Bench, results: Path, workload_file: Pa
 def test_without_data_synthetic_pages_are_made_once(
     bench: Bench, workload_file: Path, results: Path, tmp_path: Path
 ) -> None:
-    arguments = ["run", "--workload", workload_file, "--gpus", "1", "--framework", "pt"]
+    arguments = ["run", "--workload", workload_file, "--gpus", "1", "--framework", "pt", "--no-figures"]
     assert bench(*arguments)[0] == 0
     (made,) = (results / "data").iterdir()
     (run_directory,) = (path for path in (results / "runs").iterdir() if not path.is_symlink())
@@ -122,7 +122,7 @@ def test_a_store_of_larger_pages_is_resized_and_kept(
     large = make_store(tmp_path / "large", size=64)
     tiny[tiny.index("--data") + 1] = large
     for name in ("a", "b"):
-        assert bench(*tiny, "--gpus", "1", "--framework", "tf", "--out", tmp_path / name)[0] == 0
+        assert bench(*tiny, "--gpus", "1", "--framework", "tf", "--no-figures", "--out", tmp_path / name)[0] == 0
     (kept,) = (results / "data").iterdir()
     assert kept.name.endswith("-32px")
 
@@ -145,8 +145,13 @@ def test_a_certificate_stamps_the_matched_arm_alone(
 ) -> None:
     certificate = certificates.new(spec.load(str(workload_file)), True, [])
     certificates.store(certificate)
-    assert bench(*tiny, "--gpus", "1", "--framework", "pt", "--out", tmp_path / "matched")[0] == 0
-    assert bench(*tiny, "--gpus", "1", "--framework", "tf", "--arm", "native", "--out", tmp_path / "native")[0] == 0
+    assert bench(*tiny, "--gpus", "1", "--framework", "pt", "--no-figures", "--out", tmp_path / "matched")[0] == 0
+    assert (
+        bench(
+            *tiny, "--gpus", "1", "--framework", "tf", "--arm", "native", "--no-figures", "--out", tmp_path / "native"
+        )[0]
+        == 0
+    )
     matched, native = read_records([tmp_path / "matched"]), read_records([tmp_path / "native"])
     assert {(r.certificate, r.certificate_id) for r in matched} == {("verified", certificate.id)}
     assert {(r.certificate, r.certificate_id) for r in native} == {("unverified", None)}
@@ -226,7 +231,7 @@ def test_more_replicas_than_cores(
     bench: Bench, tiny: list[object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(machine, "usable_cores", lambda: [0, 1])
-    code, _, stderr = bench(*tiny, "--gpus", "1,2,4", "--framework", "tf", "--out", tmp_path / "out")
+    code, _, stderr = bench(*tiny, "--gpus", "1,2,4", "--framework", "tf", "--no-figures", "--out", tmp_path / "out")
     assert code == 0
     records = by_cell(tmp_path / "out")
     assert {r.replicas: r.oversubscribed for r in records.values()} == {1: False, 2: False, 4: True}
@@ -283,10 +288,12 @@ def test_a_broken_ladder_times_nothing(
     ladder.certify = certify  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "bench.verify.ladder", ladder)
     monkeypatch.setitem(sys.modules, "bench.verify", types.ModuleType("bench.verify"))
-    code, _, stderr = bench(*tiny, "--gpus", "1", "--framework", "pt", "--verify", "--out", tmp_path / "a")
+    code, _, stderr = bench(
+        *tiny, "--gpus", "1", "--framework", "pt", "--verify", "--no-figures", "--out", tmp_path / "a"
+    )
     assert code == 1
     assert "nothing was timed" in stderr
-    assert bench(*tiny, "--gpus", "1", "--framework", "pt", "--verify", "--out", tmp_path / "b")[0] == 0
+    assert bench(*tiny, "--gpus", "1", "--framework", "pt", "--verify", "--no-figures", "--out", tmp_path / "b")[0] == 0
     assert {record.certificate for record in read_records([tmp_path / "b"])} == {"verified"}
-    assert bench(*tiny, "--gpus", "1", "--framework", "pt", "--verify", "--out", tmp_path / "c")[0] == 0
+    assert bench(*tiny, "--gpus", "1", "--framework", "pt", "--verify", "--no-figures", "--out", tmp_path / "c")[0] == 0
     assert len(workloads) == 2
