@@ -9,13 +9,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
-from bench import stats
 from bench.attribution.gap import NAMES
 from bench.attribution.split import PARTS, Split, attribute
 from bench.plots import caption as words
 from bench.plots.frame import Group, group_key
 from bench.plots.style import new_figure, styled
 from bench.records import Record
+from bench.stats_words import level_text
 
 BAR_WIDTH = 0.7
 NAME_ROOM = 1.25  # bars' distances to the right of the last one, for the names of the parts
@@ -88,7 +88,8 @@ def drawn_text(splits: Sequence[Split]) -> str:
     counts = sorted({len(split.repeats) for split in splits})
     repeats = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
     drawn = f"medians of {repeats} repeats, line: the step"
-    drawn += " and its 95 % interval" if counts[-1] >= stats.fewest() else ""
+    if levels := [split.step.level for split in splits if split.step.interval is not None]:
+        drawn += f" and its {level_text(levels)} interval"
     return drawn
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from bench.disturbances import is_disturbed
 from bench.plots.frame import Group, Point, Series, is_implausible
 from bench.records import Record
+from bench.stats_words import level_text
 from bench.summary import efficiency
 
 SYNTHETIC = "synthetic"
@@ -113,7 +114,7 @@ def spread_notes(mark: str, points: Iterable[Point]) -> list[str]:
     counts = sorted({point.estimate.count for point in with_interval})
     over = f"{counts[0]} to {counts[-1]} repeats" if len(counts) > 1 else counted(counts[0], "repeat")
     others = "; where they are fewer, from the lowest to the highest" if len(with_interval) < len(several) else ""
-    return [f"{mark}: 95 % interval over {over}{others}"]
+    return [f"{mark}: {level_text(point.estimate.level for point in with_interval)} interval over {over}{others}"]
 
 
 def implausible_notes(label: str, speedups: Iterable[Point]) -> list[str]:

@@ -145,7 +145,7 @@ def attribution(records: Sequence[Record], name: str) -> list[Block]:
         if there:
             head, *body = lines
             blocks.append(texts_table(f"{name}-{place}", captions[place], head, body, figures=True))
-    return [*blocks, Notes(tuple(attribution_show.notes(own, splits)))]
+    return [*blocks, Notes(tuple(attribution_show.notes(own, splits, found)))]
 
 
 def settings(records: Sequence[Record], name: str) -> list[Block]:

@@ -10,6 +10,7 @@ from bench.plots.caption import counted
 from bench.repeats import Row, cell_name
 from bench.report.blocks import Bar, Block, Card, Cards, Cell, Notes, Text, Tone, estimated, number, table
 from bench.stats import Estimate
+from bench.stats_power import power_text, shown_share
 from bench.table_notes import basis, column_ratios
 from bench.tables import is_implausible, median_of, notes, status_text
 
@@ -43,8 +44,7 @@ def verdict(first: str, other: str, ratio: Estimate) -> tuple[str, Tone]:
     if low > 1 or high < 1:
         faster, slower, times = (other, first, ratio.value) if low > 1 else (first, other, 1 / ratio.value)
         return f"{faster} is {times:.2f} times as fast as {slower} ({other} / {first} {held})", "good"
-    least = max(high / ratio.value, ratio.value / low) - 1
-    return f"No difference shown: one of {100 * least:.1f} % would have been ({other} / {first} {held})", ""
+    return f"No difference shown; {power_text(shown_share(ratio) or 0.0)} ({other} / {first} {held})", ""
 
 
 def cards(rows: Sequence[Row]) -> Cards:

@@ -79,7 +79,7 @@ def test_with_repeats_enough_figures_have_intervals_and_the_table_says_which() -
     assert column(one, "samples/s") == "10.00 [8.00, 12.00]"
     assert (column(one, "speedup"), column(two, "speedup")) == ("1.00", "1.50 [1.50, 1.50]")
     assert column(two, "efficiency") == "0.75 [0.75, 0.75]"
-    assert any("95 % interval over processes" in note for note in notes(ones))
+    assert any("93.75 % interval over processes" in note for note in notes(ones))
 
 
 @pytest.mark.parametrize(

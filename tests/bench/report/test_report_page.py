@@ -92,7 +92,7 @@ def test_what_limits_the_figures_is_said_at_the_top(read_page: ReadPage, tmp_pat
     assert "padding" in said
     assert "Unverified: 4 of 4 cells" in said
     assert "Oversubscribed at 1 and 2 replicas" in said
-    assert "1 repeat of a cell: no 95 % interval, so no verdict; --repeats 5 gives one." in said
+    assert "1 repeat of a cell: no interval, so no verdict; --repeats 5 gives one." in said
 
 
 def test_nothing_from_records_logs_or_environment_is_markup(read_page: ReadPage, tmp_path: Path) -> None:
