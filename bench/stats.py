@@ -6,8 +6,8 @@ thousand. `python -m bench.noise RUN` prints how far real runs are from independ
 
 Contracts: of many 95 % intervals 93 to 97 % hold the truth, at five repeats and more (test_stats_coverage.py
 tries that on distributions of known truth, bench/coverage.py in the order of a plan on a machine that drifts). Exact
-levels are few: `level` of an estimate is the one that it has (five repeats: 93.75 %), and is what is printed. With fewer
-repeats there is no interval, and `attainable` says what could have been had.
+levels are few: `level` of an estimate is the one that it has (five repeats: 93.75 %), and is what is printed. With
+fewer repeats there is no interval, and `attainable` says what could have been had.
 """
 
 from __future__ import annotations

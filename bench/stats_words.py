@@ -1,4 +1,4 @@
-"""What has to be said beside intervals: the level that they really have, and what several of them together are worth."""
+"""What has to be said beside intervals: the level that they really have, and what several of them are worth."""
 
 from __future__ import annotations
 
