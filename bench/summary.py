@@ -13,6 +13,7 @@ from bench.events import Event
 from bench.launch import LOG, Outcome
 from bench.monitors.usage import Usage
 from bench.records import Record
+from bench.stats_steps import thirds
 from shared.metrics import micro_f1
 from shared.protocol import Cell
 from shared.spec import ImageWorkload, TextWorkload
@@ -97,7 +98,7 @@ def measured_figures(events: Sequence[Sequence[Event]]) -> dict[str, Any]:
         figures |= {"throughput": throughput(whole), "measured_steps": whole[0]["steps"]}
         figures |= {"retraces": sum(window["retraces"] for window in whole)}
         figures |= {"warmup_steps": whole[0]["warmup"], "warmup_stationary": whole[0]["stationary"]}
-        figures |= {"turn_seconds": whole[0]["turns"]}
+        figures |= {"turn_seconds": whole[0]["turns"], **drift_figures(figures["step_seconds"])}
         if all(window["tokens"] is not None for window in whole):
             seconds = max(window["seconds"] for window in whole)
             figures["tokens_per_second"] = sum(window["tokens"] for window in whole) / seconds
@@ -109,6 +110,18 @@ def measured_figures(events: Sequence[Sequence[Event]]) -> dict[str, Any]:
         figures["memory_allocator_peak"] = int(max(allocator_peaks))
     num_parameters = settings.get("num_parameters")
     return figures | {"num_parameters": num_parameters if isinstance(num_parameters, int) else None}
+
+
+def drift_figures(step_seconds: Sequence[float]) -> dict[str, Any]:
+    """The fields of a record that say how the step time moved in the window; none where steps cannot tell.
+
+    Args:
+        step_seconds: of rank 0, in the window.
+    """
+    if len(step_seconds) < 3 or not all(0 < seconds < math.inf for seconds in step_seconds):
+        return {}
+    found = thirds(step_seconds)
+    return {"window_drift": found.drift, "window_drift_noise": found.noise}
 
 
 def usage_of(outcome: Outcome, figures: dict[str, Any]) -> Usage | None:

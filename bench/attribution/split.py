@@ -82,8 +82,8 @@ class Split:
     @cached_property
     def beside(self) -> dict[str, Estimate]:
         """What is no part of its own: `reading` (T(disk) - T(memory): the store from disk), `assembling` (T(memory) -
-        T(device)), `waited` (seen by the step itself: how long it stood before `next`), `copy_alone` (P(copy)), `typical` (the median
-        turn's step: where it is far below the step, few steps took long)."""
+        T(device)), `waited` (seen by the step itself: how long it stood before `next`), `copy_alone` (P(copy)),
+        `typical` (the median turn's step: where it is far below the step, few steps took long)."""
         return {part: estimates.median(self.values(part)) for part in BESIDE}
 
     @cached_property
