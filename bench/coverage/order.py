@@ -98,8 +98,8 @@ def compared(found: Sequence[Row]) -> Iterator[tuple[str, Row, Row]]:
     single = {row.records[0].column: row for row in found if row.records[0].replicas == 1}
     for row in found:
         if row.speedup is not None and row.records[0].replicas > 1:
-            first = row.records[0]
-            yield f"speedup of {column_name(first)} at {first.replicas}", row, single[first.column]
+            own = row.records[0]
+            yield f"speedup of {column_name(own)} at {own.replicas}", row, single[own.column]
     for first, other, _ in column_ratios(found):
         names = [column_name(row.records[0]) for row in (other, first)]
         yield f"{' / '.join(names)} at {first.records[0].replicas}", other, first

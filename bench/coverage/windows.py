@@ -87,7 +87,7 @@ def simulate(seconds: Floats) -> Outcome:
             last = step
             if warmup.is_over(step):
                 break
-    drifts = [thirds(seconds[start : start + MEASURED]).drift for start in (step, LEAST)]
+    drifts = [thirds(seconds[start : start + MEASURED].tolist()).drift for start in (step, LEAST)]
     return Outcome(step, warmup.is_stationary, *drifts)
 
 
