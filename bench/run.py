@@ -36,6 +36,7 @@ from bench.stores import resolve_pages
 from bench.summary import make_record
 from shared.errors import UserError
 from shared.protocol import Cell
+from shared.spec import Workload
 
 
 def plan_request(request: Request, dry_run: bool, say: Callable[[str], None]) -> Plan:
@@ -201,14 +202,23 @@ def run_and_record(plan: Plan, cell: Cell, context: dict[str, Any], limits: Limi
 
 
 def ensure_certificate(plan: Plan, say: Callable[[str], None]) -> bool:
-    """Run the ladder for each pair of interpreters for which no certificate holds; False where it broke for one."""
-    for pair in certificates.pairs_of(plan.cells):
-        if certificates.find(plan.workload, pair) is None:
+    """Run the ladder for a plan's workload; see `certified`."""
+    return certified(plan.workload, plan.cells, say)
+
+
+def certified(workload: Workload, cells: Sequence[Cell], say: Callable[[str], None]) -> bool:
+    """Run the ladder for each pair of interpreters for which no certificate holds; False where it broke for one.
+
+    Args:
+        cells: those of the workload that are to run.
+    """
+    for pair in certificates.pairs_of(cells):
+        if certificates.find(workload, pair) is None:
             from bench.verify.ladder import certify
 
             versions = ", ".join(f"{name} {version}" for name, version in certificates.framework_versions(pair).items())
             say(f"no certificate holds for this workload, code and {versions}: running the equality ladder first")
-            if not certify(plan.workload, say, pythons=pair).passed:
+            if not certify(workload, say, pythons=pair).passed:
                 return False
     return True
 

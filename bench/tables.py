@@ -132,6 +132,8 @@ def notes(records: Sequence[Record]) -> list[str]:
         if is_implausible(row)
     ]
     lines += [*disturbance_notes(found), *interval_notes(found), *outlier_notes(found)]
+    if found and all(row.throughput is None or row.throughput.count == 1 for row in found):
+        lines.append("one repeat decides nothing: no verdict follows from this table")
     if any(record.oversubscribed for record in records):
         lines.append("oversubscribed: more replicas than cores; no speedup is claimed")
     return lines

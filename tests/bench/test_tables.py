@@ -228,3 +228,10 @@ def test_what_all_cells_share_is_said_once_above_the_table(
     print_table([record(1, 10.25), record(1, None, framework="tf", status="crash", reason="why")])
     (_, _, table) = capsys.readouterr().out.partition("framework")
     assert "status" in table and re.search(r"TensorFlow .* crash", table), "a failure is a row"
+
+
+def test_one_repeat_decides_nothing_and_says_so() -> None:
+    words = "one repeat decides nothing: no verdict follows from this table"
+    assert words in notes([record(1, 10.0), record(2, 20.0)])
+    assert words in markdown([record(1, 10.0), record(1, 20.0, framework="tf")])
+    assert words not in notes(repeats_of(1, [10.0, 11.0]))
