@@ -55,7 +55,7 @@ def plan_request(request: Request, dry_run: bool, say: Callable[[str], None]) ->
         workload, epochs = one_width(workload, notes), 0
     check_weights(request, workload)
     choices = choose_interpreters(request)
-    notes += [choice.text() for choice in choices]
+    notes += [choice.text() for choice in choices] + machine.revision_notes()
     plan = make_plan(request, workload, pages, epochs, gpus, notes, pythons_of(choices))
     return attributed(plan, request.in_turns) if request.attribute else plan
 

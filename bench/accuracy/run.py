@@ -47,6 +47,8 @@ class AccuracyReporter(ConsoleReporter):
 def start_run(directory: RunDirectory, request: AccuracyRequest, say: Say) -> AccuracyPlan:
     """Plan a new run and write down what was asked for, before anything runs."""
     plan = make_accuracy_plan(request, say)
+    for note in machine.revision_notes():
+        say(f"note: {note}")
     directory.write_json(ENVIRONMENT, {"schema": RUN_SCHEMA, **machine.describe()})
     content = {"schema": RUN_SCHEMA, "kind": KIND, "run_id": directory.path.name, "request": asdict(request)}
     directory.write_json(PLAN, content | {"identity": plan.identity()})

@@ -10,6 +10,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NoReturn
 
 import click
@@ -81,8 +82,9 @@ def cli(ctx: click.Context) -> None:
 
 
 def fail(message: str, code: int) -> NoReturn:
-    """Print one line on standard error and leave."""
-    click.echo("bench: " + " ".join(message.split()), err=True)
+    """Print one line on standard error and leave; the exit code tells where that cannot be written."""
+    with suppress(OSError):
+        click.echo("bench: " + " ".join(message.split()), err=True)
     sys.exit(code)
 
 
@@ -90,7 +92,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Entry point of `bench`: runs a sub-command and turns what it raises into an exit code."""
     try:
         result = cli.main(arguments, prog_name="bench", standalone_mode=False)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # closed by whoever started us
+            sys.stdout.flush()
     except UserError as error:
         fail(f"error: {error}", 2)
     except click.UsageError as error:
