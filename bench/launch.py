@@ -14,13 +14,16 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+from bench.causes import explained
 from bench.doctor.cgroups import oom_kills
 from bench.doctor.findings import Host
+from bench.environment import temporary_folder
 from bench.events import Event, EventTail
 from bench.guardian import Guardian
 from bench.locations import PROJECT_ROOT
@@ -287,7 +290,9 @@ def run_cell(
     cell.write(cell_path)
     search_path = os.pathsep.join(filter(None, [str(PROJECT_ROOT), os.environ.get("PYTHONPATH")]))
     guardian = Guardian()
-    environment = {**os.environ, **variables, **guardian.variable, "PYTHONPATH": search_path}
+    folder = ExitStack()
+    own = folder.enter_context(temporary_folder())
+    environment = {**os.environ, **variables, **own, **guardian.variable, "PYTHONPATH": search_path}
 
     started, begin, cpu_begin = datetime.now(UTC), time.monotonic(), time.process_time()
     state, wake = Watch(cell, limits), Wake()
@@ -302,12 +307,15 @@ def run_cell(
     finally:
         survivors = stop(str(directory), process)
         wake.close()
+        folder.close()
         guardian.dismiss()  # not where the stop was broken off: then it has still something to do
         if monitor is not None:
             monitor.close()
     if survivors:
         status, reason = "timeout", f"processes {survivors} could not be ended; {reason or ''}"
     state.poll()
+    if reason and status in ("crash", "timeout"):
+        reason = explained(reason, log)
     return Outcome(
         status=status,
         reason=reason,

@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from bench import certificates, machine, tables
+from bench import certificates, machine, preflight, tables
 from bench.attribution.cells import attributed, check_attribution, one_width, ran_together
 from bench.attribution.run import run_and_record_in_turns
 from bench.attribution.show import write as write_attribution
@@ -63,6 +63,7 @@ def plan_request(request: Request, dry_run: bool, say: Callable[[str], None]) ->
 def start_run(directory: RunDirectory, request: Request, say: Callable[[str], None]) -> Plan:
     """Plan a new run and write down what was asked for, before anything runs."""
     plan = plan_request(request, dry_run=False, say=say)
+    preflight.check(plan.sets)  # what cannot run leaves no plan behind; `execute` says what it notes
     columns = {
         choice.column.name: {**versions_of(choice.python), "interpreter": choice.recorded_source}
         for choice in choose_interpreters(request)
@@ -144,6 +145,8 @@ def execute(
     limits = limits_for(plan, timeout)
     reporter.queue(waiting)
     resume, warned = f"`bench run --resume {directory.path}`", False
+    for note in preflight.check(waiting):
+        reporter.message(f"note: {note}")
     try:
         with termination_as_interrupt(), reporter:
             for position, cells in enumerate(waiting, start=1):

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from bench import machine
+from bench import machine, preflight
 from bench.accuracy.combine import ensemble_records
 from bench.accuracy.outcome import cell_record, skipped_record
 from bench.accuracy.plan import AccuracyPlan, Job, checkpoint_path, make_accuracy_plan, split_jobs, stage1_jobs
@@ -91,7 +91,8 @@ class Execution:
         jobs = [*self.first, *(job for jobs in self.by_split for job in jobs)]
         self.waiting = [job.cell.cell_id for job in jobs if not self.is_finished(job)]
         self.num_jobs = len(jobs)
-        reporter.queue([[job.cell] for job in jobs if job.cell.cell_id in self.waiting])
+        self.jobs = [job for job in jobs if job.cell.cell_id in self.waiting]
+        reporter.queue([[job.cell] for job in self.jobs])
 
     def is_finished(self, job: Job) -> bool:
         """Whether a cell has ended well and what others need of it is still there."""
@@ -161,10 +162,12 @@ def execute(plan: AccuracyPlan, directory: Path, reporter: AccuracyReporter) -> 
 
     Raises:
         KeyboardInterrupt: with the line that says how to resume; no process is left.
-        UserError: the disk is full; what is finished is kept.
+        UserError: the disk is full, or what the cells need is not there; what is finished is kept.
     """
     resume = f"`bench accuracy --resume {directory}`"
     execution = Execution(plan, directory, reporter)
+    for note in preflight.check([job.cell] for job in execution.jobs):
+        reporter.message(f"note: {note}")
     try:
         with termination_as_interrupt(), reporter:
             execution.run()
