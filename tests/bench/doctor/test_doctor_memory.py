@@ -80,6 +80,7 @@ def test_swap_in_use(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("free", "state"), [(8 * GIB, "good"), (64 * 2**20, "notice"), (2**20, "problem")])
 def test_room_in_shared_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, state: str) -> None:
     monkeypatch.setattr(memory.shutil, "disk_usage", lambda path: Usage(free, 0, free))
+    (tmp_path / "shm").mkdir()
     found = only(memory.shared_memory(fake_host.make(tmp_path)))
     assert found.state == state
     assert state == "good" or "--shm-size" in found.fix
