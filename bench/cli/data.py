@@ -19,7 +19,12 @@ class PagesType(click.ParamType):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
         """The value as one of them."""
-        return str(value) if value in ("first", "all") else click.IntRange(1).convert(value, param, ctx)
+        if value in ("first", "all"):
+            return str(value)
+        try:
+            return int(click.IntRange(1).convert(value, param, ctx))
+        except click.BadParameter:
+            self.fail(f"{value!r} is neither `first` nor `all` nor a number of pages", param, ctx)
 
 
 @click.group(name="data")

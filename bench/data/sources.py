@@ -144,7 +144,8 @@ def folder(path: Path, only: list[str] | None = None) -> Found:
         if not files:
             raise UserError(f"{printable(entry.path)}: a class without a page; add pages or remove the folder")
         pages += [page_of(file, label, split, name) for file, name in files]
-    taken = [f"folders taken as splits: {', '.join(f'{name}/ is {split}' for name, split in splits.items())}"]
+    by_split = sorted(splits.items(), key=lambda item: SPLITS.index(item[1]))
+    taken = [f"folders taken as splits: {', '.join(f'{name}/ is {split}' for name, split in by_split)}"]
     return Found(classes, pages, [*(taken if splits else []), *look_alikes(classes), *walk.notes()])
 
 

@@ -55,7 +55,7 @@ def test_split_folders_are_splits(names: tuple[str, ...], fill: Fill) -> None:
     wanted = dict(zip(names, ("train", "val", "test"), strict=True))
     assert all(split == wanted[name.split("/")[0]] for name, split in splits_of(source).items())
     assert len(source.pages) == 12
-    assert source.notes[0].startswith("folders taken as splits: ")
+    assert source.notes[0].startswith(f"folders taken as splits: {names[0]}/ is train, {names[1]}/ is val, ")
     with pytest.raises(UserError, match="has its own split"):
         open_source(Request("folder", source.path and Path(source.path), split=(0.8, 0.1, 0.1)))
 
