@@ -16,6 +16,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import accumulate
 
 import numpy as np
 
@@ -241,9 +242,10 @@ def text(estimate: Estimate, digits: int) -> str:
 
 
 @cache
-def _share_at_most(successes: int, trials: int) -> float:
-    """How often a fair coin falls heads at most so many times."""
-    return sum(math.comb(trials, heads) for heads in range(successes + 1)) / 2**trials
+def _sign_test_levels(count: int) -> list[float]:
+    """How certainly the median lies between the 1st, 2nd, ... of so many values from either end."""
+    tails = accumulate(math.comb(count, heads) for heads in range((count + 1) // 2))
+    return [1 - 2 * tail / 2**count for tail in tails]
 
 
 def _between_order_statistics(ordered: Floats, level: float) -> tuple[float, float]:
@@ -254,7 +256,7 @@ def _between_order_statistics(ordered: Floats, level: float) -> tuple[float, flo
     """
     count = len(ordered)
     # levels[k - 1]: how certainly the median lies between the k-th value from either end
-    levels = [1 - 2 * _share_at_most(rank - 1, count) for rank in range(1, (count + 1) // 2 + 1)]
+    levels = _sign_test_levels(count)
     rank = max([rank for rank, held in enumerate(levels, start=1) if held >= level], default=1)
     inner = levels[rank] if rank < len(levels) else 0.0
     surplus = max(0.0, (levels[rank - 1] - level) / (levels[rank - 1] - inner))

@@ -11,6 +11,9 @@ import numpy as np
 from bench.stats import LEVEL, Estimate, tolerance
 from bench.stats_power import DRAWS, power_factor
 
+MOST_EXACT = 2500  # products of the two counts; beyond it U is normal to within what a rank can resolve
+MOST_DRAWN = 40  # values of either side; beyond it the factor hardly changes any more
+
 
 def unpaired_ratio(over: Sequence[float], under: Sequence[float], level: float = LEVEL) -> Estimate:
     """How many times as large `over` is as `under`, from independent values in any order.
@@ -46,6 +49,7 @@ def unpaired_factor(first: int, second: int, level: float = LEVEL) -> float:
     Args:
         first, second: numbers of values that give an interval.
     """
+    first, second = min(first, MOST_DRAWN), min(second, MOST_DRAWN)
     levels = 1 - 2 * np.cumsum(rank_sum_shares(first, second))
     rank = int(np.argmin(np.abs(levels - level)))
 
@@ -72,11 +76,16 @@ def fewest_unpaired(level: float = LEVEL) -> int:
 
 @cache
 def rank_sum_shares(first: int, second: int) -> np.ndarray:
-    """The exact distribution of Mann-Whitney's U: the shares of 0, 1, ... first x second.
+    """The distribution of Mann-Whitney's U: the shares of 0, 1, ... first x second; exact but for very many values.
 
     Args:
         first, second: numbers of values.
     """
+    if first * second > MOST_EXACT:
+        sums = np.arange(first * second + 1)
+        deviation = math.sqrt(first * second * (first + second + 1) / 12)
+        shares = np.exp(-0.5 * ((sums - first * second / 2) / deviation) ** 2)
+        return np.asarray(shares / shares.sum())
     # ways[k] counts, by their sum, the ways to choose k of the ranks 1 .. n looked at so far
     most = sum(range(second + 1, first + second + 1))
     ways = np.zeros((first + 1, most + 1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from bench import stats
 from bench.accuracy import tables
@@ -52,7 +53,7 @@ def clause(first: Row, other: Row, ratio: Estimate, with_arm: bool) -> str:
 def inverse(ratio: Estimate) -> Estimate:
     """The ratio the other way round."""
     low, high = (None, None) if ratio.interval is None else (1 / ratio.interval[1], 1 / ratio.interval[0])
-    return Estimate(1 / ratio.value, low, high, ratio.count, ratio.level, ratio.attainable)
+    return replace(ratio, value=1 / ratio.value, low=low, high=high)
 
 
 def accuracy_answer(records: Sequence[AccuracyRecord]) -> str:

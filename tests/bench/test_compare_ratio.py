@@ -152,3 +152,14 @@ def test_sides_that_never_met_are_two_groups_of_one_run() -> None:
     assert notes[0].startswith("ratios are of two groups measured one after the other")
     assert any("2 comparisons" in note for note in notes)
     assert notes[-1].startswith("10 repeats that did not run side by side")
+
+
+def test_of_very_many_values_the_distribution_is_normal_and_still_that_of_the_test(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    exact = rank_sum_shares(45, 50)
+    monkeypatch.setattr("bench.compare.unpaired.MOST_EXACT", 1)
+    assert np.abs(np.cumsum(rank_sum_shares.__wrapped__(45, 50)) - np.cumsum(exact)).max() < 0.001
+    monkeypatch.undo()
+    assert len(rank_sum_shares(750, 750)) == 750 * 750 + 1
+    assert rank_sum_shares(750, 750).sum() == pytest.approx(1)
