@@ -79,7 +79,7 @@ def test_what_failed_is_a_cross_or_a_note_and_what_is_unverified_is_hollow(recor
     assert boxes["box-tf-image"].get_facecolor()[:3] != (1, 1, 1)
     assert "TensorFlow, text: 10 of 10 splits oom" in caption(figure)
     assert "PyTorch, image: 1 of 10 splits crash" in caption(figure)
-    assert "unverified: drawn hollow" in caption(figure)
+    assert "results unverified (drawn hollow)" in caption(figure)
     classes_figure(failed, "text")
     assert "pt-image-03: crash: why (log: cells/x/log.txt)" in notes(failed)
 
