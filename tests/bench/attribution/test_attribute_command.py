@@ -91,7 +91,7 @@ def test_a_set_of_cells_runs_again_as_a_whole(
     assert (code, stdout.count("finished")) == (0, 3)
     code, _, stderr = bench("run", "--resume", out)
     assert code == 0
-    assert "PyTorch x 1 (repeat 2) and 2 more in turns" in stderr
+    assert "PyTorch x 1 (device, repeat 2) and 2 more in turns" in stderr
     after = by_cell(out)
     assert all(record.status == "ok" for record in after.values())
     again = [name for name in before if after[name] != before[name]]
