@@ -48,16 +48,18 @@ def verdict(first: str, other: str, ratio: Estimate) -> tuple[str, Tone]:
 
 
 def cards(rows: Sequence[Row]) -> Cards:
-    """A card a place in which two columns can be held against each other."""
+    """A card a place in which two columns can be held against each other.
+
+    Its bars are the verdict's own ratio, not the two medians of the table below: pairs of repeats and medians over all
+    of them may differ, and a page says one thing.
+    """
     made = []
     for first, other, ratio in column_ratios(rows):
-        assert first.throughput is not None and other.throughput is not None, "a ratio of nothing"
-        longest = max(first.throughput.value, other.throughput.value)
-        bars = tuple(
-            Bar(column_name(row.records[0]), f"{estimate.value:,.1f} samples/s", estimate.value / longest,
-                row.records[0].framework)
-            for row, estimate in ((first, first.throughput), (other, other.throughput))
-        )  # fmt: skip
+        longest = max(1.0, ratio.value)
+        bars = (
+            Bar(column_name(first.records[0]), "1", 1.0 / longest, first.records[0].framework),
+            Bar(column_name(other.records[0]), stats.text(ratio, 2), ratio.value / longest, other.records[0].framework),
+        )
         of, to = first.records[0], other.records[0]
         several = len({row.records[0].arm for row in rows}) > 1
         title = (

@@ -69,6 +69,9 @@ def test_a_run_is_told_in_the_order_of_questions(read_page: ReadPage, tmp_path: 
     assert rows["TensorFlow", "4"]["status"] == "oom"
     verdicts = [each.text for each in page.all("p") if "verdict" in each.attributes.get("class", "")]
     assert verdicts[0].startswith("PyTorch is 1.25 times as fast as TensorFlow (TensorFlow / PyTorch 0.80 [")
+    bars = [each for each in page.all("p") if each.attributes.get("class", "").startswith("bar ")]
+    assert [each.all("i")[0].attributes["style"] for each in bars[:2]] == ["width:100.0%", "width:80.0%"]
+    assert [each.all("b")[0].text for each in bars[:2]] == ["1", "0.80 [0.80, 0.80]"], "the verdict's own ratio"
     speedups = {(row["framework"], row["replicas"]): row for row in page.find("speedup").rows}
     assert speedups["PyTorch", "2"]["speedup"].startswith("1.80 [")
     assert speedups["PyTorch", "2"]["efficiency"].startswith("0.90 [")
