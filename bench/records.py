@@ -101,7 +101,9 @@ class Record(BaseModel):
     part_seconds: dict[str, list[float]] = {}
     time_to_first_step: float | None = None  # seconds, max over ranks; compilation and tracing included
     memory_rss_peak: int | None = None  # bytes, summed over the cell's processes (process footprint)
-    memory_allocator_peak: int | None = None  # bytes, max over ranks of the device allocator's own peak
+    memory_allocator_peak: int | None = None  # bytes, max over ranks of the device allocator's peak in the window
+    # the same of the whole run, trials for the fastest kernel included; None: not reported, and the above is this one
+    memory_allocator_peak_run: int | None = None
     harness_cpu_seconds: float | None = None  # the harness's own CPU time while the cell ran
     usage: Usage | None = None  # what the harness's monitors saw of processes and GPUs
     # split to the share of samples classified correctly; with several labels a sample: to those whose labels all are

@@ -78,7 +78,6 @@ def measured_figures(events: Sequence[Sequence[Event]]) -> dict[str, Any]:
     first_steps = [event["seconds"] for rank_events in events for event in of_kind(rank_events, "first_step")[:1]]
     memory = [of_kind(rank_events, "memory")[-1:] for rank_events in events]
     last_memory = [event for last in memory for event in last]
-    allocator_peaks = [event["allocator_peak"] for event in last_memory if event["allocator_peak"] is not None]
     settings: dict[str, Any] = {}
     for event in of_kind(events[0], "settings"):
         settings |= {key: value for key, value in event.items() if key not in ("event", "rank", "time")}
@@ -106,8 +105,9 @@ def measured_figures(events: Sequence[Sequence[Event]]) -> dict[str, Any]:
         figures["time_to_first_step"] = max(first_steps)
     if last_memory:
         figures["memory_rss_peak"] = int(sum(event["rss_peak"] for event in last_memory))
-    if allocator_peaks:
-        figures["memory_allocator_peak"] = int(max(allocator_peaks))
+    for kind in ("allocator_peak", "allocator_peak_run"):
+        peaks = [peak for event in last_memory if isinstance(peak := event.get(kind), int)]
+        figures |= {f"memory_{kind}": max(peaks)} if peaks else {}
     num_parameters = settings.get("num_parameters")
     return figures | {"num_parameters": num_parameters if isinstance(num_parameters, int) else None}
 

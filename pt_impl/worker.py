@@ -38,6 +38,8 @@ class Wing:
         make = native.network(cell) if cell.arm == "native" else networks.build(cell.workload, starting_weights(cell))
         self.network = make.to(group.placement)
         self.step = Step(self.network, cell.workload, cell.precision, group.count, cell.exchange)
+        group.require_placed("a weight", [*self.network.parameters(), *self.network.buffers()])
+        self.placed = False  # whether the step's results were seen to lie where they should
 
     def train_batches(self, batches: TrainBatches, num_steps: int) -> Iterator[Batch]:
         """Batches of this rank."""
@@ -61,7 +63,11 @@ class Wing:
 
     def train_step(self, batch: Batch, rate: float) -> torch.Tensor:
         """One optimizer step."""
-        return self.step.train(batch, rate)
+        loss = self.step.train(batch, rate)
+        if not self.placed:
+            self.group.require_placed("the loss", [loss])
+            self.placed = True
+        return loss
 
     def freeze(self) -> None:
         """Second stage: the classifier alone."""
@@ -81,7 +87,9 @@ class Wing:
             for statistic in self.network.buffers():
                 dist.broadcast(statistic, src=0)
         for batch in self._stream(batches, batches.num_batches):
-            yield [self.step.predict(batch).cpu().numpy()]
+            logits = self.step.predict(batch)
+            self.group.require_placed("the logits", [logits])
+            yield [logits.cpu().numpy()]
 
     def largest(self, value: float) -> float:
         """The largest of all ranks' values, on every rank."""
@@ -111,7 +119,13 @@ class Wing:
 
     def allocator_peak(self) -> int | None:
         """Peak bytes of the CUDA caching allocator."""
-        return torch.cuda.max_memory_allocated() if self.group.placement.type == "cuda" else None
+        cuda = self.group.placement.type == "cuda"
+        return torch.cuda.max_memory_allocated(self.group.placement) if cuda else None
+
+    def reset_allocator_peak(self) -> None:
+        """Count the peak anew."""
+        if self.group.placement.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self.group.placement)
 
     def settings(self) -> dict[str, Any]:
         """What this process really uses."""
@@ -127,6 +141,7 @@ class Wing:
             "layout": "channels-last",
             "compiled": False,
             "precision": self.cell.precision,
+            "compute_dtype": str(self.step.dtype).removeprefix("torch."),  # each step checks it
             "tf32": torch.backends.cuda.matmul.allow_tf32 if cuda else False,
             "onednn": torch.backends.mkldnn.is_available(),
             "deterministic": torch.are_deterministic_algorithms_enabled(),

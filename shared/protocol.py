@@ -45,7 +45,8 @@ EVENTS = {
     "epoch": "index; steps: of how many; loss: mean training loss of this rank; rate: the last learning rate",
     "eval": "split; stage: train | finetune; over this rank's samples: correct; total; loss: summed; of the labels: "
     "hits: given and right; predicted: given; relevant: right",
-    "memory": "rss_peak: bytes of this process; allocator_peak: bytes of the framework's device allocator, or null",
+    "memory": "rss_peak: bytes of this process; of the framework's device allocator, or null: allocator_peak: bytes in "
+    "the window; allocator_peak_run: in the whole run, kernels' trials for the fastest included",
     "error": "kind: oom | error | diverged (a loss or logits that are not finite); message: one line",
     "done": "no further fields: the rank finished everything it was asked for",
 }

@@ -53,32 +53,43 @@ def run_cell(cell: Cell, wing: Wing, store: Store, emit: EventWriter, process_st
     """
     emit("settings", **wing.settings())
     try:
-        run_stages(cell, wing, store, emit, process_started)
+        window = run_stages(cell, wing, store, emit, process_started)
     except DivergedError as error:  # on every rank: nobody waits for one that has left
         emit("error", kind="diverged", message=str(error))
         return
     peak_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    emit("memory", rss_peak=peak_kib * 1024, allocator_peak=wing.allocator_peak())
+    emit("memory", rss_peak=peak_kib * 1024, **allocator_peaks(wing, window))
     if cell.checkpoint and wing.rank == 0:
         wing.save(cell.checkpoint)
     emit("done")
 
 
-def run_stages(cell: Cell, wing: Wing, store: Store, emit: EventWriter, process_started: float) -> None:
-    """The stages of a cell, each with its evaluation.
+def run_stages(cell: Cell, wing: Wing, store: Store, emit: EventWriter, process_started: float) -> Window | None:
+    """The stages of a cell, each with its evaluation; returns the training's window, where there is one.
 
     Raises:
         DivergedError: on every rank.
     """
     batches = train_batches(cell, store)
     stages = stages_of(cell)
+    window = None
     for stage in stages:
         if stage == "train":
-            train(cell, wing, batches, training_rates(cell, batches), emit, process_started)
+            window = train(cell, wing, batches, training_rates(cell, batches), emit, process_started)
         else:
             finetune(cell, wing, batches, emit)
         if cell.epochs or stage == "finetune":
             evaluate(cell, wing, store, emit, stage, keep=cell.predictions and stage == stages[-1])
+    return window
+
+
+def allocator_peaks(wing: Wing, window: Window | None) -> dict[str, int | None]:
+    """Peak bytes of the device allocator in the window, and in the whole run; without a window they are the same."""
+    last = wing.allocator_peak()
+    if window is None or not window.is_over:
+        return {"allocator_peak": last, "allocator_peak_run": last}
+    peaks = [peak for peak in (window.peak_before, window.allocator_peak, last) if peak is not None]
+    return {"allocator_peak": window.allocator_peak, "allocator_peak_run": max(peaks, default=None)}
 
 
 def stages_of(cell: Cell) -> tuple[str, ...]:
@@ -112,8 +123,8 @@ def steps_of(cell: Cell, wing: Wing, batches: TrainBatches, num_steps: int) -> I
 
 def train(
     cell: Cell, wing: Wing, batches: TrainBatches, schedule: np.ndarray, emit: EventWriter, process_started: float
-) -> None:
-    """The first stage, with the measured window inside it; without epochs it ends with the window."""
+) -> Window:
+    """The first stage, with the measured window inside it; without epochs it ends with the window. Returns that."""
     source = steps_of(cell, wing, batches, len(schedule))
     window = Window(cell, wing, batches, emit, len(schedule))
     losses: list[Any] = []
@@ -150,6 +161,7 @@ def train(
             break
     if cell.parts:
         parts.measure(wing, batches, window.turns, emit)
+    return window
 
 
 def replicas_of(wing: Wing) -> range:

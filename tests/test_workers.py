@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
@@ -166,6 +167,20 @@ def test_a_store_that_is_missing_is_reported(tmp_path: Path, framework: str) -> 
     assert error["kind"] == "error"
     assert "no such store" in error["message"]
     assert "\n" not in error["message"]
+
+
+@pytest.mark.parametrize("framework", ["pt", "tf"])
+def test_a_cell_on_gpus_that_its_framework_does_not_see_is_refused(
+    noise: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, framework: str
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    cell = tiny.make_cell(tmp_path, noise.path, framework, device="cuda")
+    done = start(cell)
+    assert done.returncode == 1
+    [error] = of(read_events(cell.events_path(0)), "error")
+    assert error["kind"] == "error"
+    assert re.match(r"(PyTorch|TensorFlow) \S+ sees 0 GPUs, the cell needs 1: install", error["message"])
+    assert "Traceback" not in done.stderr
 
 
 TextCells = dict[tuple[str, int], Cell]

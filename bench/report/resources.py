@@ -35,9 +35,9 @@ def memory(rows: Sequence[Row], name: str) -> list[Block]:
         )
     made = table(name, "Peak memory and energy, medians over repeats", lines)
     remarks = [
-        "allocator peak: what the framework's device allocator held at once, the largest rank; process footprint: "
-        "resident memory as the workers saw it, summed over them; whole tree: as the harness saw it, helpers included, "
-        "pages shared by several processes counted once in PSS and in each of them in RSS"
+        "allocator peak: what the framework's device allocator held at once in the window, the largest rank; process "
+        "footprint: resident memory as the workers saw it, summed over them; whole tree: as the harness saw it, with "
+        "helpers, pages shared by several processes counted once in PSS and in each of them in RSS"
     ]
     if "allocator peak GiB" not in made.headings:
         remarks.append("no allocator peak: on CPU the frameworks report none")

@@ -140,6 +140,9 @@ def test_memory_footprints_add_up_and_allocator_peaks_do_not() -> None:
     ]
     figures = measured_figures(ranks)
     assert (figures["memory_rss_peak"], figures["memory_allocator_peak"]) == (30, 9)
+    assert "memory_allocator_peak_run" not in figures, "workers of before say nothing of it"
+    ranks[0][0]["allocator_peak_run"], ranks[1][0]["allocator_peak_run"] = 12, "many"
+    assert measured_figures(ranks)["memory_allocator_peak_run"] == 12
 
 
 def test_nothing_said_is_nothing_measured() -> None:
