@@ -41,6 +41,7 @@ def begins_of(seconds: list[list[float]], monkeypatch: pytest.MonkeyPatch) -> li
         clock.now = 0.0
         wing: Any = SimpleNamespace(
             rank=rank, local_replicas=1, synchronize=lambda: None, num_traces=lambda: 0,
+            allocator_peak=lambda: None, reset_allocator_peak=lambda: None,
             largest=lambda value: ranks.largest(rank, value),
         )  # fmt: skip
         measure = SimpleNamespace(warmup_steps=LEAST, measured_steps=MEASURED)
