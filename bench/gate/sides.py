@@ -24,6 +24,7 @@ from shared.errors import UserError
 HELP_SECONDS = 120.0
 READY = ".gate-ready"  # written last: an environment without it is unfinished
 DEPENDENCIES = ("pyproject.toml", "constraints.txt")
+UNMEASURED = ("dev", "report")  # extras that no measured process imports
 
 Say = Callable[[str], None]
 
@@ -104,7 +105,7 @@ def _help_of(name: str, revision: Revision, tree: Path, python: str, results: Pa
 
 
 def dependencies(tree: Path) -> str:
-    """Digest of what a revision asks to be installed, and of this Python.
+    """Digest of what a revision asks to be installed to be measured, and of this Python.
 
     Raises:
         UserError: its pyproject.toml cannot be read.
@@ -112,7 +113,10 @@ def dependencies(tree: Path) -> str:
     path = tree / "pyproject.toml"
     try:
         project = tomllib.loads(path.read_text(encoding="utf-8"))["project"]
-        asked = [project.get("dependencies", []), project.get("optional-dependencies", {})]
+        extras = {
+            name: each for name, each in project.get("optional-dependencies", {}).items() if name not in UNMEASURED
+        }
+        asked = [project.get("dependencies", []), extras]
     except FileNotFoundError:
         asked = []
     except (OSError, ValueError, KeyError) as error:

@@ -11,7 +11,7 @@ from fake_repository import FakeRepository, Gate
 
 from bench.gate.code import check_code
 from bench.gate.revisions import Repository, checkouts
-from bench.gate.sides import environment
+from bench.gate.sides import dependencies, environment
 from shared.errors import UserError
 
 ONE = ("--framework", "pt", "--max-pairs", "7")
@@ -163,3 +163,16 @@ def test_each_cause_has_its_own_refusal(repository: FakeRepository, tmp_path: Pa
     (outside / ".git").write_text("gitdir: /nowhere/at/all\n")
     with pytest.raises(UserError, match=r"not in a git repository|git cannot be asked"):
         Repository(outside)
+
+
+def test_what_no_measured_process_imports_asks_for_no_other_environment(tmp_path: Path) -> None:
+    def digest(**extras: list[str]) -> str:
+        lines = "".join(f"{name} = {packages}\n" for name, packages in extras.items())
+        (tmp_path / "pyproject.toml").write_text(
+            f'[project]\ndependencies = ["numpy"]\n[project.optional-dependencies]\n{lines}'
+        )
+        return dependencies(tmp_path)
+
+    before = digest(pt=["torch>=2.6"], dev=["pytest>=8"])
+    assert digest(pt=["torch>=2.6"], dev=["pytest>=9"], report=["pyarrow"]) == before
+    assert digest(pt=["torch>=2.7"], dev=["pytest>=8"]) != before
