@@ -4,6 +4,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+# repeats of a cell: 5 give intervals and take five times as long
+REPEATS ?= 1
 RUN := results/runs/$(shell date -u +%Y%m%d-%H%M%S)
 # "torch==..." of constraints.txt, installed first and by its exact version: an open request ("torch>=2.6") may bring
 # the CUDA build and gigabytes of libraries with it. `make TORCH=...` installs another one, for a GPU machine say.
@@ -14,6 +16,7 @@ TORCH ?= $(shell sed -n 's/^torch==/&/p' constraints.txt)
 
 help:
 	@echo "make bench   set up; train EfficientNet-B0 in PyTorch and TensorFlow at 1 and 2 replicas; figures"
+	@echo "             REPEATS=5 gives intervals (one repeat decides nothing)"
 	@echo "make test    set up; lint, types and all tests (what CI runs)"
 	@echo "make lint    the checks of 'make test' that need no run"
 	@echo "make format  rewrite the sources in the house format"
@@ -21,11 +24,12 @@ help:
 	@echo "make clean   remove $(VENV) and caches; results stay"
 
 bench: setup
-	$(BIN)/bench run --verify --framework both --gpus 1,2 --preset quick --device cpu --out $(RUN)
+	$(BIN)/bench run --verify --framework both --gpus 1,2 --preset quick --device cpu --repeats $(REPEATS) --out $(RUN)
 
-# Two at a time, a file at a time: most tests wait for processes that they started.
+# Two at a time, a file at a time: most tests wait for processes that they started. Files are begun in the order of
+# tests/conftest.py, the longest first; xdist's own puts those with the most tests first, which are short.
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: setup
 	$(BIN)/ruff check .

@@ -12,19 +12,16 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, Field, model_validator
 
+from bench.limits import (
+    LARGEST,
+    MOST_BATCH,
+    MOST_CORES,
+    MOST_EPOCHS,
+    MOST_REPLICAS,
+    MOST_STEPS,
+)
 from shared.outside import is_plain_name, stays_inside
 
-LARGEST = 1e15  # of any figure: bytes, joules, parameters; a hundred times what the largest machines have
-MOST_REPLICAS = 4096  # of a cell; loops and figures go over them
-MOST_BATCH = 1_000_000  # samples per replica
-MOST_STEPS = 100_000_000  # of a training
-MOST_REPEATS = 1000
-MOST_EPOCHS = 100_000
-MOST_CORES = 4096
-MOST_LOADERS = 256  # processes per replica; each takes memory of its own
-MOST_GPUS = 1024
-LONGEST_TIMEOUT = 30 * 86400.0  # seconds
-LARGEST_SEED = (1 << 63) - 1 - MOST_REPEATS  # the seed of a repeat is this much larger
 YEARS = (1970, 2999)  # a moment outside has overflows in store: half the libraries count from the first
 
 

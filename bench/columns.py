@@ -7,10 +7,15 @@ from bench.records import Record
 FRAMEWORK_NAMES = {"pt": "PyTorch", "tf": "TensorFlow"}
 
 
+def column_text(framework: str, variant: str | None) -> str:
+    """A column as a reader knows it: "PyTorch", or "PyTorch 2.13" where versions are compared (`variant` "pt@2.13")."""
+    version = (variant or "").partition("@")[2]
+    return " ".join([FRAMEWORK_NAMES[framework], *([version] if version else [])])
+
+
 def column_name(record: Record) -> str:
-    """A record's column as a reader knows it: "PyTorch", or "PyTorch 2.13" where versions are compared."""
-    _, _, version = record.column.partition("@")
-    return " ".join([FRAMEWORK_NAMES[record.framework], *([version] if version else [])])
+    """A record's column as a reader knows it."""
+    return column_text(record.framework, record.variant)
 
 
 def column_order(record: Record) -> tuple[str, tuple[tuple[int, str], ...]]:

@@ -12,7 +12,7 @@ from bench.monitors.usage import Usage
 from bench.records import Record
 
 DRIFT = 0.1  # of the step time, between the window's first third and its last
-SURE = 2.0  # times its noise that a drift must be, or it may be none
+SURE = 2.0  # times its noise that a drift must be, or it may be none: said too, with that
 STOLEN = 0.1  # cores that a hypervisor gave to others
 THROTTLED = 0.01  # share of a quota's periods in which threads were stopped
 CLOCKS_DOWN = 0.05  # share of the looks at a GPU
@@ -60,11 +60,12 @@ def quota(record: Record) -> Iterator[str]:
 def within(record: Record) -> Iterator[str]:
     """What the steps themselves show."""
     drift, noise = record.window_drift, record.window_drift_noise or 0.0
-    if drift is not None and abs(drift) > max(DRIFT, SURE * noise):
+    if drift is not None and abs(drift) > DRIFT:
         way = "slower" if drift > 0 else "faster"
-        yield f"the first third of its window was {100 * abs(drift):.0f} % {way} than the last"
+        sure = "" if abs(drift) > SURE * noise else ", which its noise explains"
+        yield f"the first third of its window was {100 * abs(drift):.0f} % {way} than the last{sure}"
     if record.warmup_stationary is False:
-        yield "its step time still fell when the window began"
+        yield "its step time did not stand still before the window"
     if record.retraces:
         yield f"its step was compiled anew {record.retraces} times in warm-up or window"
 
@@ -77,7 +78,7 @@ def is_disturbed(record: Record) -> bool:
 def cell_text(records: Sequence[Record]) -> str | None:
     """What spoils the figure of a cell, over its repeats that ended well; None where nothing is known to.
 
-    "other processes kept 0.8 cores busy (repeat 1); its step time still fell when the window began (repeats 0, 2)"
+    "other processes kept 0.8 cores busy (repeat 1); its step time did not stand still before the window (repeats 0, 2)"
     """
     found: dict[str, list[int]] = {}
     good = [record for record in records if record.status == "ok"]

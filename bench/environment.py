@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 
+from shared.errors import UserError
 from shared.protocol import Cell
 
 # the user's own variables that change speed: never set here, recorded where they are set
@@ -15,6 +19,46 @@ INHERITED_PREFIXES = (
     "TORCH_", "TORCHINDUCTOR_", "PYTORCH_", "NCCL_", "CUDA_LAUNCH_BLOCKING", "CUDA_DEVICE_MAX_CONNECTIONS",
     "NVIDIA_TF32_OVERRIDE",
 )  # fmt: skip
+
+# A socket's path may have 107 bytes on Linux and 103 on macOS; `multiprocessing` makes /pymp-xxxxxxxx/listener-xxxxxxxx
+# in the temporary folder
+LONGEST_TMPDIR = 103 - len("/pymp-xxxxxxxx/listener-xxxxxxxx")
+SHORT_FOLDERS = ("/tmp", "/var/tmp", "/dev/shm")
+
+
+def is_usable(folder: str) -> bool:
+    """Whether loader processes can have their sockets in a temporary folder."""
+    path = Path(folder)
+    return (
+        path.is_absolute()
+        and len(os.fsencode(folder)) <= LONGEST_TMPDIR
+        and path.is_dir()
+        and os.access(path, os.W_OK | os.X_OK)
+    )
+
+
+@contextmanager
+def temporary_folder() -> Iterator[dict[str, str]]:
+    """The variable that gives a worker a temporary folder of its own where the user's does not do; removed at the end.
+
+    Where TMPDIR does, or is not set, nothing.
+
+    Raises:
+        UserError: TMPDIR does not do and there is no other place.
+    """
+    named = os.environ.get("TMPDIR")
+    if not named or is_usable(named):
+        yield {}
+        return
+    place = next(filter(is_usable, SHORT_FOLDERS), None)
+    if place is None:
+        raise UserError(
+            f"TMPDIR={named}: too long for sockets ({LONGEST_TMPDIR} bytes), or no folder that can be written to, and "
+            f"neither can {', '.join(SHORT_FOLDERS)}; set it to a short folder"
+        )
+    # what a killed loader has left in it goes with it
+    with tempfile.TemporaryDirectory(prefix="twinbench-", dir=place, ignore_cleanup_errors=True) as folder:
+        yield {"TMPDIR": folder}
 
 
 def worker_environment(cell: Cell, tune: bool, gpu_selectors: Sequence[str] = ()) -> dict[str, str]:

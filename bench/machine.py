@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import subprocess
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from bench import git
 from bench.locations import PROJECT_ROOT
 from shared.spec import digest
 
@@ -106,15 +106,14 @@ def package_versions() -> dict[str, str]:
 
 
 def revision() -> str | None:
-    """Git commit of the suite, with `-dirty` where files differ from it; None outside a checkout."""
-    if not (PROJECT_ROOT / ".git").exists():
-        return None
-    command = ["git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"]
-    try:
-        done = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, timeout=20)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() or None
+    """Git commit of the suite, with `-dirty` where files differ from it; None outside a checkout, or not known."""
+    return git.describe(PROJECT_ROOT)[0]
+
+
+def revision_notes() -> list[str]:
+    """What a run has to say of its revision: why it is not known; empty where it is, and outside a checkout."""
+    _, unknown = git.describe(PROJECT_ROOT)
+    return [f"revision not known: {unknown}"] if unknown else []
 
 
 def hardware() -> dict[str, Any]:
@@ -138,6 +137,7 @@ def fingerprint() -> str:
 def describe() -> dict[str, Any]:
     """The environment of a run: hardware, system, software, revision of the suite."""
     driver = with_driver(lambda pynvml: str(pynvml.nvmlSystemGetDriverVersion()), None)
+    commit, unknown = git.describe(PROJECT_ROOT)
     return {
         **hardware(),
         "gpu_driver": driver,
@@ -145,6 +145,7 @@ def describe() -> dict[str, Any]:
         "libc": " ".join(platform.libc_ver()),
         "python": platform.python_version(),
         "packages": package_versions(),
-        "revision": revision(),
+        "revision": commit,
+        **({"revision_unknown": unknown} if unknown else {}),  # a failed question is no answer
         "fingerprint": fingerprint(),
     }

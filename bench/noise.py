@@ -1,4 +1,4 @@
-"""How noisy measured cells were, from their records: `python -m bench.noise RUN...`.
+"""How noisy measured cells were, from their records: `python -m bench.noise RUN...`, `--windows` for drift in windows.
 
 What an interval has to stand: how far processes of the same cell lie apart, how much of that its own steps would
 explain if they were independent, how alike neighbouring steps are, and the drift within a window and over the repeats.
@@ -8,7 +8,7 @@ The simulations that the intervals are tested with take their constants from her
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +16,9 @@ import click
 import numpy as np
 
 from bench.columns import column_name, column_order
+from bench.disturbances import DRIFT, disturbances
 from bench.records import Record, read_records
-from bench.stats_steps import autocorrelation, blocks, drift, outlying
+from bench.stats_steps import autocorrelation, blocks, drift, outlying, thirds
 from shared.errors import UserError
 
 BLOCK = 8  # steps
@@ -116,11 +117,40 @@ def line(noise: Noise) -> list[str]:
     ]
 
 
+def window_lines(records: Sequence[Record]) -> Iterator[str]:
+    """A Markdown line a window whose first third and last third differ by more than DRIFT, and how many there are.
+
+    Args:
+        records: of any runs; those with fewer than 3 measured steps say nothing.
+    """
+    yield "| run | cell | warm-up, steps | stood still | first third against last % | standard error % | said |"
+    yield "| --- | --- | --- | --- | --- | --- | --- |"
+    found = [record for record in records if record.status == "ok" and len(record.step_seconds) >= 3]
+    num_beyond = num_unsaid = 0
+    for record in found:
+        seen = thirds(record.step_seconds)
+        if abs(seen.drift) <= DRIFT:
+            continue
+        is_said = any("third of its window" in text for text in disturbances(record))
+        num_beyond, num_unsaid = num_beyond + 1, num_unsaid + (not is_said)
+        stood_still = {True: "yes", False: "no", None: "-"}[record.warmup_stationary]
+        error = "-" if seen.noise is None else f"{100 * seen.noise:.1f}"
+        texts = [record.run_id, record.cell_id, str(record.warmup_steps or "-"), stood_still]
+        yield f"| {' | '.join([*texts, f'{100 * seen.drift:+.1f}', error, 'yes' if is_said else 'NO'])} |"
+    yield ""
+    yield f"{num_beyond} of {len(found)} windows drift by more than {100 * DRIFT:.0f} %; {num_unsaid} of them unsaid"
+
+
 @click.command()
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
-def main(runs: tuple[Path, ...]) -> None:
+@click.option("--windows", is_flag=True, help="The windows that drift, and whether their records say so.")
+def main(runs: tuple[Path, ...], windows: bool) -> None:
     """Print how noisy the cells of RUNS were, as Markdown."""
     try:
+        if windows:
+            for text in window_lines(read_records(runs)):
+                click.echo(text)
+            return
         found = [noise for run in runs for noise in cells(read_records([run]))]
     except UserError as error:
         raise click.UsageError(str(error)) from None

@@ -17,6 +17,12 @@ from shared.errors import UserError
 
 PAPERS = PROJECT_ROOT / "results" / "papers"  # the project's own; TWINBENCH_RESULTS moves only what is measured
 NOT_A_FACT = "not a fact"  # how the note begins of a figure that its paper contradicts
+# data as papers call it to the name of its store and its number of documents; a part of it is another data set
+PUBLISHED_DATA = {
+    "RVL-CDIP": ("rvl-cdip", 400_000),  # Harley et al., ICDAR 2015
+    "SmallTobacco": ("tobacco3482", 3_482),  # Kumar et al., 2014
+    "Reuters": (None, 10_789),  # docbert, table 1; a corpus's store may have any name
+}
 SHARES = {"%": 0.01, "fraction": 1.0}
 
 
@@ -49,6 +55,20 @@ class Published:
     def is_refuted(self) -> bool:
         """Whether the paper's own figures contradict this one; never to be repeated as a fact."""
         return self.note.startswith(NOT_A_FACT)
+
+
+def datasets(data_name: str, num_documents: int | None) -> list[str]:
+    """What papers call a data set, of which a published figure may stand beside one measured on it; mostly nothing.
+
+    Args:
+        data_name: of a store.
+        num_documents: in it; None: not known, so nothing is.
+    """
+    return [
+        dataset
+        for dataset, (name, documents) in PUBLISHED_DATA.items()
+        if num_documents == documents and name in (None, data_name)
+    ]
 
 
 COLUMNS = [field.name for field in fields(Published)]

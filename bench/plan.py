@@ -133,7 +133,10 @@ def make_plan(
     notes: Sequence[str] = (),
     pythons: Mapping[str, str | None] | None = None,
 ) -> Plan:
-    """The cells of a request, in an order that spreads drift over both frameworks.
+    """The cells of a request: repeats outermost, and every second repeat in the reverse order.
+
+    So a machine that becomes faster or slower favours the last of a repeat's cells in one repeat and the first in the
+    next, and the ratios of two cells lie about their truth from both sides (`python -m bench.coverage`).
 
     Args:
         request: what was asked for, checked.
@@ -156,8 +159,9 @@ def make_plan(
     loaders = request.loader_workers or (1 if on_cpu else min(MOST_LOADERS, share))
     cells = []
     for repeat in range(request.repeats):
-        for replicas in request.gpus:
-            for column in request.frameworks:
+        order = -1 if repeat % 2 else 1
+        for replicas in request.gpus[::order]:
+            for column in request.frameworks[::order]:
                 name = re.sub(r"[^A-Za-z0-9._]+", "-", workload.name)[:100].lstrip(".") or "workload"
                 cell_id = f"{name}-{column}-{request.arm}-r{replicas}-{request.precision}-{request.input_mode}-{repeat}"
                 cells.append(

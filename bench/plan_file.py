@@ -15,9 +15,6 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bench.bounds import (
-    LONGEST_TIMEOUT,
-    MOST_CORES,
-    MOST_LOADERS,
     CellName,
     Epochs,
     Pixels,
@@ -27,6 +24,7 @@ from bench.bounds import (
     Size,
 )
 from bench.interpreters import column_of
+from bench.limits import LONGEST_TIMEOUT, MOST_CORES, MOST_LOADERS
 from bench.plan import Pages, Plan
 from shared import spec
 from shared.errors import UserError

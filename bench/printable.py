@@ -8,9 +8,12 @@ passes it through here; nothing else escapes.
 from __future__ import annotations
 
 import unicodedata
+from typing import TYPE_CHECKING
 
 import click
-from rich.text import Text
+
+if TYPE_CHECKING:  # rich is imported where something is drawn: `bench --help` draws nothing
+    from rich.text import Text
 
 JOINERS = "\u200c\u200d"  # format characters that names in Persian, Hindi and emoji need, and that reorder nothing
 HIDDEN = frozenset({"Cc", "Cf", "Cs", "Cn", "Zl", "Zp"})  # control, format, surrogate, unassigned, line, paragraph
@@ -43,6 +46,8 @@ def printable_lines(text: object) -> str:
 
 def cell(text: object, limit: int | None = None) -> Text:
     """For a column of a rich table or a title of one: as it is, no markup."""
+    from rich.text import Text
+
     return Text(printable(text, limit))
 
 

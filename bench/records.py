@@ -5,11 +5,12 @@ Tables and plots are made from records alone. Every field is documented here; RE
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from bench.bounds import (
     Batch,
@@ -73,6 +74,7 @@ class Record(BaseModel):
     max_tokens: Pixels | None = None  # width of a text; None: an image workload
     data_name: str  # "synthetic" or the store's source
     data_digest: str
+    num_documents: Size | None = None  # of the data, all splits together; None: a record that did not count them
     exchange: bool = True  # whether replicas exchanged gradients; without, an attribution's cell and no training
     num_parameters: Size | None  # trained scalars, as the worker counted them
     # what came of it
@@ -99,7 +101,9 @@ class Record(BaseModel):
     part_seconds: dict[str, list[Seconds]] = {}
     time_to_first_step: Seconds | None = None  # seconds, max over ranks; compilation and tracing included
     memory_rss_peak: Size | None = None  # bytes, summed over the cell's processes (process footprint)
-    memory_allocator_peak: Size | None = None  # bytes, max over ranks of the device allocator's own peak
+    memory_allocator_peak: Size | None = None  # bytes, max over ranks of the device allocator's peak in the window
+    # the same of the whole run, trials for the fastest kernel included; None: not reported, and the above is this one
+    memory_allocator_peak_run: Size | None = None
     harness_cpu_seconds: Seconds | None = None  # the harness's own CPU time while the cell ran
     usage: Usage | None = None  # what the harness's monitors saw of processes and GPUs
     # split to the share of samples classified correctly; with several labels a sample: to those whose labels all are
@@ -109,6 +113,25 @@ class Record(BaseModel):
     loss_per_epoch: list[float] = []  # mean training loss of rank 0
     settings: dict[str, Any] = {}  # what the worker really used (rank 0)
     log: Place  # path of the cell's log, relative to the run directory
+
+    @model_validator(mode="after")
+    def _without_figures_that_are_none(self) -> Self:
+        """A training whose loss is not finite diverged, whatever the version that wrote it said, and has no figures."""
+        changes: dict[str, Any] = {}
+        epochs = [index for index, loss in enumerate(self.loss_per_epoch, 1) if not math.isfinite(loss)]
+        if self.status == "ok" and epochs:
+            changes = {"status": "diverged", "reason": f"loss is not finite in epoch {epochs[0]}"}
+        if "diverged" in (self.status, changes.get("status")):
+            changes |= {
+                "throughput": None,
+                "tokens_per_second": None,
+                "accuracy": {},
+                "accuracy_finetuned": {},
+                "f1": {},
+            }
+        for name, value in changes.items():
+            object.__setattr__(self, name, value)  # it is frozen from here on
+        return self
 
     @property
     def column(self) -> str:

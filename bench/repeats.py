@@ -1,7 +1,7 @@
 """The repeats of a cell, summed up: a throughput with its interval, and ratios of cells whose repeats were interleaved.
 
-Repeats of one run with the same number ran one after the other (bench/plan.py: repeats outermost), so what the machine
-did meanwhile met both; those of two runs did not, and are never paired.
+Repeats of one run with the same number are a pair where they ran next to each other (bench/sittings.py), so that what
+the machine did meanwhile met both; those of two runs, and those that were run again later, never are.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from bench import stats
 from bench.columns import column_name, column_order
 from bench.records import Record
+from bench.sittings import PairKey, Sittings
 from bench.stats import Estimate
 
 
@@ -48,9 +49,9 @@ def rows(records: Iterable[Record]) -> list[Row]:
     for record in trained:
         groups.setdefault((*line_key(record), record.replicas), []).append(record)
     result = []
+    sittings = Sittings(trained)
     for (*line, _), group in groups.items():
-        # the speedup, from pairs: repeats with the same number ran side by side
-        speedup = None if group[0].oversubscribed else throughput_ratio(group, groups.get((*line, 1), []))
+        speedup = None if group[0].oversubscribed else throughput_ratio(group, groups.get((*line, 1), []), sittings)
         if speedup is not None and group[0].replicas == 1:
             speedup = replace(speedup, low=None, high=None)  # 1 by definition, not by measurement
         result.append(Row(tuple(group), throughput_estimate(group), speedup))
@@ -64,32 +65,38 @@ def cell_name(row: Row, among: Iterable[Row]) -> str:
     return f"{column_name(first)}{arm} at {first.replicas} replica{'' if first.replicas == 1 else 's'}"
 
 
-def measured(records: Iterable[Record]) -> dict[tuple[str, int], float]:
-    """(run, repeat) to throughput in samples/s, of the records that ended well."""
-    return {
-        (record.run_id, record.repeat): record.throughput
-        for record in records
-        if record.status == "ok" and record.throughput is not None
-    }
+def measured(records: Iterable[Record], sittings: Sittings) -> dict[PairKey, float]:
+    """What a record has in common with those beside it to its throughput in samples/s, where it ended well."""
+    return {sittings.key(record): value for record in records if (value := measured_throughput(record)) is not None}
+
+
+def measured_throughput(record: Record) -> float | None:
+    """Samples/s of a record that ended well."""
+    return record.throughput if record.status == "ok" else None
 
 
 def throughput_estimate(records: Iterable[Record]) -> Estimate | None:
     """The median throughput of one cell's repeats; None where none ended well."""
-    values = list(measured(records).values())
+    values = [value for record in records if (value := measured_throughput(record)) is not None]
     return stats.median(values) if values else None
 
 
-def throughput_ratio(over: Sequence[Record], under: Sequence[Record]) -> Estimate | None:
-    """Throughput of one cell over that of another; None where either has no repeat that ended well."""
-    return values_ratio(measured(over), measured(under))
+def throughput_ratio(over: Sequence[Record], under: Sequence[Record], sittings: Sittings) -> Estimate | None:
+    """Throughput of one cell over that of another; None where either has no repeat that ended well.
+
+    Args:
+        sittings: of all records that ran beside these.
+    """
+    return values_ratio(measured(over, sittings), measured(under, sittings))
 
 
-def values_ratio(over: dict[tuple[str, int], float], under: dict[tuple[str, int], float]) -> Estimate | None:
+def values_ratio(over: dict[PairKey, float], under: dict[PairKey, float]) -> Estimate | None:
     """The ratio over the pairs; where there are none, of the medians and without an interval (`count` is 0)."""
     pairs = [key for key in over if key in under]
+    apart = len({key[:2] for key in over} & {key[:2] for key in under}) - len(pairs)
     if pairs:
-        return stats.ratio([over[key] for key in pairs], [under[key] for key in pairs])
+        return replace(stats.ratio([over[key] for key in pairs], [under[key] for key in pairs]), apart=apart)
     if not over or not under:
         return None
     value = stats.median(list(over.values())).value / stats.median(list(under.values())).value
-    return Estimate(value, None, None, 0, stats.LEVEL, 0.0)
+    return Estimate(value, None, None, 0, stats.LEVEL, 0.0, apart)

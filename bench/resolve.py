@@ -190,6 +190,20 @@ def check_request(request: Request) -> None:
         raise UserError("--weights holds the matched networks' parameters; leave it out for --arm native")
 
 
+def check_weights_file(path: str) -> None:
+    """Whether there are weights where the user says, of a kind that is read; they are read when the network is known.
+
+    Raises:
+        UserError: no.
+    """
+    from shared.weights import checked_file
+
+    try:
+        checked_file(path)
+    except UserError as error:
+        raise UserError(f"--weights {error}") from None
+
+
 def check_weights(request: Request, workload: Workload) -> None:
     """Whether the initial weights that were named fit the workload's network; here, not in a process of every cell.
 

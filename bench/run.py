@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from bench import certificates, machine, tables
+from bench import certificates, machine, preflight, tables
 from bench.attribution.cells import attributed, check_attribution, one_width, ran_together
 from bench.attribution.run import run_and_record_in_turns
 from bench.attribution.show import write as write_attribution
@@ -27,6 +27,7 @@ from bench.records import Record, write_record
 from bench.resolve import (
     check_request,
     check_weights,
+    check_weights_file,
     choose_interpreters,
     fit_to_pages,
     pythons_of,
@@ -39,6 +40,7 @@ from bench.stores import resolve_pages
 from bench.summary import make_record
 from shared.errors import UserError
 from shared.protocol import Cell
+from shared.spec import Workload
 
 ACCURACY_KIND = "accuracy"  # in run.json of the other command
 COLUMNS = TypeAdapter(dict[str, dict[str, str | None]])  # of environment.json: column to versions and interpreter
@@ -54,13 +56,15 @@ def plan_request(request: Request, dry_run: bool, say: Callable[[str], None]) ->
     check_attribution(request)
     device, gpus = resolve_device(request)
     workload = resolve_workload(request, device)
-    pages = resolve_pages(request.data, workload, dry_run, say, request.vocab)
+    choices = choose_interpreters(request)
+    if request.weights is not None:
+        check_weights_file(request.weights)
+    pages = resolve_pages(request.data, workload, dry_run, say, request.vocab)  # may make a store
     workload, epochs, notes = fit_to_pages(request, workload, pages)
     if request.attribute:
         workload, epochs = one_width(workload, notes), 0
     check_weights(request, workload)
-    choices = choose_interpreters(request)
-    notes += [choice.text() for choice in choices]
+    notes += [choice.text() for choice in choices] + machine.revision_notes()
     plan = make_plan(request, workload, pages, epochs, gpus, notes, pythons_of(choices))
     return attributed(plan, request.in_turns) if request.attribute else plan
 
@@ -68,6 +72,7 @@ def plan_request(request: Request, dry_run: bool, say: Callable[[str], None]) ->
 def start_run(directory: RunDirectory, request: Request, say: Callable[[str], None]) -> Plan:
     """Plan a new run and write down what was asked for, before anything runs."""
     plan = plan_request(request, dry_run=False, say=say)
+    preflight.check(plan.sets)  # what cannot run leaves no plan behind; `execute` says what it notes
     columns = {
         choice.column.name: {**versions_of(choice.python), "interpreter": choice.recorded_source}
         for choice in choose_interpreters(request)
@@ -129,6 +134,7 @@ def run_context(plan: Plan, directory: RunDirectory, cell: Cell) -> dict[str, An
         "run_id": directory.path.name,
         "device_name": plan.device_name,
         "data_name": plan.pages.name,
+        "num_documents": sum(plan.pages.split_sizes.values()),
         "data_digest": plan.pages.digest,
         "certificate": "verified" if certificate else "unverified",
         "certificate_id": certificate.id if certificate else None,
@@ -156,7 +162,10 @@ def execute(
     finished = finished_cells(plan, found.values())
     waiting = [cells for cells in plan.sets if cells[0].cell_id not in finished]
     limits = limits_for(plan, timeout)
+    reporter.queue(waiting)
     resume, warned = f"`bench run --resume {directory.path}`", False
+    for note in preflight.check(waiting):
+        reporter.message(f"note: {note}")
     try:
         with termination_as_interrupt(), reporter:
             for position, cells in enumerate(waiting, start=1):
@@ -215,14 +224,23 @@ def run_and_record(plan: Plan, cell: Cell, context: dict[str, Any], limits: Limi
 
 
 def ensure_certificate(plan: Plan, say: Callable[[str], None]) -> bool:
-    """Run the ladder for each pair of interpreters for which no certificate holds; False where it broke for one."""
-    for pair in certificates.pairs_of(plan.cells):
-        if certificates.find(plan.workload, pair) is None:
+    """Run the ladder for a plan's workload; see `certified`."""
+    return certified(plan.workload, plan.cells, say)
+
+
+def certified(workload: Workload, cells: Sequence[Cell], say: Callable[[str], None]) -> bool:
+    """Run the ladder for each pair of interpreters for which no certificate holds; False where it broke for one.
+
+    Args:
+        cells: those of the workload that are to run.
+    """
+    for pair in certificates.pairs_of(cells):
+        if certificates.find(workload, pair) is None:
             from bench.verify.ladder import certify
 
             versions = ", ".join(f"{name} {version}" for name, version in certificates.framework_versions(pair).items())
             say(f"no certificate holds for this workload, code and {versions}: running the equality ladder first")
-            if not certify(plan.workload, say, pythons=pair).passed:
+            if not certify(workload, say, pythons=pair).passed:
                 return False
     return True
 

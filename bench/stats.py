@@ -5,23 +5,27 @@ to get (its memory, its neighbours), so a thousand steps of one process are one 
 thousand. `python -m bench.noise RUN` prints how far real runs are from independent steps.
 
 Contracts: of many 95 % intervals 93 to 97 % hold the truth, at five repeats and more (test_stats_coverage.py
-tries that on distributions of known truth); with fewer there is none, and `attainable` says what could have been had.
+tries that on distributions of known truth, bench/coverage.py in the order of a plan on a machine that drifts). Exact
+levels are few: `level` of an estimate is the one that it has (five repeats: 93.75 %), and is what is printed. With
+fewer repeats there is no interval, and `attainable` says what could have been had.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
+from itertools import accumulate
 
 import numpy as np
 
 from bench.stats_steps import Floats, Outliers, checked, outlying
 
 __all__ = [
-    "LEVEL", "Estimate", "Outliers", "attainable_level", "fewest", "median", "nearest_rank", "outlying", "ratio",
-    "signed_rank_interval", "signed_rank_shares", "smallest_p", "text", "walsh_averages",
+    "LEVEL", "Estimate", "Outliers", "attainable_level", "centre_and_bounds", "fewest", "median", "nearest_rank",
+    "outlying", "rank_level", "ratio", "signed_rank_estimate", "signed_rank_interval",
+    "signed_rank_shares", "smallest_p", "text", "walsh_averages",
 ]  # fmt: skip
 
 LEVEL = 0.95
@@ -36,8 +40,9 @@ class Estimate:
     low: float | None  # None: too few values for an interval of that level
     high: float | None
     count: int  # values, or pairs
-    level: float  # asked for
+    level: float  # that the interval really has; without an interval, that was asked for
     attainable: float  # the highest level that so many values can give
+    apart: int = 0  # of a ratio: repeats of both sides that did not run side by side, and are no pairs
 
     @property
     def interval(self) -> tuple[float, float] | None:
@@ -52,7 +57,7 @@ class Estimate:
         """
         assert factor > 0, factor
         low, high = (None, None) if self.interval is None else (self.interval[0] * factor, self.interval[1] * factor)
-        return Estimate(self.value * factor, low, high, self.count, self.level, self.attainable)
+        return replace(self, value=self.value * factor, low=low, high=high)
 
 
 def median(values: Sequence[float], level: float = LEVEL) -> Estimate:
@@ -72,7 +77,8 @@ def median(values: Sequence[float], level: float = LEVEL) -> Estimate:
     attainable = attainable_level(len(array))
     reachable = attainable >= level - tolerance(level)
     low, high = _between_order_statistics(np.sort(array), level) if reachable else (None, None)
-    return Estimate(float(np.median(array)), low, high, len(array), level, attainable)
+    held = min(level, attainable) if reachable else level
+    return Estimate(float(np.median(array)), low, high, len(array), held, attainable)
 
 
 def ratio(over: Sequence[float], under: Sequence[float], level: float = LEVEL) -> Estimate:
@@ -89,14 +95,37 @@ def ratio(over: Sequence[float], under: Sequence[float], level: float = LEVEL) -
     numerators, denominators = checked(over), checked(under)
     assert len(numerators) == len(denominators), f"{len(numerators)} values over {len(denominators)}"
     assert (numerators > 0).all() and (denominators > 0).all(), f"not positive: {list(over)}, {list(under)}"
-    averages = walsh_averages(np.log(numerators) - np.log(denominators))
-    count, attainable = len(numerators), attainable_level(len(numerators))
-    value = math.exp(float(np.median(averages)))
+    centre = signed_rank_estimate(np.log(numerators) - np.log(denominators), level)
+    low, high = (None, None) if centre.interval is None else map(math.exp, centre.interval)
+    return replace(centre, value=math.exp(centre.value), low=low, high=high)
+
+
+def signed_rank_estimate(differences: Floats, level: float = LEVEL) -> Estimate:
+    """The Hodges-Lehmann centre of paired differences with the exact interval whose level is nearest to `level`.
+
+    Args:
+        differences: (n,), finite, of either sign.
+    """
+    count, attainable = len(differences), attainable_level(len(differences))
     rank = nearest_rank(count, level)
     if rank is None:
-        return Estimate(value, None, None, count, level, attainable)
-    low, high = math.exp(averages[rank]), math.exp(averages[-1 - rank])
-    return Estimate(value, low, high, count, level, attainable)
+        return Estimate(float(np.median(walsh_averages(differences))), None, None, count, level, attainable)
+    value, low, high = (float(each) for each in centre_and_bounds(differences, rank))
+    return Estimate(value, low, high, count, rank_level(count, rank), attainable)
+
+
+def centre_and_bounds(differences: Floats, rank: int) -> tuple[Floats, Floats, Floats]:
+    """The Hodges-Lehmann centre of paired differences and its bounds, of many experiments at once.
+
+    Args:
+        differences: (..., n).
+        rank: of the bounds among the Walsh averages, from either end; `nearest_rank` says which.
+
+    Returns:
+        Centre, lower and upper bound, each (...).
+    """
+    averages = walsh_averages(differences)
+    return np.median(averages, axis=-1), averages[..., rank], averages[..., -1 - rank]
 
 
 def signed_rank_interval(logs: Sequence[float], one_sided_level: float) -> tuple[float, float]:
@@ -181,6 +210,15 @@ def nearest_rank(count: int, level: float) -> int | None:
     return rank if abs(levels[rank] - level) <= tolerance(level) else None
 
 
+def rank_level(count: int, rank: int) -> float:
+    """The exact level of the interval between the Walsh averages at a place from either end.
+
+    >>> rank_level(5, 0), rank_level(7, 2)
+    (0.9375, 0.953125)
+    """
+    return float(1 - 2 * signed_rank_shares(count)[: rank + 1].sum())
+
+
 @cache
 def signed_rank_shares(count: int) -> Floats:
     """The exact distribution of the sum of positive ranks: the shares of the sums 0, 1, ... count (count + 1) / 2."""
@@ -204,9 +242,10 @@ def text(estimate: Estimate, digits: int) -> str:
 
 
 @cache
-def _share_at_most(successes: int, trials: int) -> float:
-    """How often a fair coin falls heads at most so many times."""
-    return sum(math.comb(trials, heads) for heads in range(successes + 1)) / 2**trials
+def _sign_test_levels(count: int) -> list[float]:
+    """How certainly the median lies between the 1st, 2nd, ... of so many values from either end."""
+    tails = accumulate(math.comb(count, heads) for heads in range((count + 1) // 2))
+    return [1 - 2 * tail / 2**count for tail in tails]
 
 
 def _between_order_statistics(ordered: Floats, level: float) -> tuple[float, float]:
@@ -217,7 +256,7 @@ def _between_order_statistics(ordered: Floats, level: float) -> tuple[float, flo
     """
     count = len(ordered)
     # levels[k - 1]: how certainly the median lies between the k-th value from either end
-    levels = [1 - 2 * _share_at_most(rank - 1, count) for rank in range(1, (count + 1) // 2 + 1)]
+    levels = _sign_test_levels(count)
     rank = max([rank for rank, held in enumerate(levels, start=1) if held >= level], default=1)
     inner = levels[rank] if rank < len(levels) else 0.0
     surplus = max(0.0, (levels[rank - 1] - level) / (levels[rank - 1] - inner))

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 OUTLYING = 5.0  # scaled median absolute deviations above the median
+FEWEST_IN_A_THIRD = 3  # steps whose spread says something
+MOST_ALIKE = 0.8  # beyond it so few steps say nothing of how alike they are
 MAD_SCALE = 1.4826  # makes the median absolute deviation of a normal distribution its standard deviation
 
 
@@ -76,6 +78,35 @@ def drift(step_seconds: Sequence[float]) -> float:
     third = len(steps) // 3
     rise = float(np.median(steps[-third:]) - np.median(steps[:third]))
     return rise * len(steps) / (len(steps) - third) / float(np.median(steps))
+
+
+@dataclass(frozen=True)
+class Thirds:
+    """A window's first third of steps against its last."""
+
+    drift: float  # seconds a step in the first over those in the last, less 1; above 0: it still became faster
+    noise: float | None  # standard error of that; None: too few steps to tell
+
+
+def thirds(step_seconds: Sequence[float]) -> Thirds:
+    """How much longer the steps of a window's first third took than those of its last, outliers and all.
+
+    The noise is that of the steps within either third, with what neighbours share: where one slow step makes a third
+    slow, it is as large.
+
+    Args:
+        step_seconds: of one process, positive, 3 or more.
+    """
+    steps = checked(step_seconds)
+    third = len(steps) // 3
+    first, last = steps[:third], steps[-third:]
+    drift = float(first.mean() / last.mean() - 1)
+    if third < FEWEST_IN_A_THIRD:
+        return Thirds(drift, None)
+    alike = min(max(autocorrelation(step_seconds), 0.0), MOST_ALIKE)
+    # of the logarithm of the ratio: both thirds' relative variances, as if they had fewer steps that are independent
+    variance = sum(each.var(ddof=1) / each.mean() ** 2 for each in (first, last)) / third
+    return Thirds(drift, float((1 + drift) * math.sqrt(variance * (1 + alike) / (1 - alike))))
 
 
 def checked(values: Sequence[float]) -> Floats:

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+from bench.data.vocabulary_files import load_vocabulary
 from bench.locations import results_directory
 from bench.plan import Pages
 from shared.errors import UserError
@@ -136,7 +137,6 @@ def tokenised_texts(path: str, workload: TextWorkload, vocabulary: str | None, d
             "prepare it again with `bench data prepare ... --ocr`"
         )
     from bench.data.tokens import tokenised
-    from bench.data.vocabulary_files import load_vocabulary
 
     words = None if vocabulary is None else load_vocabulary(vocabulary)
     origin = f"own{size}" if words is None else words.digest[:8]
@@ -166,6 +166,8 @@ def resolve_pages(
     if vocabulary is not None and not isinstance(workload, TextWorkload):
         raise UserError(f"--vocab: {workload.name} reads pages, not text; leave it out")
     if path is None:
+        if vocabulary is not None:
+            load_vocabulary(vocabulary)  # refused before texts are made, and in a dry run that makes none
         pages = synthetic_pages(workload, dry_run, say)
         if isinstance(workload, ImageWorkload) or pages.digest == NOT_MADE:
             return pages

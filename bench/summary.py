@@ -15,6 +15,7 @@ from bench.events import Event
 from bench.launch import LOG, Outcome
 from bench.monitors.usage import Usage
 from bench.records import Record
+from bench.stats_steps import thirds
 from shared.metrics import micro_f1
 from shared.protocol import Cell
 from shared.spec import ImageWorkload, TextWorkload
@@ -79,7 +80,6 @@ def measured_figures(events: Sequence[Sequence[Event]]) -> dict[str, Any]:
     first_steps = [event["seconds"] for rank_events in events for event in of_kind(rank_events, "first_step")[:1]]
     memory = [of_kind(rank_events, "memory")[-1:] for rank_events in events]
     last_memory = [event for last in memory for event in last]
-    allocator_peaks = [event["allocator_peak"] for event in last_memory if event["allocator_peak"] is not None]
     settings: dict[str, Any] = {}
     for event in of_kind(events[0], "settings"):
         settings |= {key: value for key, value in event.items() if key not in ("event", "rank", "time")}
@@ -99,7 +99,7 @@ def measured_figures(events: Sequence[Sequence[Event]]) -> dict[str, Any]:
         figures |= {"throughput": throughput(whole), "measured_steps": whole[0]["steps"]}
         figures |= {"retraces": sum(window["retraces"] for window in whole)}
         figures |= {"warmup_steps": whole[0]["warmup"], "warmup_stationary": whole[0]["stationary"]}
-        figures |= {"turn_seconds": whole[0]["turns"]}
+        figures |= {"turn_seconds": whole[0]["turns"], **drift_figures(figures["step_seconds"])}
         if all(window["tokens"] is not None for window in whole):
             seconds = max(window["seconds"] for window in whole)
             figures["tokens_per_second"] = sum(window["tokens"] for window in whole) / seconds
@@ -107,10 +107,23 @@ def measured_figures(events: Sequence[Sequence[Event]]) -> dict[str, Any]:
         figures["time_to_first_step"] = max(first_steps)
     if last_memory:
         figures["memory_rss_peak"] = int(sum(event["rss_peak"] for event in last_memory))
-    if allocator_peaks:
-        figures["memory_allocator_peak"] = int(max(allocator_peaks))
+    for kind in ("allocator_peak", "allocator_peak_run"):
+        peaks = [peak for event in last_memory if isinstance(peak := event.get(kind), int)]
+        figures |= {f"memory_{kind}": max(peaks)} if peaks else {}
     num_parameters = settings.get("num_parameters")
     return figures | {"num_parameters": num_parameters if isinstance(num_parameters, int) else None}
+
+
+def drift_figures(step_seconds: Sequence[float]) -> dict[str, Any]:
+    """The fields of a record that say how the step time moved in the window; none where steps cannot tell.
+
+    Args:
+        step_seconds: of rank 0, in the window.
+    """
+    if len(step_seconds) < 3 or not all(0 < seconds < math.inf for seconds in step_seconds):
+        return {}
+    found = thirds(step_seconds)
+    return {"window_drift": found.drift, "window_drift_noise": found.noise}
 
 
 def usage_of(outcome: Outcome, figures: dict[str, Any]) -> Usage | None:

@@ -8,6 +8,8 @@ from bench import stats
 from bench.columns import column_name
 from bench.disturbances import cell_text, sides_text
 from bench.repeats import Row, cell_name, setting_key, throughput_ratio
+from bench.sittings import Sittings, apart_text
+from bench.stats_words import direction_text, family_notes, level_text
 
 
 def column_ratios(rows: Sequence[Row]) -> list[tuple[Row, Row, stats.Estimate]]:
@@ -16,7 +18,8 @@ def column_ratios(rows: Sequence[Row]) -> list[tuple[Row, Row, stats.Estimate]]:
     for row in rows:
         cells.setdefault((*setting_key(row.records[0]), row.records[0].replicas), []).append(row)
     pairs = [(first, other) for first, *others in cells.values() for other in others]
-    ratios = [(first, other, throughput_ratio(other.records, first.records)) for first, other in pairs]
+    sittings = Sittings(record for row in rows for record in row.records)
+    ratios = [(first, other, throughput_ratio(other.records, first.records, sittings)) for first, other in pairs]
     return [(first, other, ratio) for first, other, ratio in ratios if ratio is not None]
 
 
@@ -45,24 +48,37 @@ def disturbance_notes(rows: Sequence[Row]) -> list[str]:
 
 def basis(ratio: stats.Estimate) -> str:
     """What a ratio of throughputs rests on."""
+    words = f"{ratio.count} pair{'' if ratio.count == 1 else 's'}"
     if ratio.count == 0:
-        return "of the medians: no repeats that ran side by side"
-    return f"{ratio.count} pair{'' if ratio.count == 1 else 's'}"
+        words = "of the medians: no repeats that ran side by side"
+    return f"{words}; {apart_text(ratio.apart)}" if ratio.apart else words
 
 
 def interval_notes(rows: Sequence[Row]) -> list[str]:
     """What the brackets are, or what so few repeats could have had for them."""
     counts = sorted({row.throughput.count for row in rows if row.throughput is not None})
     needed, lines = stats.fewest(), []
-    if counts and counts[-1] >= needed:
+    levels = [each.level for row in rows if (each := row.throughput) is not None and each.interval is not None]
+    if levels:
+        lines.append(f"[low, high]: {level_text(levels)} interval over processes, two-sided")
+    ratios = [ratio for _, _, ratio in column_ratios(rows) if ratio.interval is not None]
+    speedups = [each for row in rows if (each := row.speedup) is not None and each.interval is not None]
+    if held := [each.level for each in [*speedups, *ratios]]:
         lines.append(
-            "[low, high]: 95 % interval over processes; of speedup, efficiency and ratios over pairs of repeats that "
-            "ran side by side"
+            f"of speedup, efficiency and ratios: {level_text(held)} over pairs of repeats that ran side by side; "
+            + direction_text(held)
         )
+        lines += family_notes(held)
+    lines += [
+        f"speedup of {cell_name(row, rows)}: {apart_text(row.speedup.apart)}"
+        for row in rows
+        if row.speedup is not None and row.speedup.apart
+    ]
     if counts and counts[0] < needed:
         few = counts[0]
-        best = f"{100 * stats.attainable_level(few):.0f} % interval at best" if few > 1 else "no interval"
-        lines.append(f"{few} repeat{'' if few == 1 else 's'} of a cell: {best}; --repeats {needed} gives one of 95 %")
+        best = f"{100 * stats.attainable_level(few):.4g} % interval at best" if few > 1 else "no interval"
+        gives = f"--repeats {needed} gives one of {level_text([stats.attainable_level(needed)])}"
+        lines.append(f"{few} repeat{'' if few == 1 else 's'} of a cell: {best}; {gives}")
     return lines
 
 

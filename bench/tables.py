@@ -9,6 +9,7 @@ from bench import fairness, grids
 from bench.attribution.cells import tabled
 from bench.attribution.show import markdown as attribution_markdown
 from bench.columns import column_name
+from bench.csv_files import csv_text
 from bench.grids import NOTHING
 from bench.plots.caption import versions
 from bench.records import Record
@@ -132,6 +133,8 @@ def notes(records: Sequence[Record]) -> list[str]:
         if is_implausible(row)
     ]
     lines += [*disturbance_notes(found), *interval_notes(found), *outlier_notes(found)]
+    if found and all(row.throughput is None or row.throughput.count == 1 for row in found):
+        lines.append("one repeat decides nothing: no verdict follows from this table")
     if any(record.oversubscribed for record in records):
         lines.append("oversubscribed: more replicas than cores; no speedup is claimed")
     return lines
@@ -158,7 +161,7 @@ def csv(records: Sequence[Record]) -> str:
         flat |= {f"f1_{split}": value for split, value in record.f1.items()}
         flat |= {f"accuracy_finetuned_{split}": value for split, value in record.accuracy_finetuned.items()}
         lines.append(flat)
-    return str(pandas.DataFrame(lines).to_csv(index=False))
+    return csv_text(pandas.DataFrame(lines))
 
 
 def print_table(records: Sequence[Record]) -> None:

@@ -20,8 +20,9 @@ def title(records: Sequence[Record]) -> str:
     """
     sides = joined(side_name(record) for record in sorted(records, key=column_order))
     workloads = joined(f"{record.workload} {record.preset}" for record in records)
-    arms = joined(record.arm for record in records if {each.arm for each in records} != {"matched"})
-    return ", ".join(part for part in (sides, workloads, replicas(records), arms and f"arm {arms}") if part)
+    arms = joined(record.arm for record in records)
+    arm = "" if arms == "matched" else f"arm {arms}"
+    return ", ".join(part for part in (sides, workloads, replicas(records), arm) if part)
 
 
 def side_name(record: Record) -> str:

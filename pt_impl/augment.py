@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -24,10 +25,22 @@ def network_input(
     ink = WHITE - pages.to(exact)  # white is 0, so that zeros fill what a shear uncovers
     if shear is not None:
         ink = sheared(ink, shear.to(exact))
+    scale, offset = _channels(tuple(mean), tuple(std), exact, pages.device)
+    return torch.addcmul(offset, ink[..., None], scale).to(dtype).permute(0, 3, 1, 2)
+
+
+@lru_cache
+def _channels(
+    mean: tuple[float, ...], std: tuple[float, ...], dtype: torch.dtype, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """Scale and offset (1, 1, 3) of the normalisation, on the device from the first step on.
+
+    Made in every step they would be a copy from the host's pageable memory, for which the host waits until the device
+    has done all it was given.
+    """
     scale = [-1.0 / (WHITE * s) for s in std]
     offset = [(1.0 - m) / s for m, s in zip(mean, std, strict=True)]
-    channels = torch.tensor([scale, offset], dtype=exact, device=pages.device)[:, None, None, :]
-    return torch.addcmul(channels[1], ink[..., None], channels[0]).to(dtype).permute(0, 3, 1, 2)
+    return tuple(torch.tensor([[values]], dtype=dtype, device=device) for values in (scale, offset))
 
 
 def sheared(x: Tensor, slope: Tensor) -> Tensor:

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from pt_impl.convert_bert import convert_bert
+from shared.checkpoint_config import check_settings
 from shared.convert import from_transformers
 from shared.converter import TEXT_WORKLOADS, converter_main
-from shared.efficientnet import architecture
+from shared.efficientnet import Architecture, architecture
 from shared.errors import UserError
 from shared.weights import fitted, load_weights, save_weights
 
@@ -34,13 +35,13 @@ def convert(variant: str, weights: str | None, num_classes: int, out: Path) -> N
     arch, path = architecture(variant, num_classes), Path(origin)
     on_the_hub = not path.exists() and not path.suffix and origin.count("/") == 1 and not origin.startswith((".", "/"))
     if path.is_dir() or on_the_hub:
-        converted = fitted(from_transformers(_library_tensors(origin), arch), arch, None, origin)
+        converted = fitted(from_transformers(_library_tensors(origin, arch), arch), arch, None, origin)
     else:
         converted = load_weights(path, arch, seed=None)
     save_weights(out, converted)
 
 
-def _library_tensors(origin: str) -> dict[str, np.ndarray]:
+def _library_tensors(origin: str, arch: Architecture) -> dict[str, np.ndarray]:
     """The state dict, as float32 arrays, of a checkpoint in a folder or on the hub."""
     from transformers import EfficientNetForImageClassification
 
@@ -54,6 +55,7 @@ def _library_tensors(origin: str) -> dict[str, np.ndarray]:
     lacking = sorted(name for name in info["missing_keys"] if not name.endswith("num_batches_tracked"))
     if lacking:  # the library would fill them with random numbers
         raise UserError(f"{origin}: lacks {lacking[0]} ({len(lacking)} tensors): another network's checkpoint?")
+    check_settings(network.config.to_dict(), arch, origin)
     return {name: tensor.float().numpy() for name, tensor in network.state_dict().items()}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from shared.checkpoint_config import check_settings
 from shared.convert_bert import bert_from_transformers
 from shared.converter import encoder_architecture, save_encoder
 from shared.errors import UserError
@@ -43,4 +44,5 @@ def convert_bert(workload: str, weights: str | None, out: Path) -> None:
         raise UserError(f"{origin}: lacks {lacking[0]} ({len(lacking)} tensors): another network's checkpoint?")
     tensors = {name: tensor.float().numpy() for name, tensor in network.state_dict().items()}
     arch = encoder_architecture(workload)
+    check_settings(network.config.to_dict(), arch, origin)
     save_encoder(out, bert_from_transformers(tensors, arch), arch, origin)

@@ -15,7 +15,6 @@ from pt_impl.step import Step
 from pt_impl.tokenizer import tokens
 from shared.batches import EvalBatches
 from shared.efficientnet import is_statistic
-from shared.metrics import Counts
 from shared.networks import architecture_of
 from shared.probe import Arrays, Task, answer
 from shared.store import open_store
@@ -87,21 +86,19 @@ def trajectory(task: Task) -> Arrays:
     return weights_of(step.network) | {"losses": np.array(losses)}
 
 
-def accuracy(task: Task) -> Arrays:
-    """Correctly classified test pages after a short training, for each seed."""
+def predictions(task: Task) -> Arrays:
+    """The class of every test document after a short training (int64, n), and the right one."""
     store = open_store(task.store)
-    correct = []
-    for seed in task.seeds:
-        step = make_step(task, initial_weights(architecture_of(task.workload), seed))
-        stream = data.stream(task.batches(seed).batch, task.steps, 0, one_replica())
-        for rate, batch in zip(task.rates(), stream, strict=True):
-            step.train(batch, float(rate))
-        evaluation, counts = EvalBatches(store, task.workload, "test", 1), Counts()
-        for index, batch in enumerate(data.stream(evaluation.batch, evaluation.num_batches, 0, one_replica())):
-            samples = evaluation.samples(index, 0)
-            counts.add(step.predict(batch).numpy()[: len(samples)], store.labels[samples])
-        correct.append((counts.correct, counts.total))
-    return {"correct": np.array(correct)[:, 0], "total": np.array(correct)[:, 1]}
+    step = make_step(task, initial_weights(architecture_of(task.workload), task.seed))
+    stream = data.stream(task.batches().batch, task.steps, 0, one_replica())
+    for rate, batch in zip(task.rates(), stream, strict=True):
+        step.train(batch, float(rate))
+    evaluation = EvalBatches(store, task.workload, "test", 1)
+    predicted = []
+    for index, batch in enumerate(data.stream(evaluation.batch, evaluation.num_batches, 0, one_replica())):
+        logits = step.predict(batch).numpy()[: len(evaluation.samples(index, 0))]
+        predicted.append(logits.argmax(1))
+    return {"predicted": np.concatenate(predicted), "labels": store.labels[evaluation.indices]}
 
 
 PROBES = {
@@ -111,7 +108,7 @@ PROBES = {
     "forward": forward,
     "backward": backward,
     "trajectory": trajectory,
-    "accuracy": accuracy,
+    "predictions": predictions,
 }
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from pt_impl.inputs import Batch, network_inputs, unit_factors
 from pt_impl.networks import Network
 from pt_impl.optimizer import make_optimizer
 from shared import loss_scale
+from shared.errors import UserError
 from shared.sections import EfficientNetModel
 from shared.spec import Workload
 
@@ -77,7 +78,11 @@ class Step:
         return network_inputs(batch, self.workload, self.dtype, training)
 
     def loss(self, batch: Batch) -> Tensor:
-        """Mean loss over this replica's samples, training mode."""
+        """Mean loss over this replica's samples, training mode.
+
+        Raises:
+            UserError: the network does not compute in the precision that was asked for.
+        """
         inputs, keep_unit = self.inputs(batch, training=True), unit_factors(batch, self.workload)
         if self.frozen:
             images, _ = inputs
@@ -86,10 +91,16 @@ class Step:
             logits = self.forward(features if keep_unit is None else features * keep_unit.to(features.dtype))
         else:
             logits = self.forward(*inputs, keep_unit, training=self.training_norm)
+        self._require_precision(logits)
         logits = logits.to(torch.float64 if self.dtype == torch.float64 else torch.float32)
         if self.workload.model.multi_label:
             return F.binary_cross_entropy_with_logits(logits, batch.labels.to(logits.dtype))
         return F.cross_entropy(logits, batch.labels.long())
+
+    def _require_precision(self, logits: Tensor) -> None:
+        if logits.dtype != self.dtype:
+            found, asked = (str(dtype).removeprefix("torch.") for dtype in (logits.dtype, self.dtype))
+            raise UserError(f"the network computes in {found}, the cell asks for {asked}")
 
     def loss_and_gradients(self, batch: Batch) -> tuple[Tensor, list[Tensor]]:
         """This replica's loss, and the gradients averaged over replicas, in the order of the optimizer's parameters."""

@@ -17,6 +17,8 @@ from pt_impl import data, native, native_text, networks, replicas
 from pt_impl.inputs import Batch
 from pt_impl.step import Step
 from shared.batches import EvalBatches, TrainBatches
+from shared.errors import UserError
+from shared.out_of_memory import out_of_memory
 from shared.protocol import EXIT_OUT_OF_MEMORY, Cell, EventWriter, leave
 from shared.session import open_cell_store, process_start_time, run_cell, starting_weights
 from shared.spec import TextWorkload
@@ -36,6 +38,8 @@ class Wing:
         make = native.network(cell) if cell.arm == "native" else networks.build(cell.workload, starting_weights(cell))
         self.network = make.to(group.placement)
         self.step = Step(self.network, cell.workload, cell.precision, group.count, cell.exchange)
+        group.require_placed("a weight", [*self.network.parameters(), *self.network.buffers()])
+        self.placed = False  # whether the step's results were seen to lie where they should
 
     def train_batches(self, batches: TrainBatches, num_steps: int) -> Iterator[Batch]:
         """Batches of this rank."""
@@ -59,7 +63,11 @@ class Wing:
 
     def train_step(self, batch: Batch, rate: float) -> torch.Tensor:
         """One optimizer step."""
-        return self.step.train(batch, rate)
+        loss = self.step.train(batch, rate)
+        if not self.placed:
+            self.group.require_placed("the loss", [loss])
+            self.placed = True
+        return loss
 
     def freeze(self) -> None:
         """Second stage: the classifier alone."""
@@ -79,7 +87,9 @@ class Wing:
             for statistic in self.network.buffers():
                 dist.broadcast(statistic, src=0)
         for batch in self._stream(batches, batches.num_batches):
-            yield [self.step.predict(batch).cpu().numpy()]
+            logits = self.step.predict(batch)
+            self.group.require_placed("the logits", [logits])
+            yield [logits.cpu().numpy()]
 
     def largest(self, value: float) -> float:
         """The largest of all ranks' values, on every rank."""
@@ -109,7 +119,13 @@ class Wing:
 
     def allocator_peak(self) -> int | None:
         """Peak bytes of the CUDA caching allocator."""
-        return torch.cuda.max_memory_allocated() if self.group.placement.type == "cuda" else None
+        cuda = self.group.placement.type == "cuda"
+        return torch.cuda.max_memory_allocated(self.group.placement) if cuda else None
+
+    def reset_allocator_peak(self) -> None:
+        """Count the peak anew."""
+        if self.group.placement.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self.group.placement)
 
     def settings(self) -> dict[str, Any]:
         """What this process really uses."""
@@ -125,6 +141,7 @@ class Wing:
             "layout": "channels-last",
             "compiled": False,
             "precision": self.cell.precision,
+            "compute_dtype": str(self.step.dtype).removeprefix("torch."),  # each step checks it
             "tf32": torch.backends.cuda.matmul.allow_tf32 if cuda else False,
             "onednn": torch.backends.mkldnn.is_available(),
             "deterministic": torch.are_deterministic_algorithms_enabled(),
@@ -170,10 +187,14 @@ def main() -> int:
         store = open_cell_store(cell)
         run_cell(cell, Wing(cell, group), store, emit, started)
         replicas.stop()
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        emit("error", kind="oom", message=str(error).splitlines()[0] if str(error) else "out of memory")
-        return EXIT_OUT_OF_MEMORY
+    except UserError as error:
+        emit("error", kind="error", message=str(error))
+        return 1
     except Exception as error:
+        short = out_of_memory(error)
+        if short:
+            emit("error", kind="oom", message=short)
+            return EXIT_OUT_OF_MEMORY
         emit("error", kind="error", message=f"{type(error).__name__}: {error}".splitlines()[0])
         raise
     return 0

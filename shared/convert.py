@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -61,6 +61,12 @@ def from_transformers(tensors: Mapping[str, np.ndarray], arch: Architecture) -> 
             squeezed = value.ndim == 4 and len(shape) == 2  # their squeeze layers are 1 x 1 convolutions
             ours[name] = value[:, :, 0, 0] if squeezed else value
     return ours
+
+
+def leftovers(tensors: Iterable[str], arch: Architecture) -> list[str]:
+    """The tensors of a `transformers` state dict that `from_transformers` does not take, but for batch counters."""
+    taken = {transformers_name(name) for name in parameter_shapes(arch)}
+    return sorted(name for name in set(tensors) - taken if not name.endswith(".num_batches_tracked"))
 
 
 def to_transformers(weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

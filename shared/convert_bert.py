@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Container, Iterable, Mapping
 
 import numpy as np
 
@@ -34,6 +35,9 @@ KERAS_HUB_LAYER = {
     "down": "feedforward_output_dense",
     "output_norm": "feedforward_layer_norm",
 }
+# of pre-training and of other tasks behind the encoder, and the place numbers that older releases kept
+IGNORED = re.compile(r"(cls|qa_outputs|classifier|(bert\.)?embeddings\.(position_ids|token_type_ids))(\.|$)")
+LAYER_INDEX = re.compile(r"(?:bert\.)?encoder\.layer\.(\d+)\.")
 OLDER_TENSORS = {"weight": "gamma", "bias": "beta"}  # of norms, in checkpoints converted from the authors' release
 
 
@@ -58,6 +62,26 @@ def transformers_name(name: str) -> str:
 def bert_from_transformers(tensors: Mapping[str, np.ndarray], arch: Architecture) -> dict[str, np.ndarray]:
     """A `transformers` state dict (arrays) under our names: of a classifier, of a pre-training model or of the bare
     encoder; layers beyond ours are passed over, what it lacks is left out for the caller to report."""
+    return {name: tensors[theirs] for name, theirs in _taken(tensors, arch).items()}
+
+
+def bert_leftovers(tensors: Iterable[str], arch: Architecture) -> list[str]:
+    """The tensors of a `transformers` state dict that `bert_from_transformers` does not take and may not pass over.
+
+    Passed over are the layers beyond ours, the heads of pre-training and of other tasks, and buffers without weights.
+    """
+    names = set(tensors)
+    unused = names - set(_taken(names, arch).values())
+    return sorted(name for name in unused if not (IGNORED.match(name) or _is_later_layer(name, arch)))
+
+
+def _is_later_layer(name: str, arch: Architecture) -> bool:
+    found = LAYER_INDEX.match(name)
+    return found is not None and int(found[1]) >= arch.num_layers
+
+
+def _taken(tensors: Container[str], arch: Architecture) -> dict[str, str]:
+    """Our name of a tensor to the name that it has among some of `transformers`'."""
     ours = {}
     for name in parameter_shapes(arch):
         theirs = transformers_name(name)
@@ -65,7 +89,7 @@ def bert_from_transformers(tensors: Mapping[str, np.ndarray], arch: Architecture
         older = f"{norm}.{OLDER_TENSORS[kind]}" if norm.endswith("LayerNorm") else theirs
         for candidate in (theirs, older, theirs.removeprefix("bert."), older.removeprefix("bert.")):
             if candidate in tensors:
-                ours[name] = tensors[candidate]
+                ours[name] = candidate
                 break
     return ours
 

@@ -17,6 +17,7 @@ STEM_CHANNELS = 32
 HEAD_CHANNELS = 1280
 SQUEEZE_RATIO = 0.25  # of a block's input channels, not of its expanded ones
 CHANNEL_DIVISOR = 8
+RELEASED_EPSILON = 1e-3  # of the batch norms of the authors' checkpoints
 
 # kernel, stride, expansion, input channels, output channels, repeats (B0, table 1)
 B0_STAGES = (

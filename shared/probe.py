@@ -34,7 +34,7 @@ class Task:
     weights: str  # safetensors, canonical names, float32
     steps: int = 1  # batches or optimizer steps
     schedule_steps: int = 1  # length of the training whose first `steps` are taken
-    seeds: tuple[int, ...] = (0,)
+    seed: int = 0
 
     def start(self) -> Arrays:
         """The starting weights in the task's precision (float32 to float64 is exact)."""
@@ -63,9 +63,9 @@ class Task:
         schedule, batch = self.workload.schedule, self.workload.train.batch_per_replica
         return rates(schedule, schedule.peak_rate, self.schedule_steps, batch)[: self.steps]
 
-    def batches(self, seed: int | None = None) -> TrainBatches:
-        """The training batches of a seed, for one replica."""
-        return TrainBatches(open_store(self.store), self.workload, self.seeds[0] if seed is None else seed, 1)
+    def batches(self) -> TrainBatches:
+        """The training batches, for one replica."""
+        return TrainBatches(open_store(self.store), self.workload, self.seed, 1)
 
     def batch(self, step: int = 0) -> Batch:
         """One of them."""
@@ -82,7 +82,7 @@ def read_request(path: Path) -> list[Task]:
     """Read what `write_request` wrote."""
     tasks = []
     for content in json.loads(path.read_text(encoding="utf-8")):
-        content |= {"workload": check(content["workload"], str(path)), "seeds": tuple(content["seeds"])}
+        content |= {"workload": check(content["workload"], str(path))}
         tasks.append(Task(**content))
     return tasks
 

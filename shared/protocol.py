@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import time
+import weakref
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
@@ -30,7 +31,8 @@ EXIT_OUT_OF_MEMORY = 77
 
 # Every event has `event`, `rank` and `time` (seconds of time.time()). Their further fields:
 EVENTS = {
-    "phase": "name: build | warmup | measure | train | evaluate | finetune | done",
+    "phase": "name: build | warmup | measure | train | evaluate | finetune | done; of measure also seconds: what the "
+    "window should take at the warm-up's pace",
     "settings": "what the worker really uses: a flat mapping (versions, threads, affinity, layout, allocator, ...)",
     "first_step": "seconds: from the start of the process to the end of the first step (compilation included)",
     "step": "index: from 0 over the whole training; seconds: wall time of the step; wait: seconds of it that it waited "
@@ -43,8 +45,9 @@ EVENTS = {
     "epoch": "index; steps: of how many; loss: mean training loss of this rank; rate: the last learning rate",
     "eval": "split; stage: train | finetune; over this rank's samples: correct; total; loss: summed; of the labels: "
     "hits: given and right; predicted: given; relevant: right",
-    "memory": "rss_peak: bytes of this process; allocator_peak: bytes of the framework's device allocator, or null",
-    "error": "kind: oom | error; message: one line",
+    "memory": "rss_peak: bytes of this process; of the framework's device allocator, or null: allocator_peak: bytes in "
+    "the window; allocator_peak_run: in the whole run, kernels' trials for the fastest included",
+    "error": "kind: oom | error | diverged (a loss or logits that are not finite); message: one line",
     "done": "no further fields: the rank finished everything it was asked for",
 }
 
@@ -116,24 +119,46 @@ class Cell:
 
 @dataclass
 class EventWriter:
-    """Appends a rank's events, one JSON line each, flushed at once so that a crash loses none."""
+    """Appends a rank's events, one JSON line each, flushed at once so that a crash loses none.
+
+    The steps of the window are kept in memory until the next event of any other kind, or the end of the process: what
+    is timed has no writing in it, and who follows the file finds it still. A process that is killed inside its window
+    loses those steps, of which nothing is made without the window.
+    """
 
     path: Path
     rank: int
     _file: TextIO = field(init=False)
+    _held: list[tuple[float, dict[str, Any]]] = field(init=False, default_factory=list)  # time, fields of steps
 
     def __post_init__(self) -> None:
         self._file = self.path.open("a", encoding="utf-8", buffering=1)
+        weakref.finalize(self, _write_steps, self._file, self.rank, self._held)  # a crash that raises loses none either
 
     def __call__(self, event: str, **fields: Any) -> None:
-        """Write one event.
+        """Write one event, or keep it where it is a step of the window.
 
         Raises:
             ValueError: a name that EVENTS does not list.
         """
         if event not in EVENTS:
             raise ValueError(f"unknown event {event!r}; known: {', '.join(EVENTS)}")
-        self._file.write(json.dumps({"event": event, "rank": self.rank, "time": time.time(), **fields}) + "\n")
+        if event == "step" and fields.get("measured"):
+            self._held.append((time.time(), fields))
+            return
+        _write_steps(self._file, self.rank, self._held)
+        self._file.write(_line(event, self.rank, time.time(), fields))
+
+
+def _line(event: str, rank: int, moment: float, fields: dict[str, Any]) -> str:
+    return json.dumps({"event": event, "rank": rank, "time": moment, **fields}) + "\n"
+
+
+def _write_steps(file: TextIO, rank: int, held: list[tuple[float, dict[str, Any]]]) -> None:
+    """Write all steps that were kept, at once."""
+    if held:
+        file.write("".join(_line("step", rank, moment, fields) for moment, fields in held))
+        held.clear()
 
 
 def read_events(path: Path) -> list[dict[str, Any]]:

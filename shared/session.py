@@ -17,6 +17,7 @@ import numpy as np
 from shared import parts
 from shared.batches import EvalBatches, TrainBatches
 from shared.clock import process_age
+from shared.divergence import DivergedError, check_logits, finite_losses
 from shared.metrics import Counts, probabilities
 from shared.networks import architecture_of
 from shared.outside import read_array
@@ -47,26 +48,50 @@ def train_batches(cell: Cell, store: Store) -> TrainBatches:
 
 
 def run_cell(cell: Cell, wing: Wing, store: Store, emit: EventWriter, process_started: float) -> None:
-    """Warm up, measure, train on, evaluate; report all of it.
+    """Warm up, measure, train on, evaluate; report all of it. A training that diverges is reported and ends there.
 
     Args:
         process_started: time.perf_counter() when this process began; the time to the first step counts from there.
     """
     emit("settings", **wing.settings())
+    try:
+        window = run_stages(cell, wing, store, emit, process_started)
+    except DivergedError as error:  # on every rank: nobody waits for one that has left
+        emit("error", kind="diverged", message=str(error))
+        return
+    peak_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    emit("memory", rss_peak=peak_kib * 1024, **allocator_peaks(wing, window))
+    if cell.checkpoint and wing.rank == 0:
+        wing.save(cell.checkpoint)
+    emit("done")
+
+
+def run_stages(cell: Cell, wing: Wing, store: Store, emit: EventWriter, process_started: float) -> Window | None:
+    """The stages of a cell, each with its evaluation; returns the training's window, where there is one.
+
+    Raises:
+        DivergedError: on every rank.
+    """
     batches = train_batches(cell, store)
     stages = stages_of(cell)
+    window = None
     for stage in stages:
         if stage == "train":
-            train(cell, wing, batches, training_rates(cell, batches), emit, process_started)
+            window = train(cell, wing, batches, training_rates(cell, batches), emit, process_started)
         else:
             finetune(cell, wing, batches, emit)
         if cell.epochs or stage == "finetune":
             evaluate(cell, wing, store, emit, stage, keep=cell.predictions and stage == stages[-1])
-    peak_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    emit("memory", rss_peak=peak_kib * 1024, allocator_peak=wing.allocator_peak())
-    if cell.checkpoint and wing.rank == 0:
-        wing.save(cell.checkpoint)
-    emit("done")
+    return window
+
+
+def allocator_peaks(wing: Wing, window: Window | None) -> dict[str, int | None]:
+    """Peak bytes of the device allocator in the window, and in the whole run; without a window they are the same."""
+    last = wing.allocator_peak()
+    if window is None or not window.is_over:
+        return {"allocator_peak": last, "allocator_peak_run": last}
+    peaks = [peak for peak in (window.peak_before, window.allocator_peak, last) if peak is not None]
+    return {"allocator_peak": window.allocator_peak, "allocator_peak_run": max(peaks, default=None)}
 
 
 def stages_of(cell: Cell) -> tuple[str, ...]:
@@ -100,12 +125,12 @@ def steps_of(cell: Cell, wing: Wing, batches: TrainBatches, num_steps: int) -> I
 
 def train(
     cell: Cell, wing: Wing, batches: TrainBatches, schedule: np.ndarray, emit: EventWriter, process_started: float
-) -> None:
-    """The first stage, with the measured window inside it; without epochs it ends with the window."""
+) -> Window:
+    """The first stage, with the measured window inside it; without epochs it ends with the window. Returns that."""
     source = steps_of(cell, wing, batches, len(schedule))
     window = Window(cell, wing, batches, emit, len(schedule))
     losses: list[Any] = []
-    finished: list[tuple[int, list[Any], float]] = []  # epochs whose loss is still to be read
+    finished: list[tuple[int, list[Any], float, int]] = []  # epochs whose loss is still to be read
     emit("phase", name="warmup")
     window.begin()
     step_ended = time.perf_counter()
@@ -123,19 +148,22 @@ def train(
         now = time.perf_counter()
         emit("step", index=step, seconds=now - step_ended, wait=waited, measured=window.is_open)
         step_ended = now
-        if window.after(step):
-            step_ended = time.perf_counter()
+        closed = window.after(step)
         if cell.epochs and (step + 1) % batches.steps_per_epoch == 0:
-            finished.append((step // batches.steps_per_epoch, losses, float(rate)))
+            finished.append((step // batches.steps_per_epoch, losses, float(rate), step + 1 - len(losses)))
             losses = []
         if not window.is_open:  # reading a loss inside the window would drain a GPU's queue
-            for epoch in finished:
-                report_epoch(wing, *epoch, emit)
+            for index, of_epoch, last_rate, first in finished:
+                report_epoch(emit, index, finite_losses(wing, of_epoch, first), last_rate)
             finished.clear()
+        if closed:  # a training that has diverged by now is not gone on with
+            finite_losses(wing, losses, step + 1 - len(losses))
+            step_ended = time.perf_counter()
         if window.is_over and not cell.epochs:
             break
     if cell.parts:
         parts.measure(wing, batches, window.turns, emit)
+    return window
 
 
 def replicas_of(wing: Wing) -> range:
@@ -143,10 +171,9 @@ def replicas_of(wing: Wing) -> range:
     return range(wing.rank * wing.local_replicas, (wing.rank + 1) * wing.local_replicas)
 
 
-def report_epoch(wing: Wing, index: int, losses: list[Any], rate: float, emit: EventWriter) -> None:
-    """Write an epoch's mean loss; the only place of the loop that waits for losses."""
-    mean = float(np.mean([wing.loss_value(loss) for loss in losses]))
-    emit("epoch", index=index, steps=len(losses), loss=mean, rate=rate)
+def report_epoch(emit: EventWriter, index: int, losses: list[float], rate: float) -> None:
+    """Write an epoch's mean loss."""
+    emit("epoch", index=index, steps=len(losses), loss=float(np.mean(losses)), rate=rate)
 
 
 def finetune(cell: Cell, wing: Wing, batches: TrainBatches, emit: EventWriter) -> None:
@@ -166,7 +193,8 @@ def finetune(cell: Cell, wing: Wing, batches: TrainBatches, emit: EventWriter) -
         emit("step", index=step, seconds=now - step_ended, wait=0.0, measured=False)
         step_ended = now
         if (step + 1) % batches.steps_per_epoch == 0:
-            report_epoch(wing, cell.epochs + step // batches.steps_per_epoch, losses, float(rate), emit)
+            values = finite_losses(wing, losses, step + 1 - len(losses), " of the second stage")
+            report_epoch(emit, cell.epochs + step // batches.steps_per_epoch, values, float(rate))
             losses = []
 
 
@@ -175,6 +203,9 @@ def evaluate(cell: Cell, wing: Wing, store: Store, emit: EventWriter, stage: str
 
     Args:
         keep: leave every sample's probabilities where the cell says.
+
+    Raises:
+        DivergedError: logits that are not finite.
     """
     emit("phase", name="evaluate")
     kept: dict[str, np.ndarray] = {}
@@ -184,12 +215,15 @@ def evaluate(cell: Cell, wing: Wing, store: Store, emit: EventWriter, stage: str
         batches, counts = EvalBatches(store, cell.workload, split, cell.replicas), Counts()
         rows: list[np.ndarray] = []
         found: list[np.ndarray] = []
+        every: list[np.ndarray] = []
         for index, logits in enumerate(wing.predict(batches)):
             for replica, of_replica in zip(replicas_of(wing), logits, strict=True):
                 samples = batches.samples(index, replica)
-                counts.add(of_replica[: len(samples)], store.labels[samples])
+                every.append(of_replica[: len(samples)])
+                counts.add(every[-1], store.labels[samples])
                 rows.append(samples)
-                found.append(probabilities(of_replica[: len(samples)], store.multi_label))
+                found.append(probabilities(every[-1], store.multi_label))
+        check_logits(wing, every, split)
         emit("eval", split=split, stage=stage, **counts.as_event())
         kept |= {f"{split}.samples": np.concatenate(rows), f"{split}.probabilities": np.concatenate(found)}
     if keep:

@@ -11,8 +11,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save_file
 
 from shared import bert, efficientnet
-from shared.convert import from_transformers
-from shared.convert_bert import bert_from_transformers
+from shared.checkpoint_config import check_config
+from shared.convert import from_transformers, leftovers
+from shared.convert_bert import bert_from_transformers, bert_leftovers
 from shared.draws import normal
 from shared.errors import UserError
 from shared.networks import Architecture, classifier_inputs, parameter_shapes
@@ -94,7 +95,28 @@ def load_weights(path: str | Path, arch: Architecture, seed: int | None = 0) -> 
             None: it has to fit like the rest.
 
     Raises:
-        UserError: nothing there, a pickle (it could run code), or tensors that do not fit (which one, both shapes).
+        UserError: nothing there, a pickle (it could run code), another network by its `config.json`, tensors that do
+            not fit (which one, both shapes), that nobody takes, that are no floats or not finite.
+    """
+    file = checked_file(path)
+    try:
+        with safe_open(file, "numpy") as opened:
+            # NumPy has no bfloat16, unless another library of this process has taught it
+            reduced = [name for name in opened.keys() if opened.get_slice(name).get_dtype() == "BF16"]  # noqa: SIM118
+        if reduced:
+            raise UserError(f"{file}: {reduced[0]} is in bfloat16; save it in float32")
+        tensors = load_file(file)
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{file}: not a readable safetensors file: {error}") from None
+    check_config(file, arch)
+    return fitted(under_our_names(tensors, arch, str(file)), arch, seed, str(file))
+
+
+def checked_file(path: str | Path) -> Path:
+    """The safetensors file that weights are to be read from.
+
+    Raises:
+        UserError: nothing there, or something that is not read (a pickle, a Keras checkpoint).
     """
     file = weights_file(path)
     if not file.is_file():
@@ -109,25 +131,30 @@ def load_weights(path: str | Path, arch: Architecture, seed: int | None = 0) -> 
         )
     if file.suffix != ".safetensors":
         raise UserError(f"{file}: only .safetensors files are read; a pickled checkpoint could run code")
-    try:
-        with safe_open(file, "numpy") as opened:
-            # NumPy has no bfloat16, unless another library of this process has taught it
-            reduced = [name for name in opened.keys() if opened.get_slice(name).get_dtype() == "BF16"]  # noqa: SIM118
-        if reduced:
-            raise UserError(f"{file}: {reduced[0]} is in bfloat16; save it in float32")
-        tensors = load_file(file)
-    except (SafetensorError, OSError) as error:
-        raise UserError(f"{file}: not a readable safetensors file: {error}") from None
-    return fitted(under_our_names(tensors, arch), arch, seed, str(file))
+    return file
 
 
-def under_our_names(tensors: Weights, arch: Architecture) -> Weights:
-    """A checkpoint's tensors by canonical name, if they have `transformers`' names; else as they are."""
+def under_our_names(tensors: Weights, arch: Architecture, origin: str) -> Weights:
+    """A checkpoint's tensors by canonical name, if they have `transformers`' names; else as they are.
+
+    Raises:
+        UserError: a tensor of the encoder that the network has no place for (an adapter's, a scale of quantised
+            weights, relative positions): without it the network would not be the one that was saved.
+    """
     if isinstance(arch, bert.Architecture):
-        theirs = any(name.endswith("word_embeddings.weight") for name in tensors)
-        return bert_from_transformers(tensors, arch) if theirs else tensors
-    theirs = any(name.startswith("efficientnet.") for name in tensors)
-    return from_transformers(tensors, arch) if theirs else tensors
+        if not any(name.endswith("word_embeddings.weight") for name in tensors):
+            return tensors
+        converted, unused = bert_from_transformers(tensors, arch), bert_leftovers(tensors, arch)
+    else:
+        if not any(name.startswith("efficientnet.") for name in tensors):
+            return tensors
+        converted, unused = from_transformers(tensors, arch), leftovers(tensors, arch)
+    if unused:
+        raise UserError(
+            f"{origin}: nothing in the network takes {unused[0]} ({len(unused)} such tensors): an adapter, quantised "
+            "weights or another kind of network? Merge or dequantise them, and save the model again"
+        )
+    return converted
 
 
 def fitted(weights: Mapping[str, np.ndarray], arch: Architecture, seed: int | None, origin: str) -> Weights:
@@ -154,4 +181,20 @@ def fitted(weights: Mapping[str, np.ndarray], arch: Architecture, seed: int | No
         pairs = "; ".join(f"{name} is {weights[name].shape}, wanted {shapes[name]}" for name in other[:MOST_NAMED])
         rest = f" and {len(other) - MOST_NAMED} more" if len(other) > MOST_NAMED else ""
         raise UserError(f"{origin}: tensors of other shapes than the network's: {pairs}{rest}")
+    for name in shapes:
+        check_values(name, weights[name], origin)
     return {name: np.asarray(weights[name], np.float32) for name in shapes}
+
+
+def check_values(name: str, value: np.ndarray, origin: str) -> None:
+    """Let a tensor pass that float32 can hold.
+
+    Raises:
+        UserError: integers (quantised weights), or values that are not finite there.
+    """
+    if not np.issubdtype(value.dtype, np.floating):
+        raise UserError(f"{origin}: {name} holds {value.dtype}, not floats: quantised weights? Save them in float32")
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes an infinity, and is refused as one
+        held = np.asarray(value, np.float32)
+    if not np.isfinite(held).all():
+        raise UserError(f"{origin}: {name} has values that are not finite in float32; the checkpoint is damaged")

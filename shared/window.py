@@ -31,6 +31,8 @@ class Window:
         self.start: int | None = None  # the first measured step
         self.is_over = False
         self.first_traces = 0
+        self.peak_before: int | None = None  # of the device allocator: the autotuner's, as a rule
+        self.allocator_peak: int | None = None  # inside the window
         self._checked, self._checked_at = 0, 0.0  # step and time of the last checkpoint
         self._step_seconds = 0.0  # in the block that ended there
         self._turn_ends: int | None = None  # the step before which the turn is over
@@ -65,6 +67,7 @@ class Window:
             return False
         self._end_turn(step + 1)
         self.is_over = True
+        self.allocator_peak = self.wing.allocator_peak()
         self.emit(
             "window",
             seconds=self._seconds,
@@ -96,7 +99,9 @@ class Window:
         goes_on = not self.warmup.is_over(step) and self.wing.rank == 0
         if step >= self.warmup.least and not self.wing.largest(float(goes_on)):
             self.start = step
-            self.emit("phase", name="measure")
+            self.peak_before = self.wing.allocator_peak()
+            self.wing.reset_allocator_peak()
+            self.emit("phase", name="measure", seconds=self._step_seconds * self.num_measured)
             self._begin_turn(step)
         return True
 

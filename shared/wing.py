@@ -48,7 +48,10 @@ class Wing(Protocol):
         """How often the training step was compiled so far; 0 where nothing is."""
 
     def allocator_peak(self) -> int | None:
-        """Peak bytes of the framework's device allocator, or None where it has none."""
+        """Peak bytes of the framework's device allocator since it was reset, or None where it has none."""
+
+    def reset_allocator_peak(self) -> None:
+        """Count the peak anew, from what is allocated now."""
 
     def settings(self) -> dict[str, Any]:
         """What this process really uses (versions, threads, affinity, layout, kernels)."""

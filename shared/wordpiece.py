@@ -59,7 +59,10 @@ def check_tokens(tokens: Iterable[str], where: str) -> tuple[str, ...]:
         if len(token.encode("utf-8", errors="replace")) > MAX_TOKEN_BYTES:
             raise UserError(f"{where}: token {number} is over {MAX_TOKEN_BYTES} bytes long; is it a vocabulary?")
         if token in seen:
-            raise UserError(f"{where}: {token!r} stands there twice (tokens {seen[token]} and {number}); delete one")
+            raise UserError(
+                f"{where}: {token!r} stands there twice (tokens {seen[token]} and {number}); rename the later one, to "
+                f"'[unused-{number}]' say: deleting it would move every later id"
+            )
         seen[token] = number
     if not seen:
         raise UserError(f"{where}: empty; give a vocabulary with one token a line")
@@ -69,14 +72,14 @@ def check_tokens(tokens: Iterable[str], where: str) -> tuple[str, ...]:
 
 
 def read_vocabulary(path: str | Path) -> tuple[str, ...]:
-    """The tokens of a `vocab.txt`: one a line, the line's number from 0 is the id.
+    """The tokens of a `vocab.txt`: one a line, the line's number from 0 is the id; a byte order mark is no token.
 
     Raises:
         UserError: unreadable, not UTF-8, or what `check_tokens` raises.
     """
     try:
         content = Path(path).read_bytes()
-        lines = content.decode("utf-8").removesuffix("\n").split("\n")
+        lines = content.decode("utf-8-sig").removesuffix("\n").split("\n")
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); give a vocab.txt") from None
     except UnicodeDecodeError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from shared.checkpoint_config import check_settings
 from shared.convert_bert import bert_from_keras_hub
 from shared.converter import encoder_architecture, save_encoder
 from shared.errors import UserError
@@ -35,4 +36,5 @@ def convert_bert(workload: str, weights: str | None, out: Path) -> None:
         raise UserError(f"{origin}: no BERT preset of keras_hub that can be loaded: {reason}") from None
     tensors = {variable.path: variable.numpy() for variable in network.variables}
     arch = encoder_architecture(workload)
+    check_settings({"num_attention_heads": network.num_heads}, arch, origin)
     save_encoder(out, bert_from_keras_hub(tensors, arch), arch, origin)

@@ -78,12 +78,16 @@ def on_host(load: Load, replicas: Replicas, finish: Finish | None = None) -> lis
 
 
 def to_device(host: list[Batch], replicas: Replicas) -> Batch:
-    """A batch on the devices."""
+    """A batch on the devices, each replica's share on its own."""
+
+    def share(context: tf.distribute.ValueContext, index: int) -> tf.Tensor:
+        # the strategy itself would leave all of them on the first device, to be copied in every step
+        number = context.replica_id_in_sync_group
+        with tf.device(replicas.devices[number]):
+            return tf.identity(tf.constant(host[number][index]))
 
     def field(index: int) -> tf.Tensor:
-        values = replicas.placement.experimental_distribute_values_from_function(
-            lambda context: tf.constant(host[context.replica_id_in_sync_group][index])
-        )
+        values = replicas.placement.experimental_distribute_values_from_function(lambda context: share(context, index))
         # one replica's is bare in a stream: wrapped up it would be another type, and the step be traced anew
         return values if replicas.count > 1 else replicas.placement.experimental_local_results(values)[0]
 

@@ -20,6 +20,7 @@ SETTINGS = {
     "norm_rule": "keras_cv's, as shipped",
     "padding": "keras_cv's, as shipped",
 }
+POLICIES = {"fp32": "float32", "bf16": "mixed_bfloat16", "fp16": "mixed_float16"}
 
 
 class NativeNetwork(tf.Module):
@@ -86,5 +87,12 @@ class NativeNetwork(tf.Module):
 
 
 def network(cell: Cell) -> NativeNetwork | NativeTextNetwork:
-    """The library's network for a cell."""
-    return NativeTextNetwork(cell) if isinstance(cell.workload, TextWorkload) else NativeNetwork(cell)
+    """The library's network for a cell, in the cell's precision: Keras's own mixed precision, weights in float32."""
+    import keras
+
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(POLICIES[cell.precision])  # layers keep that which they are built under
+    try:
+        return NativeTextNetwork(cell) if isinstance(cell.workload, TextWorkload) else NativeNetwork(cell)
+    finally:
+        keras.config.set_dtype_policy(before)

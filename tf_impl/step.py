@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 import tensorflow as tf
 
 from shared import loss_scale
+from shared.errors import UserError
 from shared.sections import EfficientNetModel
 from shared.spec import Workload
 from tf_impl.inputs import Batch, network_inputs, unit_factors
@@ -42,7 +43,8 @@ class Step:
         self.strategy = tf.distribute.get_strategy()
         self.scaled = precision == "fp16"
         self.scale = tf.Variable(loss_scale.INITIAL_SCALE if self.scaled else 1.0, trainable=False)
-        self.good_steps = tf.Variable(0, trainable=False)
+        # 64 bits: a variable of int32 has no kernel on GPUs, and would be put on the CPU
+        self.good_steps = tf.Variable(0, trainable=False, dtype=tf.int64)
         self._prepare(network)
 
     def _prepare(self, trained: tf.Module) -> None:
@@ -62,7 +64,11 @@ class Step:
         return network_inputs(batch, self.workload, self.dtype, training)
 
     def loss(self, batch: Batch) -> tf.Tensor:
-        """Mean loss over this replica's samples, training mode."""
+        """Mean loss over this replica's samples, training mode.
+
+        Raises:
+            UserError: the network does not compute in the precision that was asked for.
+        """
         inputs, keep_unit = self.inputs(batch, training=True), unit_factors(batch, self.workload)
         if self.frozen:
             images, _ = inputs
@@ -70,11 +76,16 @@ class Step:
             logits = self.network.classify(features, keep_unit)
         else:
             logits = self.network(*inputs, keep_unit, training=self.training_norm)
+        self._require_precision(logits)
         logits = tf.cast(logits, self.exact)
         if self.workload.model.multi_label:
             truth = tf.cast(batch.labels, self.exact)
             return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels=truth, logits=logits))
         return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=batch.labels, logits=logits))
+
+    def _require_precision(self, logits: tf.Tensor) -> None:
+        if logits.dtype != self.dtype:
+            raise UserError(f"the network computes in {logits.dtype.name}, the cell asks for {self.dtype.name}")
 
     def loss_and_gradients(self, batch: Batch) -> tuple[tf.Tensor, list[tf.Tensor]]:
         """This replica's loss, and the gradients averaged over replicas, in the order of the optimizer's parameters."""
@@ -152,7 +163,8 @@ class Step:
 
     def _rescale(self, finite: tf.Tensor) -> None:
         """Move the loss scale by the rule of shared.loss_scale."""
-        good_steps = tf.where(finite, self.good_steps + 1, 0)
+        none = tf.constant(0, tf.int64)
+        good_steps = tf.where(finite, self.good_steps + 1, none)
         grown = good_steps >= loss_scale.INTERVAL
         factor = tf.where(finite, tf.where(grown, loss_scale.GROWTH, 1.0), loss_scale.BACKOFF)
 
@@ -160,7 +172,7 @@ class Step:
             strategy.extended.update(self.scale, lambda v, f: v.assign(v * f), args=(factor,), group=False)
             strategy.extended.update(self.good_steps, lambda v, n: v.assign(n), args=(good_steps,), group=False)
 
-        tf.distribute.get_replica_context().merge_call(move, args=(factor, tf.where(grown, 0, good_steps)))
+        tf.distribute.get_replica_context().merge_call(move, args=(factor, tf.where(grown, none, good_steps)))
 
     def _predict_all(self, batch: Batch) -> tf.Tensor:
         return self.strategy.run(self._predict_replica, args=(batch,))

@@ -13,6 +13,8 @@ import numpy as np
 import tensorflow as tf
 
 from shared.batches import EvalBatches, TrainBatches
+from shared.errors import UserError
+from shared.out_of_memory import out_of_memory
 from shared.protocol import EXIT_OUT_OF_MEMORY, Cell, EventWriter, leave
 from shared.session import open_cell_store, process_start_time, run_cell, starting_weights
 from shared.spec import TextWorkload
@@ -38,6 +40,9 @@ class Wing:
             else:
                 self.network = networks.build(cell.workload, starting_weights(cell))
             self.step = Step(self.network, cell.workload, cell.precision, group.count, cell.exchange)
+        for variable in self.network.variables:
+            group.require_placed("a weight", group.placement.experimental_local_results(variable))
+        self.placed = False  # whether the step's results were seen to lie where they should
 
     def train_batches(self, batches: TrainBatches, num_steps: int) -> Iterator[Batch]:
         """Batches of all replicas; the step is compiled for every shape that may come before the first of them."""
@@ -63,7 +68,11 @@ class Wing:
 
     def train_step(self, batch: Batch, rate: float) -> tf.Tensor:
         """One optimizer step."""
-        return self.step.train(batch, rate)
+        loss = self.step.train(batch, rate)
+        if not self.placed:
+            self.group.require_placed("the loss", [loss])
+            self.placed = True
+        return loss
 
     def freeze(self) -> None:
         """Second stage: the classifier alone."""
@@ -85,7 +94,9 @@ class Wing:
                 for other in others:
                     other.assign(first)
         for batch in self._stream(batches, batches.num_batches):
-            yield [logits.numpy() for logits in self.step.predict(batch)]
+            logits = self.step.predict(batch)
+            self.group.require_placed("the logits", logits)
+            yield [of_replica.numpy() for of_replica in logits]
 
     def largest(self, value: float) -> float:
         """The value: there is one rank."""
@@ -115,6 +126,12 @@ class Wing:
             return None
         return max(tf.config.experimental.get_memory_info(f"GPU:{i}")["peak"] for i in range(self.group.count))
 
+    def reset_allocator_peak(self) -> None:
+        """Count the peaks anew."""
+        if self.cell.device == "cuda":
+            for index in range(self.group.count):
+                tf.config.experimental.reset_memory_stats(f"GPU:{index}")
+
     def settings(self) -> dict[str, Any]:
         """What this process really uses."""
         cuda = self.cell.device == "cuda"
@@ -130,6 +147,7 @@ class Wing:
             "layout": "channels-last",
             "compiled": "tf.function" if cuda else "tf.function, XLA for elementwise expressions",
             "precision": self.cell.precision,
+            "compute_dtype": self.step.dtype.name,  # each step checks it
             "tf32": tf.config.experimental.tensor_float_32_execution_enabled() if cuda else False,
             "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1") == "1",
             "deterministic": os.environ.get("TF_DETERMINISTIC_OPS", "0") == "1",
@@ -174,10 +192,14 @@ def main() -> int:
         store = open_cell_store(cell)
         run_cell(cell, Wing(cell, group), store, emit, started)
         replicas.stop()
-    except (tf.errors.ResourceExhaustedError, MemoryError) as error:
-        emit("error", kind="oom", message=str(error).splitlines()[0] if str(error) else "out of memory")
-        return EXIT_OUT_OF_MEMORY
+    except UserError as error:
+        emit("error", kind="error", message=str(error))
+        return 1
     except Exception as error:
+        short = out_of_memory(error)
+        if short:
+            emit("error", kind="oom", message=short)
+            return EXIT_OUT_OF_MEMORY
         emit("error", kind="error", message=f"{type(error).__name__}: {error}".splitlines()[0])
         raise
     return 0

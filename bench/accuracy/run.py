@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from bench import machine
+from bench import machine, preflight
 from bench.accuracy.combine import ensemble_records
 from bench.accuracy.outcome import cell_record, skipped_record
 from bench.accuracy.plan import AccuracyPlan, Job, checkpoint_path, make_accuracy_plan, split_jobs, stage1_jobs
@@ -20,12 +20,14 @@ from bench.accuracy.results import KIND, AccuracyRecord, in_order, read_record, 
 from bench.environment import recorded_environment, worker_environment
 from bench.files import write_atomically
 from bench.launch import Limits, run_cell
+from bench.printable import printable
 from bench.processes import termination_as_interrupt
-from bench.progress import ConsoleReporter, clock
+from bench.progress import ConsoleReporter
 from bench.records import record_files
 from bench.run_directory import ENVIRONMENT, NO_SPACE, PLAN, RUN_SCHEMA, RunDirectory
 from shared.errors import UserError
 from shared.outside import read_array
+from shared.protocol import Cell
 
 Say = Callable[[str], None]
 REQUEST = TypeAdapter(AccuracyRequest)
@@ -34,18 +36,22 @@ REQUEST = TypeAdapter(AccuracyRequest)
 class AccuracyReporter(ConsoleReporter):
     """The progress of a run, with a line of accuracy a cell."""
 
+    def name(self, cell: Cell) -> str:
+        """Its place in the protocol says more of a member than its framework."""
+        return printable(cell.cell_id)
+
     def end_result(self, record: AccuracyRecord) -> None:
         """Leave a line about the cell that ended."""
-        self._walls.append(record.wall_seconds)
         test = record.accuracy.get("test")
         figure = f", {100 * test:.2f} % of the test documents" if test is not None else ""
-        reason = f": {record.reason} (log: {record.log})" if record.reason else ""
-        self.message(f"{self._head}: {record.status}{figure} in {clock(record.wall_seconds)}{reason}")
+        self.ended(record.result_id, record.status, figure, record.wall_seconds, record.reason, record.log)
 
 
 def start_run(directory: RunDirectory, request: AccuracyRequest, say: Say) -> AccuracyPlan:
     """Plan a new run and write down what was asked for, before anything runs."""
     plan = make_accuracy_plan(request, say)
+    for note in machine.revision_notes():
+        say(f"note: {note}")
     directory.write_json(ENVIRONMENT, {"schema": RUN_SCHEMA, **machine.describe()})
     content = {"schema": RUN_SCHEMA, "kind": KIND, "run_id": directory.path.name, "request": asdict(request)}
     directory.write_json(PLAN, content | {"identity": plan.identity()})
@@ -100,6 +106,8 @@ class Execution:
         jobs = [*self.first, *(job for jobs in self.by_split for job in jobs)]
         self.waiting = [job.cell.cell_id for job in jobs if not self.is_finished(job)]
         self.num_jobs = len(jobs)
+        self.jobs = [job for job in jobs if job.cell.cell_id in self.waiting]
+        reporter.queue([[job.cell] for job in self.jobs])
 
     def is_finished(self, job: Job) -> bool:
         """Whether a cell has ended well and what others need of it is still there."""
@@ -169,10 +177,12 @@ def execute(plan: AccuracyPlan, directory: Path, reporter: AccuracyReporter) -> 
 
     Raises:
         KeyboardInterrupt: with the line that says how to resume; no process is left.
-        UserError: the disk is full; what is finished is kept.
+        UserError: the disk is full, or what the cells need is not there; what is finished is kept.
     """
     resume = f"`bench accuracy --resume {directory}`"
     execution = Execution(plan, directory, reporter)
+    for note in preflight.check([job.cell] for job in execution.jobs):
+        reporter.message(f"note: {note}")
     try:
         with termination_as_interrupt(), reporter:
             execution.run()

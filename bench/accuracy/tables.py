@@ -19,6 +19,7 @@ from bench.accuracy.results import (
 )
 from bench.accuracy.statistics import PairedTest, describe_test, paired_test, spread
 from bench.grids import NOTHING
+from bench.titles import joined
 
 TOLD_ONCE = ("splits", "certificate")  # above the table on a terminal, where all rows agree
 VERSIONS = ("version.torch", "version.tensorflow", "version.keras")
@@ -102,28 +103,50 @@ def framework_tests(records: Sequence[AccuracyRecord]) -> dict[tuple[str, str | 
     return tests
 
 
-def caption(records: Sequence[AccuracyRecord]) -> list[str]:
-    """Data, protocol, device, workloads, what the training started from, versions, certificates."""
+def members_of(records: Sequence[AccuracyRecord]) -> list[AccuracyRecord]:
+    """A record of each trained member."""
+    return [group[0] for group in over_splits(records).values() if group[0].workload]
+
+
+def split_data(records: Sequence[AccuracyRecord]) -> str:
+    """The name of the data that is split."""
+    return next((record for record in records if record.stage == "split"), records[0]).data_name
+
+
+def setting(records: Sequence[AccuracyRecord]) -> list[str]:
+    """Data, protocol, device, workloads, what the training started from."""
     first, protocol = records[0], records[0].protocol
-    members = [group[0] for group in over_splits(records).values() if group[0].workload]
     trained = dict.fromkeys(
-        f"{r.member}: {r.workload} ({r.preset}), spec {r.spec_hash}, {r.training} training from {r.weights_origin}"
-        for r in members
+        f"{r.member}: {r.workload} ({r.preset}), {r.training} training from {r.weights_origin}"
+        for r in members_of(records)
     )
-    seen = {
-        f"{key.removeprefix('version.')} {r.settings[key]}" for r in members for key in VERSIONS if key in r.settings
-    }
-    certificates = sorted({r.certificate_id or r.certificate for r in members})
-    split_data = next((record for record in records if record.stage == "split"), first)
     return [
-        f"data: {split_data.data_name} ({split_data.data_digest})",
+        f"data: {split_data(records)}",
         f"protocol {protocol.name}: {protocol.train_per_class} / {protocol.val_per_class} documents a class to train / "
         f"validate, the rest test; splits: {protocol.num_splits}",
         f"device: {first.device_name}, {first.replicas} {'CPU ' if first.device == 'cpu' else ''}replica(s) a cell",
         *trained,
-        ", ".join(sorted(seen)) or "versions not reported",
-        f"certificate: {', '.join(certificates)}",
     ]
+
+
+def provenance(records: Sequence[AccuracyRecord]) -> list[str]:
+    """Versions, and the hashes of specs, data and certificates."""
+    members = members_of(records)
+    seen = {
+        f"{key.removeprefix('version.')} {r.settings[key]}" for r in members for key in VERSIONS if key in r.settings
+    }
+    digests = sorted({record.data_digest for record in records if record.data_digest})
+    return [
+        ", ".join(sorted(seen)) or "versions not reported",
+        f"spec {joined(record.spec_hash for record in members if record.spec_hash)}",
+        f"data {joined(digests)}",
+        f"certificate: {joined(sorted({r.certificate_id or r.certificate for r in members}))}",
+    ]
+
+
+def caption(records: Sequence[AccuracyRecord]) -> list[str]:
+    """How the accuracies came about, and what can be looked up."""
+    return [*setting(records), *provenance(records)]
 
 
 def notes(records: Sequence[AccuracyRecord]) -> list[str]:
@@ -169,5 +192,6 @@ def markdown(records: Sequence[AccuracyRecord]) -> str:
 def print_table(records: Sequence[AccuracyRecord]) -> None:
     """The table on standard output, with its caption and notes."""
     console = grids.stdout()
+    grids.say(console, ["; ".join(setting(records))])
     grids.print_grid(console, columns(records), rows(records), keys=2, once=TOLD_ONCE)
-    grids.say(console, ["; ".join(caption(records)), *notes(records)])
+    grids.say(console, [*notes(records), "; ".join(provenance(records))])

@@ -53,19 +53,18 @@ def attributed(plan: Plan, in_turns: bool | None) -> Plan:
     """A plan with the cells of an attribution in place of each plain one.
 
     Args:
-        plan: of cells with input mode `disk` and without epochs, repeats outermost.
+        plan: of cells with input mode `disk` and without epochs, repeats outermost, every second one reversed.
         in_turns: whether the cells of a repeat take turns; None: on CPU, where a machine's speed changes within
-            seconds. GPUs are quieter, and their memory may not hold all cells at once: one after another, there and
-            back from repeat to repeat.
+            seconds. GPUs are quieter, and their memory may not hold all cells at once: one after another, the kinds
+            reversed every second repeat as the columns are.
     """
     on_cpu = plan.cells[0].device == "cpu"
     turns = on_cpu if in_turns is None else in_turns
     cells: list[Cell] = []
     for (repeat, _), group in groupby(plan.cells, key=lambda cell: (cell.repeat, cell.replicas)):
         columns = list(group)
-        kinds = len(variants(columns[0]))
-        together = [variants(column)[kind] for kind in range(kinds) for column in columns]
-        cells += together if turns or repeat % 2 == 0 else together[::-1]
+        kinds = range(len(variants(columns[0])))
+        cells += [variants(column)[kind] for kind in kinds[:: -1 if repeat % 2 else 1] for column in columns]
     return replace(plan, cells=tuple(cells), in_turns=turns)
 
 

@@ -35,13 +35,7 @@ def difference(over: Sequence[float], under: Sequence[float]) -> Estimate:
     The Hodges-Lehmann centre of the differences with the exact interval of Wilcoxon's signed-rank test.
     """
     assert len(over) == len(under), f"{len(over)} values less {len(under)}"
-    averages = stats.walsh_averages(np.asarray(over, np.float64) - np.asarray(under, np.float64))
-    count = len(over)
-    value, attainable = float(np.median(averages)), stats.attainable_level(count)
-    rank = stats.nearest_rank(count, stats.LEVEL)
-    if rank is None:
-        return Estimate(value, None, None, count, stats.LEVEL, attainable)
-    return Estimate(value, float(averages[rank]), float(averages[-1 - rank]), count, stats.LEVEL, attainable)
+    return stats.signed_rank_estimate(np.asarray(over, np.float64) - np.asarray(under, np.float64))
 
 
 def excludes_zero(estimate: Estimate) -> bool | None:

@@ -24,6 +24,7 @@ NAMES = {
     "assembling": "assembling batches",
     "waited": "waited for a batch",
     "copy_alone": "copy, by itself",
+    "typical": "typical step (the median turn)",
 }
 # the answer to "where does it come from", in the order of the question
 GROUPS = {
@@ -36,10 +37,11 @@ GROUPS = {
 
 @dataclass(frozen=True)
 class Gap:
-    """Two columns at the same number of replicas, of the same repeats: those ran side by side."""
+    """Two columns at the same number of replicas, over the repeats that ran side by side."""
 
     first: Split
     other: Split
+    apart: int = 0  # repeats of both that did not, and are left out
 
     def differences(self, parts: Sequence[str]) -> list[float]:
         """How many seconds longer some parts together take in the other column, a value a repeat."""
@@ -87,7 +89,8 @@ def gaps(splits: Sequence[Split]) -> list[Gap]:
         for other in others:
             common = [repeat for repeat in first.repeats if repeat in other.repeats]
             if common:
-                found.append(Gap(first.of(common), other.of(common)))
+                apart = len({key[:2] for key in first.repeats} & {key[:2] for key in other.repeats}) - len(common)
+                found.append(Gap(first.of(common), other.of(common), apart))
     return found
 
 

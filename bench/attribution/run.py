@@ -26,12 +26,18 @@ class Together:
         self._latest = {cell.cell_id: Progress() for cell in cells}
 
     def update(self, cell: Cell, progress: Progress) -> None:
-        """Tell the phase of the last of them and the steps of all; a rate in turns would say nothing."""
+        """Tell the phase of the last of them, the steps of all, and what all windows take together, as they alternate.
+
+        A rate in turns would say nothing.
+        """
         with self._lock:
             self._latest[cell.cell_id] = progress
             every = self._latest.values()
             phase = min((each.phase for each in every), key=lambda name: PHASES.index(name) if name in PHASES else 0)
-            self._reporter.update(Progress(phase, sum(each.steps_done for each in every)))
+            windows = [each.window_seconds for each in every if each.window_seconds is not None]
+            together = sum(windows) if len(windows) == len(self._latest) else None
+            steps = sum(each.steps_done for each in every)
+            self._reporter.update(Progress(phase, steps, window_seconds=together))
 
 
 def run_and_record_in_turns(

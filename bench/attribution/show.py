@@ -9,9 +9,12 @@ from bench import grids, stats
 from bench.attribution.cells import attribution_runs
 from bench.attribution.gap import NAMES, Gap, gaps, milliseconds, percent, sentence
 from bench.attribution.split import BESIDE, PARTS, STEP, Split, attribute
+from bench.csv_files import csv_text
 from bench.files import write_atomically
 from bench.plots.caption import counted, device, versions
 from bench.records import Record
+from bench.sittings import apart_text
+from bench.stats_words import level_text
 
 MARKDOWN, CSV = "attribution.md", "attribution.csv"
 Table = list[list[str]]  # the first line is the head
@@ -40,7 +43,7 @@ def gap_table(found: Sequence[Gap]) -> Table:
     return [*lines, [NAMES[STEP], *(milliseconds(gap.step, signed=True) for gap in found)]]
 
 
-def notes(records: Sequence[Record], splits: Sequence[Split]) -> list[str]:
+def notes(records: Sequence[Record], splits: Sequence[Split], found: Sequence[Gap]) -> list[str]:
     """What a reader must be told: how it was measured, what is left unexplained, what failed."""
     first = splits[0].records[0] if splits else records[0]
     taken = any(record.turn_seconds for record in records)
@@ -52,10 +55,18 @@ def notes(records: Sequence[Record], splits: Sequence[Split]) -> list[str]:
         "what the backward pass does not hide; framework overhead: the same operations on the smallest batch",
         "beside: reading and assembling make up input wait and copy together; waited: how long the step stood before "
         "its batch, which is not all that the input costs",
+        "a step is the whole window over its steps, as in the table of throughputs; the typical step decides nothing; "
+        "differences are of pairs and shares medians over the repeats, so neither has to add up to the last digit",
     ]
     counts = sorted({len(split.repeats) for split in splits})
-    if counts and counts[-1] >= stats.fewest():
-        lines.append("[low, high]: 95 % interval over repeats, each in fresh processes")
+    if levels := [split.step.level for split in splits if split.step.interval is not None]:
+        levels += [gap.step.level for gap in found if gap.step.interval is not None]
+        lines.append(f"[low, high]: {level_text(levels)} interval over repeats, each in fresh processes")
+    lines += [
+        f"{gap.other.name} - {gap.first.name}, {counted(gap.first.replicas)}: {apart_text(gap.apart)}"
+        for gap in found
+        if gap.apart
+    ]
     if counts and counts[0] < stats.fewest():
         lines.append(f"{counted(counts[0], 'repeat')}: no interval; {stats.fewest()} give one")
     lines += [
@@ -79,7 +90,7 @@ def markdown(records: Sequence[Record]) -> str:
     parts += [as_markdown(table) for table, there in tables_of(splits, found) if there]
     if not splits:
         parts.append("No repeat is complete: nothing to split.")
-    return "\n\n".join([*parts, "\n".join(f"- {note}" for note in notes(records, splits))]) + "\n"
+    return "\n\n".join([*parts, "\n".join(f"- {note}" for note in notes(records, splits, found))]) + "\n"
 
 
 def tables_of(splits: Sequence[Split], found: Sequence[Gap]) -> list[tuple[Table, bool]]:
@@ -114,7 +125,7 @@ def csv(records: Sequence[Record]) -> str:
         figures = {STEP: gap.step, **gap.parts}
         lines += [figure_line("gap", name, gap.first, part, figures[part]) for part in figures]
     columns = ["kind", "column", "replicas", "workload", "part", "ms", "low", "high", "repeats"]
-    return str(pandas.DataFrame(lines, columns=columns).to_csv(index=False))
+    return csv_text(pandas.DataFrame(lines, columns=columns))
 
 
 def figure_line(kind: str, column: str, split: Split, part: str, estimate: stats.Estimate) -> dict[str, object]:
@@ -142,4 +153,4 @@ def print_attribution(records: Sequence[Record]) -> None:
     for (head, *body), there in tables_of(splits, found):
         if there:
             grids.print_grid(console, head, body)
-    grids.say(console, [*(sentence(gap) for gap in found), *(notes(own, splits) if own else [])])
+    grids.say(console, [*(sentence(gap) for gap in found), *(notes(own, splits, found) if own else [])])

@@ -16,8 +16,10 @@ T(alone): the rounds come after the window, when the machine may be in another m
 | unexplained | the rest, with its sign | T(disk) - all of the above |
 
 So the parts of a repeat add up to its step by definition, and `unexplained` says how far they did by measurement.
-Where cells took turns, T(a) - T(b) is the median over turns side by side of their difference; else it is the difference
-of the windows. The input modes do the same work: pages are equally large, texts padded to one width (cells.one_width).
+T is of the whole window, slow steps included, as the throughput of every other table is: the window's seconds of the
+slowest rank over its steps. The typical step, the median over turns (over steps where none were taken), is shown beside
+it and decides nothing. The input modes do the same work: pages are equally large, texts padded to one width
+(cells.one_width).
 """  # noqa: E501 (a table)
 
 from __future__ import annotations
@@ -31,15 +33,15 @@ from bench.attribution import estimates
 from bench.attribution.cells import attribution_runs
 from bench.columns import column_name, column_order
 from bench.records import Record
+from bench.sittings import PairKey, Sittings
 from bench.stats import Estimate
 
 PARTS = ("forward_backward", "overhead", "optimizer", "exchange", "copy", "wait", "unexplained")
 # measured beside them: parts of the input, and what of it can be seen from one side only
-BESIDE = ("reading", "assembling", "waited", "copy_alone")
+BESIDE = ("reading", "assembling", "waited", "copy_alone", "typical")
 STEP = "step"
 ALONE = "alone"
 MUST_EXPLAIN = 0.05  # of the step: a rest beyond it is pointed out
-Repeat = tuple[str, int]  # run, number
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Split:
     """Of one column at one number of replicas, over its repeats; seconds a step."""
 
     records: tuple[Record, ...]  # of its cells with input mode `disk`, one a repeat
-    repeats: dict[Repeat, dict[str, float]]  # STEP, PARTS and BESIDE of every complete repeat
+    repeats: dict[PairKey, dict[str, float]]  # STEP, PARTS and BESIDE of every complete repeat
 
     @property
     def name(self) -> str:
@@ -58,9 +60,9 @@ class Split:
     def replicas(self) -> int:
         return self.records[0].replicas
 
-    def of(self, chosen: Sequence[Repeat]) -> Split:
+    def of(self, chosen: Sequence[PairKey]) -> Split:
         """The split of some of its repeats alone."""
-        records = tuple(record for record in self.records if (record.run_id, record.repeat) in chosen)
+        records = tuple(record for key, record in zip(self.repeats, self.records, strict=True) if key in chosen)
         return Split(records, {repeat: self.repeats[repeat] for repeat in chosen})
 
     def values(self, part: str) -> list[float]:
@@ -80,7 +82,8 @@ class Split:
     @cached_property
     def beside(self) -> dict[str, Estimate]:
         """What is no part of its own: `reading` (T(disk) - T(memory): the store from disk), `assembling` (T(memory) -
-        T(device)), `waited` (seen by the step itself: how long it stood before `next`), `copy_alone` (P(copy))."""
+        T(device)), `waited` (seen by the step itself: how long it stood before `next`), `copy_alone` (P(copy)),
+        `typical` (the median turn's step: where it is far below the step, few steps took long)."""
         return {part: estimates.median(self.values(part)) for part in BESIDE}
 
     @cached_property
@@ -113,15 +116,16 @@ def split_key(record: Record) -> tuple[object, ...]:
 def attribute(records: Iterable[Record]) -> list[Split]:
     """The splits of all attributions among records, by settings, replicas and column.
 
-    A repeat one of whose cells failed or is missing counts for nothing; a column without a complete one has no split.
+    A repeat one of whose cells failed, is missing or was run at another time counts for nothing; a column without a
+    complete one has no split.
     """
     records = list(records)
-    runs = attribution_runs(records)
-    groups: dict[tuple[object, ...], dict[Repeat, dict[str, Record]]] = {}
+    runs, sittings = attribution_runs(records), Sittings(records)
+    groups: dict[tuple[object, ...], dict[PairKey, dict[str, Record]]] = {}
     for record in sorted(records, key=lambda record: (record.replicas, column_order(record), record.repeat)):
         if record.run_id in runs and record.status == "ok":
             repeats = groups.setdefault((*split_key(record), record.column), {})
-            repeats.setdefault((record.run_id, record.repeat), {})[kind_of(record)] = record
+            repeats.setdefault(sittings.key(record), {})[kind_of(record)] = record
     splits = []
     for group in groups.values():
         whole = {repeat: cells for repeat, cells in group.items() if is_complete(cells)}
@@ -168,6 +172,7 @@ def split_repeat(cells: Mapping[str, Record]) -> dict[str, float]:
         "assembling": excess(memory, device),
         "waited": fmean(disk.wait_seconds) if disk.wait_seconds else 0.0,
         "copy_alone": copy_alone,
+        "typical": median(disk.turn_seconds or disk.step_seconds or [step]),
     }
 
 
@@ -181,16 +186,11 @@ def part_seconds(record: Record) -> dict[str, list[float]]:
 
 
 def step_seconds(record: Record) -> float:
-    """Seconds a step: the median turn's, or without turns the window's of the slowest rank."""
-    if record.turn_seconds:
-        return median(record.turn_seconds)
+    """Seconds a step: the whole window's, of the slowest rank, whether turns were taken or not."""
     assert record.measured_steps and record.window_seconds, f"{record.cell_id} is ok and was not measured"
     return max(record.window_seconds) / record.measured_steps
 
 
 def excess(over: Record, under: Record) -> float:
     """How many seconds longer a step of one cell is than that of another, with its sign."""
-    turns = list(zip(over.turn_seconds, under.turn_seconds, strict=False))
-    if turns:
-        return median(longer - shorter for longer, shorter in turns)
     return step_seconds(over) - step_seconds(under)

@@ -10,10 +10,13 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import NoReturn
 
 import click
 
+from bench.printable import printable
 from shared.errors import UserError
 
 # sub-command to its one-line help; the code is `bench.cli.NAME:command`: a new one is a file there and a line here
@@ -81,13 +84,27 @@ def cli(ctx: click.Context) -> None:
 
 
 def fail(message: str, code: int) -> NoReturn:
-    """Print one line on standard error and leave."""
-    click.echo("bench: " + " ".join(message.split()), err=True)
+    """Print one line on standard error and leave; the exit code tells where that cannot be written."""
+    with suppress(OSError):
+        click.echo("bench: " + printable(" ".join(message.split())), err=True)
     sys.exit(code)
 
 
+def discard_output() -> None:
+    """Let nothing more be written to standard output."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Entry point of `bench`: runs a sub-command and turns what it raises into an exit code."""
+    """Entry point of `bench`: runs a sub-command and turns what it raises into an exit code.
+
+    Streams that whoever started us has closed take everything and keep nothing. A file or an output that cannot be
+    written or read, whichever it is, is the user's to mend, so it is told in a line like any other wrong input.
+    """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
     try:
         result = cli.main(arguments, prog_name="bench", standalone_mode=False)
         sys.stdout.flush()
@@ -103,6 +120,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except KeyboardInterrupt as interrupt:
         fail(f"interrupted{'; ' if str(interrupt) else ''}{interrupt}", INTERRUPTED)
     except BrokenPipeError:  # the reader of our output has left (`bench list | head`): nobody is there to be told
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_output()
         sys.exit(1)
+    except OSError as error:
+        discard_output()  # else the interpreter tries once more as it ends, and says so at length
+        place = error.filename or "standard output"
+        fail(f"error: {printable(place)}: {error.strerror or error}; nothing that was finished is lost", 2)
     sys.exit(result if isinstance(result, int) else 0)

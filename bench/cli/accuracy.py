@@ -9,6 +9,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from bench import limits
 from bench.cli import options
 from bench.locations import results_directory
 from shared.errors import UserError
@@ -49,19 +50,22 @@ class MemberList(click.ParamType):
 @click.option("--image-weights", type=click.Path(), help="safetensors to start the image model from.")
 @click.option("--text-weights", type=click.Path(), help="safetensors file or folder to start the text model from.")
 @click.option("--pretrain", type=click.Path(), metavar="STORE", help="Stage 1: train the image model on it first.")
-@click.option("--pretrain-epochs", type=options.POSITIVE, help="Of stage 1. Default: the workload's.")
+@click.option(
+    "--pretrain-epochs", type=click.IntRange(1, limits.MOST_EPOCHS), help="Of stage 1. Default: the workload's."
+)
 @click.option(
     "--image-training",
     type=click.Choice(["full", "classifier"]),
     help="On the splits. Default: classifier (stage 2) after --pretrain or --image-weights, else full.",
 )
-@click.option("--epochs", type=options.POSITIVE, help="On the splits. Default: the workload's.")
+@click.option("--epochs", type=click.IntRange(1, limits.MOST_EPOCHS), help="On the splits. Default: the workload's.")
 @options.device
-@click.option("--gpus", type=options.POSITIVE, default=1, help="Replicas a cell.")
+@click.option("--gpus", type=options.REPLICAS, default=1, help="Replicas a cell.")
 @click.option("--per-class", type=click.IntRange(min=2), help="Documents a class that train or validate.")
-@click.option("--val-share", type=click.FloatRange(0, 1, min_open=True, max_open=True), help="Of them to validate.")
-@click.option("--splits", type=options.POSITIVE, help="Random splits.")
+@click.option("--val-share", type=options.NumberRange(0, 1, min_open=True, max_open=True), help="Of them to validate.")
+@click.option("--splits", type=options.REPEATS, help="Random splits.")
 @options.seed
+@click.option("--verify", is_flag=True, help="Run the equality ladder first where no certificate holds.")
 @click.option("--out", type=click.Path(path_type=Path), help="Default: a new folder under results/runs.")
 @click.option("--resume", type=click.Path(path_type=Path), metavar="DIR", help="Finish a run; its settings hold.")
 @click.pass_context
@@ -72,12 +76,15 @@ def command(ctx: click.Context, **settings: Any) -> int:
     splits; the median over ten and the mean over three. --per-class, --val-share and --splits scale it to smaller
     data. The ensemble's weights are equal, and searched on validation; both are shown.
     """
+    from bench.accuracy.plan import AccuracyPlan
     from bench.accuracy.request import AccuracyRequest
     from bench.accuracy.run import AccuracyReporter, resume_run, start_run
+    from bench.accuracy.verified import verified_plan
     from bench.run_directory import RunDirectory
 
     out: Path | None = settings.pop("out")
     resume: Path | None = settings.pop("resume")
+    verify: bool = settings.pop("verify")
     reporter = AccuracyReporter()
     if resume is not None:
         typed = {name for name in ctx.params if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT}
@@ -92,7 +99,13 @@ def command(ctx: click.Context, **settings: Any) -> int:
     if out is None:
         out = results_directory() / "runs" / f"{datetime.now(UTC).strftime('%Y%m%dT%H%M%SZ')}-{request.protocol}"
     with RunDirectory(out, resume=False) as directory:
-        return run_plan(start_run(directory, request, reporter.message), directory.path, reporter)
+        plan: AccuracyPlan | None = start_run(directory, request, reporter.message)
+        if verify and plan is not None:
+            plan = verified_plan(plan, reporter.message)
+        if plan is None:
+            reporter.message("the equality ladder broke: nothing was trained; `bench verify` shows which rung")
+            return 1
+        return run_plan(plan, directory.path, reporter)
 
 
 def absolute(path: str | None) -> str | None:

@@ -3,12 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
+
+from bench.cli import options
 
 PAGE_SIZES, DEFAULT_SIZE = click.IntRange(8, 4096), 384
 SOURCES = ["rvl-cdip", "tobacco3482", "folder", "index", "corpus", "synthetic"]
 ENGINES = ["tesseract", "rapidocr", "auto", "none", "txt"]
+
+
+class PagesType(click.ParamType):
+    """`first`, `all`, or a number of pages."""
+
+    name = "pages"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
+        """The value as one of them."""
+        if value in ("first", "all"):
+            return str(value)
+        try:
+            return int(click.IntRange(1).convert(value, param, ctx))
+        except click.BadParameter:
+            self.fail(f"{value!r} is neither `first` nor `all` nor a number of pages", param, ctx)
 
 
 @click.group(name="data")
@@ -22,7 +40,7 @@ def command() -> None:
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The store: a directory to be made.")
 @click.option("--size", type=PAGE_SIZES, help=f"Height and width of a page, pixels.  [{DEFAULT_SIZE}]")
 @click.option("--workers", type=click.IntRange(1), help="Processes; by default, and at most, one a core.")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of the split and synthetic pages.")
+@click.option("--seed", default=0, show_default=True, type=options.SEED, help="Of the split and synthetic pages.")
 @click.option("--split", metavar="TRAIN,VAL,TEST", help="Shares, where the source has no own split.  [0.8,0.1,0.1]")
 @click.option("--limit", type=click.IntRange(1), help="Take so many pages, evenly over classes and splits.")
 @click.option("--root", type=click.Path(path_type=Path), help="index: folder its file names start from.  [its own]")
@@ -35,10 +53,19 @@ def command() -> None:
     "file beside each page.  [none]",
 )
 @click.option("--ocr-lang", metavar="LANG", help="Tesseract: language packs, joined by +.  [eng]")
-@click.option("--ocr-timeout", metavar="SECONDS", type=click.FloatRange(0, min_open=True), help="Of a page.  [60]")
+@click.option("--ocr-timeout", metavar="SECONDS", type=options.TIMEOUT, help="Of a page.  [60]")
 @click.option("--text-root", type=click.Path(path_type=Path), help="--ocr txt: folder that mirrors the pages'.")
-@click.option("--val-share", type=click.FloatRange(0, 1, max_open=True), help="corpus: of train, if no val.  [0.1]")
-@click.option("--pages", type=click.IntRange(1), help="synthetic: number of pages.  [3200]")
+@click.option(
+    "--val-share", type=options.NumberRange(0, 1, max_open=True), help="Of train, where val is missing.  [0.1]"
+)
+@click.option(
+    "--pages",
+    type=PagesType(),
+    metavar="first|all|NUMBER",
+    help="Of files with several pages: text of the first or of all, with --ocr (pixels: the first)  [first]; "
+    "synthetic: number of pages.  [3200]",
+)
+@click.option("--retry-failed", is_flag=True, help="Try the pages again that failed in a finished store.")
 @click.option("--classes", type=int, help="synthetic: number of classes, 2 to 16.  [16]")
 def prepare(
     source: str,
@@ -55,7 +82,8 @@ def prepare(
     ocr_timeout: float | None,
     text_root: Path | None,
     val_share: float | None,
-    pages: int | None,
+    pages: int | str | None,
+    retry_failed: bool,
     classes: int | None,
 ) -> None:
     """Decode the pages of SOURCE at PATH once, and read their text, into a store that both frameworks read.
@@ -63,14 +91,15 @@ def prepare(
     \b
     rvl-cdip     PATH has images/ and labels/train.txt, val.txt, test.txt
     tobacco3482  PATH has the ten folders ADVE to Scientific
-    folder       PATH has a folder a class
+    folder       PATH has a folder per class, or train, val, test with a folder per class in each
     index        PATH is a .csv or .jsonl file with file, label and perhaps split
     corpus       PATH is a .jsonl file, or has train.jsonl, perhaps val.jsonl and test.jsonl: text without pages,
                  with text (or title and body) and label (or labels, a list)
     synthetic    no PATH: pages are drawn; good for trying the suite out, not for judging accuracy
 
-    Pages that can't be read are listed and passed over; one that OCR can't read has no text and is listed too. An
-    interrupted call goes on where it was when it is repeated. An existing store is never overwritten.
+    Pages that can't be read are listed and passed over; one that OCR can't read has no text and is listed too; where
+    all fail for one reason nothing is made. An interrupted call goes on where it was when it is repeated, and tries
+    failed pages again. An existing store is never overwritten, except by itself with --retry-failed.
     """
     from rich.console import Console
 
@@ -78,23 +107,29 @@ def prepare(
     from bench.data.prepare import prepare as prepare_store
     from bench.data.progress import ConsoleProgress
     from bench.data.show import print_summary
+    from bench.data.source import counted
     from bench.data.splits import parse_split
 
     if source == "corpus":
         refuse(source, {"--size": size})
     shares = parse_split(split) if split is not None else None
     console = Console()
+    number, file_pages = (None, pages) if isinstance(pages, str) else (pages, None)
     request = Request(
-        source, path, seed, shares, limit, root, pages, classes, val_share, ocr, ocr_lang, ocr_timeout, text_root
-    )
+        source, path, seed, shares, limit, root, number, classes, val_share, ocr, ocr_lang, ocr_timeout, text_root,
+        file_pages,
+    )  # fmt: skip
     with ConsoleProgress(console) as progress:
         try:
-            prepared = prepare_store(open_source(request), out, size or DEFAULT_SIZE, workers, progress)
+            opened = open_source(request)
+            prepared = prepare_store(opened, out, size or DEFAULT_SIZE, workers, progress, retry_failed)
         except KeyboardInterrupt:
             click.echo(f"{out}: stopped; finished pages are kept, the same command goes on from them", err=True)
             raise
     if prepared.existed:
-        click.echo(f"{out}: already prepared from these arguments and inputs; nothing to do")
+        failed = counted(prepared.num_failed, "failed page")
+        again = f" ({failed}: --retry-failed tries again)" if prepared.num_failed else ""
+        click.echo(f"{out}: already prepared from these arguments and inputs; nothing to do{again}")
     elif prepared.num_resumed:
         text = f", {prepared.num_read_before} of them read" if prepared.num_read_before else ""
         click.echo(f"{out}: went on from {prepared.num_resumed} finished pages{text}")

@@ -6,8 +6,8 @@ import math
 import os
 import sys
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from shared.protocol import FRAMEWORKS, INPUT_MODES
 
 TRACKER_FORMATS = ("github-action-benchmark", "bencher")
 MINUTE = 60.0
-OF_PAIRS = ("max_pairs", "time_limit", "apart", "allow_spec_change")  # options that a history has no use for
+OF_PAIRS = ("max_pairs", "time_limit", "apart", "allow_spec_change", "resume")  # options that a history has no use for
 
 
 class Share(click.ParamType):
@@ -80,9 +80,10 @@ output = click.Path(dir_okay=False, path_type=Path)
 @click.option("--threshold", type=Share(), default="3%", help="The slow-down that is allowed.")
 @click.option("--max-pairs", type=int, default=20, help="Pairs of processes a benchmark; 7 or more.")
 @click.option(
-    "--time-limit", type=click.FloatRange(min=0, min_open=True), metavar="MINUTES", default=9.0,
-    help="End undecided after this, though not before 7 pairs a benchmark. Adds no false alarms.",
+    "--time-limit", type=options.NumberRange(min=0, min_open=True), metavar="MINUTES", default=9.0,
+    help="Begin no pair later than this after the first, except where a benchmark has fewer than 7.",
 )  # fmt: skip
+@click.option("--resume", is_flag=True, help="Go on with the pairs of the gate before this one, which did not end.")
 @click.option("--apart", is_flag=True, help="One process after the other: for GPUs without memory for both.")
 @click.option("--allow-dirty", is_flag=True, help="Measure the working tree as it is where `.` is dirty.")
 @click.option("--allow-spec-change", is_flag=True, help="Compare although base and head train different specs.")
@@ -96,33 +97,59 @@ output = click.Path(dir_okay=False, path_type=Path)
 def command(**settings: Any) -> int:
     """Fail where the head trains slower than the base by more than the threshold.
 
-    Both revisions are checked out in git worktrees and measured side by side, in pairs of fresh processes that take
-    turns on the machine, until the interval of the ratio decides: 7 pairs or more. Exit status: 0 not slower, or not
-    decided; 1 slower; 2 something could not be measured or was asked wrongly.
+    Both revisions are checked out in git worktrees and measured in pairs of fresh processes that take turns on the
+    machine, until the interval of the ratio of whole windows decides: 7 pairs or more. Exit status: 0 not slower, or
+    not decided; 1 slower, or intermittent: steps that stall; 2 something could not be measured or written, or was
+    asked wrongly.
 
     With --base-python and --head-python alone it gates an upgrade: the same code on two interpreters.
 
     It says nothing of other machines, and of the pipeline only with --input disk. Leave the machine alone meanwhile.
     """
-    from rich.console import Console
+    with an_error_is_no_regression():
+        from bench.gate.outputs import check_writable, write_outputs
 
-    from bench.gate.outputs import check_writable, write_outputs
+        files = {kind: settings[kind] for kind in ("markdown", "junit", "json", "tracker")}
+        check_writable(files | {"baseline": settings["baseline"] if settings["update"] else None})
+        result = measure(settings, progress)
+        written, unwritten = write_outputs(result, files, settings["tracker_format"])
+        if unwritten:
+            result = result.model_copy(update={"unwritten": [*result.unwritten, *unwritten]})
+        show(result, written)
+        if result.unwritten:
+            raise UserError("; ".join(result.unwritten))
+        return int(result.exit_code)
+
+
+def progress(text: str) -> None:
+    """A line on standard error; a gate does not end because nobody can read it."""
+    from bench.printable import printable
+
+    with suppress(OSError):
+        click.echo(printable(text), err=True)
+
+
+def show(result: Any, written: Sequence[Path]) -> None:
+    """The result on standard output, and the files that it is in.
+
+    Raises:
+        UserError: standard output takes nothing (a full disk). Where it is closed nobody reads, and nothing is said.
+    """
     from bench.gate.show import print_result
 
-    files = {kind: settings[kind] for kind in ("markdown", "junit", "json", "tracker")}
-    console = Console(stderr=True)
-    with an_error_is_no_regression():
-        check_writable(files | {"baseline": settings["baseline"] if settings["update"] else None})
-        result = measure(settings, lambda text: console.print(text, markup=False, highlight=False, soft_wrap=True))
-        written = write_outputs(result, files, settings["tracker_format"])
+    if sys.stdout is None:
+        return
     try:
         print_result(result)
         for path in written:
             click.echo(path)
         sys.stdout.flush()
-    except BrokenPipeError:  # nobody reads: the exit status still tells
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return int(result.exit_code)
+    except (OSError, ValueError) as error:
+        with suppress(OSError, ValueError):  # what is still to be flushed goes nowhere, at the end either
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError | ValueError):
+            reason = error.strerror or error
+            raise UserError(f"standard output cannot be written ({reason}); the result: {result.headline}") from None
 
 
 @contextmanager
@@ -174,6 +201,7 @@ def measure(settings: dict[str, Any], say: Any) -> Any:
         allow_spec_change=settings["allow_spec_change"],
         apart=settings["apart"],
         time_limit=settings["time_limit"] * MINUTE,
+        resume=settings["resume"],
     )
     return gate(request, say) if baseline is None else gate_history(request, baseline, settings["update"], say)
 

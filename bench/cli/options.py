@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import click
 
+from bench import limits
 from shared.protocol import ARMS, DEVICES, FRAMEWORKS, INPUT_MODES, PRECISIONS
 
 
@@ -19,8 +23,9 @@ class PositiveList(click.ParamType):
         numbers = set()
         for part in str(value).split(","):
             text = part.strip()
-            if not (text.isascii() and text.isdigit() and int(text) > 0):
-                self.fail(f"{text!r} is not a positive integer; write for example 1,2,4", param, ctx)
+            if not (text.isascii() and text.isdigit() and 0 < int(text[:20]) <= limits.MOST_REPLICAS):
+                most = limits.MOST_REPLICAS
+                self.fail(f"{text[:40]!r} is not an integer from 1 to {most}; write for example 1,2,4", param, ctx)
             numbers.add(int(text))
         return tuple(sorted(numbers))
 
@@ -49,7 +54,26 @@ class ColumnList(click.ParamType):
         return tuple(names)
 
 
-POSITIVE = click.IntRange(min=1)
+class NumberRange(click.FloatRange):
+    """A range of numbers. `nan` lies in none: no comparison with it holds, so click's own range lets it in."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Parse; a click usage error where it is not in the range."""
+        number = float(super().convert(value, param, ctx))
+        if math.isnan(number):
+            self.fail(f"{value!r} is not a number", param, ctx)
+        return number
+
+
+POSITIVE = click.IntRange(1, limits.MOST_STEPS)
+CORES = click.IntRange(1, limits.MOST_CORES)
+REPLICAS = click.IntRange(1, limits.MOST_REPLICAS)
+BATCH = click.IntRange(1, limits.MOST_BATCH)
+EPOCHS = click.IntRange(0, limits.MOST_EPOCHS)
+REPEATS = click.IntRange(1, limits.MOST_REPEATS)
+LOADERS = click.IntRange(1, limits.MOST_LOADERS)
+SEED = click.IntRange(0, limits.LARGEST_SEED)
+TIMEOUT = NumberRange(0, limits.LONGEST_TIMEOUT, min_open=True)  # seconds
 
 workload = click.option(
     "--workload", default="effnet-b0", show_default=True, help="A name that `bench list` shows, or a TOML file."
@@ -102,7 +126,7 @@ input_mode = click.option(
     help="disk: the whole pipeline. memory: pages in RAM. device: one batch on the device, compute alone.",
 )
 data = click.option("--data", type=click.Path(), metavar="STORE", help="A prepared store. Default: synthetic pages.")
-seed = click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+seed = click.option("--seed", type=SEED, default=0, show_default=True)
 vocab = click.option(
     "--vocab",
     metavar="FILE|NAME",

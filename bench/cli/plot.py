@@ -32,17 +32,23 @@ def parse_formats(context: click.Context, parameter: click.Parameter, value: str
     help=f"Folder for the figures [default: {FIGURES_FOLDER}/ in the run's directory].",
 )
 @click.option("--format", "formats", default=",".join(FORMATS), show_default=True, callback=parse_formats)
-def command(directories: tuple[Path, ...], out: Path | None, formats: tuple[str, ...]) -> None:
+@click.option("--all", "every_group", is_flag=True, help="Every group of comparable cells, also where there are many.")
+def command(directories: tuple[Path, ...], out: Path | None, formats: tuple[str, ...], every_group: bool) -> None:
     """Draw speedup, training time, throughput and accuracy of one or more runs.
 
     DIR is what `bench run` made, or one that `bench accuracy` made. Runs that differ in workload, spec, device,
     precision, input or data get figures of their own; runs that agree in all of them count as repeats of each other.
+    Of more than a dozen such groups the first four are drawn, unless --all is given.
     """
+    from bench.attribution.cells import plain
+    from bench.plots.frame import drawn_groups, group_records
+    from bench.report.sources import has_accuracy_records
+
     if out is None:
         if len(directories) > 1:
             raise UserError("several run directories: say with --out where their figures go")
         out = directories[0] / FIGURES_FOLDER
-    accuracy_runs = [directory for directory in directories if is_accuracy_run(directory)]
+    accuracy_runs = [each for each in directories if is_accuracy_run(each) or has_accuracy_records(each)]
     if accuracy_runs:
         if len(directories) > 1:
             raise UserError(f"{accuracy_runs[0]}: a run of `bench accuracy` is drawn alone; name no other with it")
@@ -51,5 +57,9 @@ def command(directories: tuple[Path, ...], out: Path | None, formats: tuple[str,
         for path in plot_accuracy(read_accuracy_records(accuracy_runs[0], passed_over), out, formats):
             click.echo(path)
         return
-    for path in plot_records(read_records(directories, passed_over), out, formats):
+    records = read_records(directories, passed_over)
+    for path in plot_records(records, out, formats, every_group):
         click.echo(path)
+    groups = group_records(plain(records))
+    if not every_group and (left := len(groups) - len(drawn_groups(groups))):
+        click.echo(f"note: {left} of {len(groups)} groups of cells are not drawn; --all draws them", err=True)

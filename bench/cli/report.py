@@ -41,8 +41,9 @@ def command(
     check_outputs({
         "--out": page, "--markdown": markdown_file, "--csv": csv_file, "--parquet": parquet_file, "--mllog": mllog_file,
     })  # fmt: skip
+    from bench.files import write_for_user
     from bench.printable import passed_over
-    from bench.report.exports import csv, parquet, write
+    from bench.report.exports import csv, parquet
     from bench.report.markdown import markdown
     from bench.report.mllog import mllog
     from bench.report.page import chapters, html
@@ -60,7 +61,7 @@ def command(
     if markdown_file is not None:
         contents.append((markdown_file, markdown(written).encode(errors="replace")))
     for path, content in contents:
-        write(path, content)
+        write_for_user(path, content)
         click.echo(click.format_filename(path))
 
 

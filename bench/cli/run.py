@@ -28,23 +28,21 @@ ATTRIBUTION_REPEATS = 7  # each in fresh processes; from five on there are inter
 @options.pt_python
 @options.tf_python
 @options.device
-@click.option(
-    "--cores-per-replica", type=options.POSITIVE, help="CPU cores a replica. Default: cores // most replicas."
-)
+@click.option("--cores-per-replica", type=options.CORES, help="CPU cores a replica. Default: cores // most replicas.")
 @options.precision
 @options.arm
 @options.input_mode
 @click.option("--steps", type=options.POSITIVE, help="Measured steps. Default: the workload's.")
-@click.option("--epochs", type=click.IntRange(min=0), help="Default: the workload's. 0: only the measured steps.")
-@click.option("--batch", type=options.POSITIVE, help="Samples a replica. Default: the workload's.")
+@click.option("--epochs", type=options.EPOCHS, help="Default: the workload's. 0: only the measured steps.")
+@click.option("--batch", type=options.BATCH, help="Samples a replica. Default: the workload's.")
 @click.option("--finetune", is_flag=True, help="Then train the classifier alone: the paper's second stage.")
-@click.option("--repeats", type=options.POSITIVE, default=1, help="Of every cell, interleaved; seeds count up.")
+@click.option("--repeats", type=options.REPEATS, default=1, help="Of every cell, interleaved; seeds count up.")
 @click.option("--attribute", is_flag=True, help="Split a step into its parts: where a gap comes from. 7 repeats.")
 @click.option("--turns/--apart", "in_turns", default=None, help="With --attribute. Default: --turns on CPU.")
 @options.seed
-@click.option("--loader-workers", type=options.POSITIVE, help="That assemble batches, a replica.")
+@click.option("--loader-workers", type=options.LOADERS, help="That assemble batches, a replica.")
 @click.option("--weights", type=click.Path(), help="safetensors file to start from. Default: seeded weights.")
-@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds without a sign of life.")
+@click.option("--timeout", type=options.TIMEOUT, help="Seconds without a sign of life.")
 @click.option("--exclusive", is_flag=True, help="Stop before a cell that would share its cores or GPUs with others.")
 @click.option("--tune/--no-tune", default=True, help="Tell the C allocator to keep its memory, in both frameworks.")
 @click.option("--out", type=click.Path(path_type=Path), help="Default: a new folder under results/runs.")

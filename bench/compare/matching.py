@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import product
 from typing import NoReturn
 
 from bench.columns import column_name
@@ -120,47 +119,54 @@ def match(a: Source, b: Source, despite: Collection[str]) -> tuple[list[Match], 
     lonely: list[str] = []
     for column_a, column_b in paired_columns(a, b):
         ours, theirs = cells(a.records, column_a), cells(b.records, column_b)
-        found = {
-            (i, j): Match(ours[i], theirs[j], mismatches(a, ours[i][0], b, theirs[j][0]))
-            for i, j in product(range(len(ours)), range(len(theirs)))
-            if ours[i][0].replicas == theirs[j][0].replicas
-        }
         # a cell that differs in nothing is the partner; only cells without one are looked at for --despite
-        exact = {place for place, each in found.items() if not each.mismatches}
-        met, met_other = {i for i, _ in exact}, {j for _, j in exact}
-        rest = {(i, j): each for (i, j), each in found.items() if i not in met and j not in met_other}
-        allowed = {place for place, each in rest.items() if each.names <= set(despite)}
-        matches += [found[place] for place in sorted(exact | allowed)]
-        left = {place: each for place, each in rest.items() if place not in allowed}
-        for i in {i: None for i, _ in left if i not in {i for i, _ in allowed}}:
-            refused.append(min((each for (k, _), each in left.items() if k == i), key=lambda each: len(each.names)))
-        for source, side, partnered in (
-            (a, ours, met | {i for i, _ in rest}),
-            (b, theirs, met_other | {j for _, j in rest}),
-        ):
-            lonely += [f"only in {source.name}: {describe(c[0])}" for k, c in enumerate(side) if k not in partnered]
+        exact = set() if is_other_machine(a, b) else ours.keys() & theirs.keys()
+        free: dict[int, list[tuple[Record, ...]]] = {}  # replicas to cells of B without a partner
+        for key, other in theirs.items():
+            if key not in exact:
+                free.setdefault(other[0].replicas, []).append(other)
+        looked_at: set[int] = set()  # replicas
+        for key, cell in ours.items():
+            replicas = cell[0].replicas
+            if key in exact:
+                matches.append(Match(cell, theirs[key], ()))
+            elif replicas in free:
+                looked_at.add(replicas)
+                found = [Match(cell, other, mismatches(a, cell[0], b, other[0])) for other in free[replicas]]
+                allowed = [each for each in found if each.names <= set(despite)]
+                matches += allowed
+                refused += [] if allowed else [min(found, key=lambda each: len(each.names))]
+            else:
+                lonely.append(f"only in {a.name}: {describe(cell[0])}")
+        for replicas, others in free.items():
+            if replicas not in looked_at:
+                lonely += [f"only in {b.name}: {describe(other[0])}" for other in others]
     if not matches:
         refuse(a, b, refused)
     return matches, [f"not compared: {describe(each.a[0])}: {each.why}" for each in refused] + lonely
 
 
-def cells(records: Iterable[Record], column: str) -> list[tuple[Record, ...]]:
-    """The cells of a column: their repeats, by replicas and what must be equal."""
+def cells(records: Iterable[Record], column: str) -> dict[tuple[object, ...], tuple[Record, ...]]:
+    """The cells of a column, by replicas and what must be equal: their repeats."""
     groups: dict[tuple[object, ...], list[Record]] = {}
     for record in sorted(records, key=lambda record: (record.arm, record.replicas, record.repeat)):
         if record.column == column:
             identity = tuple(say(record) for say in IDENTITY.values())
             groups.setdefault((record.replicas, *identity), []).append(record)
-    return [tuple(group) for group in groups.values()]
+    return {key: tuple(group) for key, group in groups.items()}
 
 
 def mismatches(a: Source, first: Record, b: Source, second: Record) -> tuple[Mismatch, ...]:
     """What a cell of A and one of B differ in and should not."""
     found = [Mismatch(name, say(first), say(second)) for name, say in IDENTITY.items() if say(first) != say(second)]
-    known = a.fingerprint is not None and b.fingerprint is not None
-    if known and a.fingerprint != b.fingerprint and all(each.name != "machine" for each in found):
+    if is_other_machine(a, b) and all(each.name != "machine" for each in found):
         found.append(Mismatch("machine", f"fingerprint {a.fingerprint}", f"fingerprint {b.fingerprint}"))
     return tuple(found)
+
+
+def is_other_machine(a: Source, b: Source) -> bool:
+    """Whether both machines are known, and are two."""
+    return a.fingerprint is not None and b.fingerprint is not None and a.fingerprint != b.fingerprint
 
 
 def describe(record: Record) -> str:

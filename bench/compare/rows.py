@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bench import stats
 from bench.columns import column_name
 from bench.compare.matching import Match, match
 from bench.compare.sources import Source
-from bench.compare.unpaired import fewest_unpaired, unpaired_ratio
+from bench.compare.unpaired import fewest_unpaired, unpaired_factor, unpaired_ratio
 from bench.disturbances import cell_text, sides_text
 from bench.fairness import Diff, diff_places
 from bench.plots.caption import counted
 from bench.records import Record
-from bench.repeats import measured, throughput_estimate
+from bench.repeats import measured, throughput_estimate, values_ratio
+from bench.sittings import Sittings, apart_text
 from bench.stats import Estimate
+from bench.stats_power import power_text, shown_share
+from bench.stats_words import direction_text, family_notes, level_text
 from shared.spec import digest
 
 A, B = "A", "B"
@@ -31,15 +33,15 @@ class Row:
     a: Estimate | None  # median throughput, samples/s; None: no repeat ended well
     b: Estimate | None
     ratio: Estimate | None  # of B over A
-    paired: bool  # repeats of one run, interleaved; otherwise drift between the runs is not in the interval
+    paired: bool  # repeats that ran side by side; otherwise drift between the two is not in the interval
 
     @property
     def least_effect(self) -> float | None:
-        """The smallest difference, as a share, that so wide an interval tells from none; None: no interval."""
-        if self.ratio is None or self.ratio.interval is None:
+        """The smallest difference, as a share, that 80 % of new runs as noisy as these show; None: no interval."""
+        if self.ratio is None or self.a is None or self.b is None:
             return None
-        low, high = self.ratio.interval
-        return max(high / self.ratio.value, self.ratio.value / low) - 1
+        factor = None if self.paired or self.ratio.interval is None else unpaired_factor(self.b.count, self.a.count)
+        return shown_share(self.ratio, factor)
 
     @property
     def verdict(self) -> str:
@@ -59,7 +61,7 @@ class Row:
         low, high = self.ratio.interval
         if low > 1 or high < 1:
             return f"{B} is {'faster' if low > 1 else 'slower'}"
-        return f"no difference shown (one of {100 * (self.least_effect or 0):.1f} % would have been)"
+        return f"no difference shown ({power_text(self.least_effect or 0.0)})"
 
 
 @dataclass(frozen=True)
@@ -91,27 +93,31 @@ def compare(a: Source, b: Source, despite: Collection[str] = ()) -> Comparison:
         UserError: nothing in common, or not comparable.
     """
     matches, notes = match(a, b, despite)
-    rows = tuple(make_row(each, paired=a.folder == b.folder) for each in matches)
-    found = (guarantee_note(rows, [*a.records, *b.records]), *disturbance_notes(matches), *notes)
+    sittings = Sittings([*a.records, *b.records]) if a.folder == b.folder else None
+    rows = tuple(make_row(each, sittings) for each in matches)
+    found = (*guarantee_notes(rows), *disturbance_notes(matches), *notes)
     return Comparison(a, b, rows, (pairing_note(a, b, matches), *found),
                       fairness_of(matches), environment_diff(a.environment, b.environment))  # fmt: skip
 
 
-def make_row(cells: Match, paired: bool) -> Row:
+def make_row(cells: Match, sittings: Sittings | None) -> Row:
     """The figures of one cell.
 
     Args:
         cells: the repeats of both sides.
-        paired: whether repeats with the same number ran one after the other.
+        sittings: which of them ran side by side; None: those of two folders, which never did.
     """
     a, b = throughput_estimate(cells.a), throughput_estimate(cells.b)
     if a is None or b is None:
-        return Row(cells, a, b, None, paired)
-    under, over = measured(cells.a), measured(cells.b)
-    if both := [key for key in under if paired and key in over]:
-        ratio = stats.ratio([over[key] for key in both], [under[key] for key in both])
+        return Row(cells, a, b, None, sittings is not None)
+    known = sittings or Sittings([*cells.a, *cells.b])
+    under, over = measured(cells.a, known), measured(cells.b, known)
+    ratio = values_ratio(over, under) if sittings else None
+    if ratio is not None and ratio.count:
         return Row(cells, a, b, ratio, paired=True)
-    return Row(cells, a, b, unpaired_ratio(list(over.values()), list(under.values())), paired=False)
+    apart = 0 if ratio is None else ratio.apart
+    unpaired = unpaired_ratio(list(over.values()), list(under.values()))
+    return Row(cells, a, b, replace(unpaired, apart=apart), paired=False)
 
 
 def pairing_note(a: Source, b: Source, matches: Sequence[Match]) -> str:
@@ -121,23 +127,23 @@ def pairing_note(a: Source, b: Source, matches: Sequence[Match]) -> str:
     return f"{A} is {a.name}, {B} is {b.name}; compared: {', '.join(words)}"
 
 
-def guarantee_note(rows: Sequence[Row], records: Sequence[Record]) -> str:
-    """What the intervals of the ratios hold.
-
-    Args:
-        rows: of the comparison.
-        records: all there are of both sources.
-    """
-    if all(row.paired for row in rows):
-        note = "ratios are of interleaved repeats of one run: drift of the machine met both sides"
-        apart = sum(num_apart(row, records) for row in rows)
-        if not apart:
-            return note
-        return f"{note}, but for {counted(apart, 'pair')} of which one side was run again later (--resume)"
-    return (
-        "ratios are of two groups measured one after the other: drift of the machine between them is not in the "
-        "interval; interleaved repeats (one run, or `bench gate`) give the stronger guarantee"
-    )
+def guarantee_notes(rows: Sequence[Row]) -> list[str]:
+    """What the intervals of the ratios hold, and which repeats are in none."""
+    lines = []
+    if any(row.paired for row in rows):
+        lines.append("ratios are of interleaved repeats of one run: drift of the machine met both sides")
+    if not all(row.paired for row in rows):
+        some = "those marked unpaired are" if lines else "ratios are"
+        lines.append(
+            f"{some} of two groups measured one after the other: drift of the machine between them is not in the "
+            "interval; interleaved repeats (one run, or `bench gate`) give the stronger guarantee"
+        )
+    if levels := [row.ratio.level for row in rows if row.ratio is not None and row.ratio.interval is not None]:
+        lines.append(f"{B} / {A} [low, high]: {level_text(levels)} intervals, two-sided; {direction_text(levels)}")
+        lines += family_notes(levels)
+    if apart := sum(row.ratio.apart for row in rows if row.ratio is not None):
+        lines.append(apart_text(apart))
+    return lines
 
 
 def disturbance_notes(matches: Sequence[Match]) -> list[str]:
@@ -149,27 +155,6 @@ def disturbance_notes(matches: Sequence[Match]) -> list[str]:
             causes = [f"{name}: {text}" for name, records in sides.items() if (text := cell_text(records))]
             lines.append(f"{each.columns} at {counted(each.a[0].replicas)}: {which}; {'; '.join(causes)}")
     return lines
-
-
-def num_apart(row: Row, records: Sequence[Record]) -> int:
-    """How many pairs were not measured side by side: between the two a cell of another repeat or size began.
-
-    In a run from beginning to end none does (bench/plan.py: repeats outermost, then replicas); `--resume` runs cells
-    that failed after all others. What its records do not show is a pause between the two.
-    """
-    a, b = ({(record.run_id, record.repeat): record for record in side} for side in (row.match.a, row.match.b))
-    count = 0
-    for run_id, repeat in measured(a.values()).keys() & measured(b.values()).keys():
-        first, last = sorted(began(side[run_id, repeat]) for side in (a, b))
-        place = (repeat, row.match.a[0].replicas)
-        others = [each for each in records if each.run_id == run_id and (each.repeat, each.replicas) != place]
-        count += any(first < began(other) < last for other in others)
-    return count
-
-
-def began(record: Record) -> datetime:
-    """When a cell was started."""
-    return datetime.fromisoformat(record.started)
 
 
 def fairness_of(matches: Sequence[Match]) -> tuple[tuple[str, Diff], ...]:

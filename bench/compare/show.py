@@ -7,6 +7,7 @@ from typing import Any
 
 from bench import fairness, grids, stats
 from bench.compare.rows import A, B, Comparison, Row
+from bench.csv_files import csv_text
 from bench.grids import NOTHING
 from bench.plots.caption import counted
 from bench.records import Record
@@ -118,7 +119,7 @@ def csv(comparisons: Sequence[Comparison]) -> str:
     import pandas
 
     lines = [csv_line(comparison, row) for comparison in comparisons for row in comparison.rows]
-    return str(pandas.DataFrame(lines).to_csv(index=False))
+    return csv_text(pandas.DataFrame(lines))
 
 
 def csv_line(comparison: Comparison, row: Row) -> dict[str, Any]:

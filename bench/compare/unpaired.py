@@ -9,6 +9,10 @@ from functools import cache
 import numpy as np
 
 from bench.stats import LEVEL, Estimate, tolerance
+from bench.stats_power import DRAWS, power_factor
+
+MOST_EXACT = 2500  # products of the two counts; beyond it U is normal to within what a rank can resolve
+MOST_DRAWN = 40  # values of either side; beyond it the factor hardly changes any more
 
 
 def unpaired_ratio(over: Sequence[float], under: Sequence[float], level: float = LEVEL) -> Estimate:
@@ -34,7 +38,27 @@ def unpaired_ratio(over: Sequence[float], under: Sequence[float], level: float =
     rank = int(np.argmin(np.abs(levels - level)))
     if abs(levels[rank] - level) > tolerance(level):
         return Estimate(value, None, None, count, level, attainable)
-    return Estimate(value, math.exp(differences[rank]), math.exp(differences[-1 - rank]), count, level, attainable)
+    low, high = (math.exp(differences[place]) for place in (rank, -1 - rank))
+    return Estimate(value, low, high, count, float(levels[rank]), attainable)
+
+
+@cache
+def unpaired_factor(first: int, second: int, level: float = LEVEL) -> float:
+    """How many half-widths of `unpaired_ratio`'s interval a difference takes that 80 % of new runs show.
+
+    Args:
+        first, second: numbers of values that give an interval.
+    """
+    first, second = min(first, MOST_DRAWN), min(second, MOST_DRAWN)
+    levels = 1 - 2 * np.cumsum(rank_sum_shares(first, second))
+    rank = int(np.argmin(np.abs(levels - level)))
+
+    def bounds(draws: np.random.Generator, experiments: int) -> tuple[np.ndarray, np.ndarray]:
+        over, under = draws.normal(size=(experiments, first, 1)), draws.normal(size=(experiments, 1, second))
+        differences = np.sort((over - under).reshape(experiments, -1), axis=-1)
+        return differences[:, rank], differences[:, -1 - rank]
+
+    return power_factor(bounds, max(1000, DRAWS // (first * second)))
 
 
 def fewest_unpaired(level: float = LEVEL) -> int:
@@ -52,11 +76,16 @@ def fewest_unpaired(level: float = LEVEL) -> int:
 
 @cache
 def rank_sum_shares(first: int, second: int) -> np.ndarray:
-    """The exact distribution of Mann-Whitney's U: the shares of 0, 1, ... first x second.
+    """The distribution of Mann-Whitney's U: the shares of 0, 1, ... first x second; exact but for very many values.
 
     Args:
         first, second: numbers of values.
     """
+    if first * second > MOST_EXACT:
+        sums = np.arange(first * second + 1)
+        deviation = math.sqrt(first * second * (first + second + 1) / 12)
+        shares = np.exp(-0.5 * ((sums - first * second / 2) / deviation) ** 2)
+        return np.asarray(shares / shares.sum())
     # ways[k] counts, by their sum, the ways to choose k of the ranks 1 .. n looked at so far
     most = sum(range(second + 1, first + second + 1))
     ways = np.zeros((first + 1, most + 1))

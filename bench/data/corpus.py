@@ -5,21 +5,22 @@ A folder has `train.jsonl` and perhaps `val.jsonl` and `test.jsonl`; a single fi
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bench.data.documents import Seen, stored_name
+from bench.data.folders import SPLIT_NAMES
 from bench.data.page_text import PageText, plain_text
-from bench.data.source import Page, TextJob, TextOutcome
-from bench.data.sources import class_names, json_rows, require_unique
-from bench.data.splits import DEFAULT_SPLIT, assign_splits
+from bench.data.rows import class_names, json_rows, label_of, name_of, split_of
+from bench.data.source import Page, TextJob, TextOutcome, text_stamp
+from bench.data.splits import DEFAULT_SPLIT, DEFAULT_VAL_SHARE, assign_splits, draw_val
+from bench.printable import printable
 from shared.errors import UserError
 from shared.store import SPLITS, TEXT, write_strings
 
 EXAMPLE = '{"text": ..., "label": ...}'
-DEFAULT_VAL_SHARE = 0.1
 
 
 class Document(NamedTuple):
@@ -48,7 +49,7 @@ class CorpusText:
         texts = [self.texts[job.pages[slot].key] for slot in job.kept]
         write_strings(job.partial.store, TEXT, (text.text for text in texts))
         cut = [
-            {"file": job.pages[slot].name, "characters": text.length}
+            {"file": stored_name(job.pages[slot].name), "characters": text.length}
             for slot, text in zip(job.kept, texts, strict=True)
             if text.cut
         ]
@@ -74,14 +75,14 @@ def labels_of(row: dict[str, Any], where: str) -> tuple[str, ...]:
     """A row's labels: one from `label`, any number from `labels`.
 
     Raises:
-        UserError: neither or both of them, or a label that is neither string nor number.
+        UserError: neither or both of them, no list of labels, or what `label_of` raises.
     """
     if ("label" in row) == ("labels" in row):
         raise UserError(f"{where}: give either `label` or `labels` (a list), and the same in every row")
     labels = row["labels"] if "labels" in row else [row["label"]]
-    if not isinstance(labels, list) or any(type(label) not in (str, int) or label == "" for label in labels):
-        raise UserError(f"{where}: labels are strings or whole numbers (several of them: a list called `labels`)")
-    return tuple(dict.fromkeys(map(str, labels)))
+    if not isinstance(labels, list):
+        raise UserError(f"{where}: several labels are a list: `labels`: [...]; for one label write `label`")
+    return tuple(dict.fromkeys(label_of(label, where) for label in labels))
 
 
 def documents(path: Path, split: str) -> Iterator[Document]:
@@ -91,12 +92,30 @@ def documents(path: Path, split: str) -> Iterator[Document]:
         split: of all rows; "" where a row may say its own.
     """
     for number, (where, row) in enumerate(json_rows(path, EXAMPLE), start=1):
-        own = row.get("split") or ""
-        if own and (own not in SPLITS or (split and own != split)):
-            known = split or ", ".join(SPLITS)
-            raise UserError(f"{where}: unknown split {own!r}; here it is {known}")
-        name = str(row["id"]) if row.get("id") is not None else f"{path.name} {number}"
+        own = split_of(row.get("split"), where)
+        if own and split and own != split:
+            raise UserError(f"{where}: split {own!r} in a file of {split}; mend the line or move it")
+        has_id = row.get("id") is not None
+        name = name_of(row["id"], where, "id") if has_id else f"{path.name} {number}"
         yield Document(where, name, text_of(row, where), labels_of(row, where), "labels" in row, split or own)
+
+
+def split_files(path: Path) -> list[tuple[Path, str]]:
+    """The files of a folder, a split each, in the order of SPLITS; `valid.jsonl` or `dev.jsonl` is a val, too.
+
+    Raises:
+        UserError: none of them is for training, two are for one split, or a .jsonl is for none.
+    """
+    found: dict[str, Path] = {}
+    for file in sorted(each for each in path.glob("*.jsonl") if not each.name.startswith(".")):
+        split = SPLIT_NAMES.get(file.stem.casefold())
+        if split is None or split in found:
+            trouble = f"a second file of {split}" if split else "no split's name"
+            raise UserError(f"{printable(file)}: {trouble}; a corpus has train.jsonl, perhaps val.jsonl and test.jsonl")
+        found[split] = file
+    if SPLITS[0] not in found:
+        raise UserError(f"{path}: no train.jsonl in it; a corpus has train.jsonl, perhaps val.jsonl and test.jsonl")
+    return [(found[split], split) for split in SPLITS if split in found]
 
 
 def read_documents(path: Path) -> list[Document]:
@@ -106,9 +125,7 @@ def read_documents(path: Path) -> list[Document]:
         UserError: no such file or folder, rows that contradict each other, or what `documents` raises.
     """
     if path.is_dir():
-        files = [(path / f"{split}.jsonl", split) for split in SPLITS if (path / f"{split}.jsonl").is_file()]
-        if not files or files[0][1] != SPLITS[0]:
-            raise UserError(f"{path}: no train.jsonl in it; a corpus has train.jsonl, perhaps val.jsonl and test.jsonl")
+        files = split_files(path)
     elif path.is_file():
         files = [(path, "")]
     else:
@@ -116,9 +133,9 @@ def read_documents(path: Path) -> list[Document]:
     found = [document for file, split in files for document in documents(file, split)]
     if not found:
         raise UserError(f"{path}: no document in it; give a corpus with at least a line of JSON")
-    seen: dict[str, str] = {}
+    seen = Seen()
     for document in found:
-        require_unique(seen, document.name, document.where)
+        seen.name(document.name, document.where)
         if document.several != found[0].several:
             raise UserError(f"{document.where}: `label` in some rows and `labels` in others; use one of them in all")
         if bool(document.split) != bool(found[0].split):
@@ -150,7 +167,7 @@ def corpus(
     pages = []
     for row, (document, split) in enumerate(zip(found, splits, strict=True)):
         labels = tuple(sorted(ids[label] for label in document.labels))
-        stamp = hashlib.sha256(document.text.text.encode()).hexdigest()[:16]
+        stamp = text_stamp(document.text.text)
         pages.append(Page(row, labels if several else labels[0], split, document.name, stamp))
     texts: dict[str | int, PageText] = {row: document.text for row, document in enumerate(found)}
     return classes, pages, CorpusText(texts), several
@@ -168,17 +185,10 @@ def split_of_documents(
         raise UserError(f"--val-share: {path} {reason}")
     if own[0] and "val" in own:
         return own
-    drawn = [row for row, split in enumerate(own) if split in ("", SPLITS[0])]
-    share = DEFAULT_VAL_SHARE if val_share is None else val_share
-    dealt = assign_splits(
-        [found[row].name for row in drawn],
-        strata([found[row] for row in drawn]),
-        (1 - share, share, 0.0) if own[0] else shares or DEFAULT_SPLIT,
-        seed,
-    )
-    for row, split in zip(drawn, dealt, strict=True):
-        own[row] = split
-    return own
+    names, labels = [document.name for document in found], strata(found)
+    if own[0]:
+        return draw_val(names, labels, own, DEFAULT_VAL_SHARE if val_share is None else val_share, seed)
+    return assign_splits(names, labels, shares or DEFAULT_SPLIT, seed)
 
 
 def strata(found: Sequence[Document]) -> list[int]:

@@ -35,7 +35,7 @@ class CopiedText:
         for name in self.store.manifest["bytes"]:
             if name not in (IMAGES, LABELS, SPLIT_CODES, *string_files(NAMES)):
                 shutil.copyfile(self.store.path / name, job.partial.store / name)
-        facts = ("ocr", "text", "tokens")
+        facts = ("ocr", "text", "tokens", "several_pages")
         return TextOutcome({key: self.store.manifest[key] for key in facts if key in self.store.manifest})
 
 
@@ -80,6 +80,7 @@ def resized(store: Store, size: int, out: str | Path, workers: int | None = None
         arguments={**store.manifest.get("source", {}), "resized_from": store.digest, "size_before": store.image_size},
         path=str(store.path),
         rejected=store.manifest.get("rejected", []),
+        notes=store.manifest.get("notes", []),
         text=CopiedText(store),
         multi_label=store.multi_label,
     )

@@ -14,8 +14,11 @@ import numpy as np
 import PIL
 
 from bench.data.decode import FILTER
+from bench.data.documents import Content, content_notes, stored_name
+from bench.data.pages import Result
 from bench.data.partial import Partial
-from bench.data.source import Page, Progress, Source
+from bench.data.source import EMPTY_STAMP, Page, Progress, Source, counted
+from bench.printable import printable
 from shared.errors import UserError
 from shared.store import (
     LABELS,
@@ -38,14 +41,14 @@ def finish(
     fingerprint: str,
     partial: Partial,
     kept: list[int],
-    reasons: Mapping[int, str],
+    results: Mapping[int, Result],
     text_facts: dict[str, Any],
     progress: Progress,
 ) -> None:
     """Close the gaps that rejected pages left, write what is left to write, give the store its name.
 
     Args:
-        kept: slots of the documents that the store gets. reasons: slot to reason, of those that it does not.
+        kept: slots of the documents that the store gets. results: of all documents that have pages, by slot.
         text_facts: for the manifest.
     """
     pages = [source.pages[slot] for slot in kept]
@@ -55,9 +58,16 @@ def finish(
     split_codes = np.array([SPLITS.index(page.split) for page in pages], dtype=np.int8)
     np.save(partial.store / LABELS, labels, allow_pickle=False)
     np.save(partial.store / SPLIT_CODES, split_codes, allow_pickle=False)
-    write_strings(partial.store, NAMES, (page.name for page in pages))
+    write_strings(partial.store, NAMES, (stored_name(page.name) for page in pages))
     counts = count_documents(labels, split_codes, source.classes)
-    rejected = [{"file": source.pages[slot].name, "reason": reason} for slot, reason in sorted(reasons.items())]
+    rejected = [
+        {"file": stored_name(source.pages[slot].name), "reason": stored_name(result.reason)}
+        for slot, result in sorted(results.items())
+        if result.reason is not None
+    ]
+    several, several_notes = several_pages([results[slot].pages for slot in kept if slot in results], source)
+    content = content_of(source, kept, results, partial.images, size * size)
+    notes = [*source.notes, *missing_classes(counts, split_codes), *several_notes, *content_notes(pages, content)]
     manifest = {
         "schema": STORE_SCHEMA,
         "name": source.name,
@@ -66,7 +76,8 @@ def finish(
         "count": len(pages),
         "classes": source.classes,
         "counts": counts,
-        "notes": missing_classes(counts, split_codes),
+        "notes": list(dict.fromkeys(notes)),
+        **several,
         **({"resize_filter": FILTER.name.lower()} if source.render else {}),
         **text_facts,
         "versions": {"python": platform.python_version(), "pillow": PIL.__version__, "numpy": np.__version__},
@@ -77,6 +88,33 @@ def finish(
     }
     (partial.store / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
     partial.publish()
+
+
+def several_pages(counts: Sequence[int], source: Source) -> tuple[dict[str, Any], list[str]]:
+    """What there is to say, in the manifest and to the user, of files that hold several pages."""
+    files, behind = sum(count > 1 for count in counts), sum(count - 1 for count in counts)
+    if not files:
+        return {}, []
+    text_of_all = source.later_pages is not None
+    if text_of_all:
+        what = f"pixels of the first of each, text of all ({counted(behind, 'page')} behind the first)"
+    else:
+        what = f"the first of each, {counted(behind, 'page')} left out (--pages all: the text of all)"
+    facts = {"files": files, "behind_the_first": behind, "text_of_all": text_of_all}
+    return {"several_pages": facts}, [f"{counted(files, 'file')} of several pages: {what}"]
+
+
+def content_of(
+    source: Source, kept: Sequence[int], results: Mapping[int, Result], images: Path, image_bytes: int
+) -> Content:
+    """How the kept documents are compared: by their pixels, in the file with its gaps closed; texts by their hash."""
+    if source.render is None:
+        stamps = [source.pages[slot].stamp for slot in kept]
+        hashes = [stamp if stamp not in ("", EMPTY_STAMP) else None for stamp in stamps]
+        return Content(hashes, "text", lambda first, second: True)
+    pixels = np.memmap(images, dtype=np.uint8, mode="r", shape=(len(kept), image_bytes))
+    crcs = [results[slot].crc for slot in kept]
+    return Content(crcs, "pixels", lambda first, second: bool(np.array_equal(pixels[first], pixels[second])))
 
 
 def label_array(pages: Sequence[Page], num_classes: int, multi_label: bool) -> np.ndarray:
@@ -101,13 +139,14 @@ def missing_classes(counts: Mapping[str, Mapping[str, int]], split_codes: np.nda
     return notes
 
 
-def require_readable(source: Source, kept: Sequence[int], reasons: Mapping[int, str]) -> None:
+def require_readable(source: Source, kept: Sequence[int], results: Mapping[int, Result]) -> None:
     """Raises UserError where a class or the training split is left without a page."""
     pages = [source.pages[slot] for slot in kept]
+    reasons = {slot: result.reason for slot, result in results.items() if result.reason is not None}
     first_slot = min(reasons, default=None)
     first = ""
     if first_slot is not None:
-        first = f"; first rejected: {source.pages[first_slot].name} ({reasons[first_slot]})"
+        first = f"; first rejected: {printable(source.pages[first_slot].name)} ({printable(reasons[first_slot])})"
     where = source.path or source.name
     if not source.multi_label:
         with_page = {page.label for page in pages}

@@ -7,16 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.data import sources
-from bench.data.decode import decode, open_page
+from bench.data.decode import count_pages, decode, later_pages, open_page
+from bench.data.documents import without_links
 from bench.data.ocr import PAGE_SECONDS, find_engine, with_ocr
+from bench.data.rows import look_alikes
 from bench.data.source import Page, Source
-from bench.data.splits import DEFAULT_SPLIT, assign_splits, take
+from bench.data.splits import DEFAULT_SPLIT, DEFAULT_VAL_SHARE, assign_splits, draw_val, take
 from bench.data.text_files import with_text_files, without_text_files
 from shared.errors import UserError
 from shared.store import SPLITS
 
 KINDS = ("rvl-cdip", "tobacco3482", "folder", "index", "corpus", "synthetic")
+OWN_SPLITS = ("folder", "index", "corpus")  # kinds that may have splits of their own without a val
 NO_OCR, TEXT_FILES = "none", "txt"
+FIRST, ALL = "first", "all"  # of several pages in a file
 DEFAULT_PAGES, DEFAULT_CLASSES = 3200, 16
 
 
@@ -32,11 +36,12 @@ class Request:
     root: Path | None = None  # index: where its file names start from
     pages: int | None = None  # synthetic
     classes: int | None = None  # synthetic
-    val_share: float | None = None  # corpus
+    val_share: float | None = None  # of train, where there is a train and no val
     ocr: str | None = None  # one of bench.data.ocr.ENGINES, TEXT_FILES or NO_OCR
     ocr_language: str | None = None
     ocr_seconds: float | None = None  # time limit of a page
     text_root: Path | None = None  # TEXT_FILES: folder that mirrors the pages'
+    file_pages: str | None = None  # FIRST or ALL: whose text is read, of several pages in a file
 
 
 def open_source(request: Request) -> Source:
@@ -63,9 +68,13 @@ def refuse_unused(request: Request) -> None:
             raise UserError(f"{kind} needs a PATH: the data set's folder (for `index` and `corpus`, perhaps a file)")
     if kind != "index":
         refuse(kind, {"--root": request.root})
-    if kind != "corpus":
+    if kind not in OWN_SPLITS:
         refuse(kind, {"--val-share": request.val_share})
+    if kind in ("corpus", "synthetic"):
+        refuse(kind, {f"--pages {request.file_pages}": request.file_pages})
     ocr = request.ocr or NO_OCR
+    if ocr in (NO_OCR, TEXT_FILES) and request.file_pages == ALL:
+        raise UserError("--pages all: without OCR it changes nothing (pixels are the first page's); see --ocr")
     if ocr in (NO_OCR, TEXT_FILES):
         refuse(f"--ocr {ocr}", {"--ocr-lang": request.ocr_language, "--ocr-timeout": request.ocr_seconds})
     if ocr != TEXT_FILES:
@@ -92,36 +101,70 @@ def with_text(source: Source, request: Request) -> Source:
 def open_pages(request: Request) -> Source:
     """A data set of page images."""
     assert request.path is not None
-    readers: dict[str, Callable[[Path], sources.Pages]] = {
+    readers: dict[str, Callable[[Path], sources.Found]] = {
         "rvl-cdip": sources.rvl_cdip,
         "tobacco3482": sources.tobacco3482,
         "folder": sources.folder,
         "index": lambda path: sources.index(path, request.root),
     }
-    classes, pages = readers[request.kind](request.path)
+    classes, pages, notes = readers[request.kind](request.path)
     if request.ocr == TEXT_FILES and request.text_root is None:
         pages = without_text_files(pages)
+    # an index has refused them by itself, with the line
+    pages, rejected = (pages, []) if request.kind in ("index", "rvl-cdip") else without_links(pages, classes)
     shares = request.split or DEFAULT_SPLIT
     has_splits = bool(pages and pages[0].split)
     if has_splits:
-        if request.split:
-            raise UserError(f"--split: {request.path} has its own split; leave --split away")
         require_learnable(request.path, classes, pages)
+    elif request.val_share is not None:
+        raise UserError(f"--val-share: {request.path} has no split of its own; see --split")
+    if has_splits:
+        pages, drawn = with_val(request, pages)
+        notes = [*notes, *drawn]
     if request.limit is not None:
         pages = take(pages, request.limit, request.seed)
     if not has_splits:
-        labels = [page.label for page in pages if isinstance(page.label, int)]
-        splits = assign_splits([page.name for page in pages], labels, shares, request.seed)
+        splits = assign_splits([page.name for page in pages], labels_of(pages), shares, request.seed)
         pages = [page._replace(split=split) for page, split in zip(pages, splits, strict=True)]
+    arguments = {"seed": request.seed, "limit": request.limit, "split": None if has_splits else list(shares)}
     return Source(
         name=request.kind,
         classes=classes,
         pages=pages,
         render=decode,
         image=open_page,
-        arguments={"seed": request.seed, "limit": request.limit, "split": None if has_splits else list(shares)},
+        arguments={**arguments, "val": request.val_share, "pages": ALL if request.file_pages == ALL else None},
         path=str(request.path),
+        rejected=rejected,
+        notes=notes,
+        num_pages=count_pages,
+        later_pages=later_pages if request.file_pages == ALL else None,
     )
+
+
+def labels_of(pages: Sequence[Page]) -> list[int]:
+    """Labels of pages that have one each."""
+    return [page.label for page in pages if isinstance(page.label, int)]
+
+
+def with_val(request: Request, pages: list[Page]) -> tuple[list[Page], list[str]]:
+    """Pages that have their own splits; where none of them is val, a share of train becomes it, and a note says so.
+
+    Raises:
+        UserError: an option that has no use here.
+    """
+    if request.split:
+        raise UserError(f"--split: {request.path} has its own split; leave --split away")
+    if any(page.split == "val" for page in pages):
+        if request.val_share is not None:
+            raise UserError(f"--val-share: {request.path} has its own val documents; leave --val-share away")
+        return pages, []
+    share = DEFAULT_VAL_SHARE if request.val_share is None else request.val_share
+    own = [page.split for page in pages]
+    splits = draw_val([page.name for page in pages], labels_of(pages), own, share, request.seed)
+    note = f"the data set has no val: {share:.0%} of train were drawn as val (--val-share)"
+    drawn = [page._replace(split=split) for page, split in zip(pages, splits, strict=True)]
+    return drawn, [note] if share else []
 
 
 def open_corpus(request: Request) -> Source:
@@ -144,6 +187,7 @@ def open_corpus(request: Request) -> Source:
         path=str(request.path),
         text=text,
         multi_label=several,
+        notes=look_alikes(classes),
     )
 
 

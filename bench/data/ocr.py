@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bench.data import ocr_rapidocr, ocr_tesseract
+from bench.data.documents import stored_name
+from bench.data.judge import Judge, spread_first
 from bench.data.ocr_journal import OcrJournal
 from bench.data.ocr_worker import Engine, Work
 from bench.data.partial import OCR_JOURNAL, SCRATCH
@@ -66,7 +68,8 @@ class OcrText:
         """Read what an earlier call has not, then write text and words of all pages.
 
         Raises:
-            UserError: what `read_pages` raises; finished pages are kept.
+            UserError: what `read_pages` raises (finished pages are kept), all of the first pages have failed for one
+                reason, or not one word was read on all of them.
         """
         journal = OcrJournal(job.partial.root / OCR_JOURNAL)
         missing = [slot for slot in job.kept if slot not in journal.places]
@@ -78,17 +81,22 @@ class OcrText:
         return TextOutcome({"ocr": {**self.identity(), **facts, "pages_per_second": rate}}, num_resumed)
 
     def read_missing(self, missing: list[int], journal: OcrJournal, job: TextJob) -> None:
-        """Read pages into the journal."""
+        """Read pages into the journal, those first that lie evenly apart."""
         assert self.source.image is not None
         scratch = job.partial.root / SCRATCH
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir()
-        work = Work(self.engine, self.source.image, self.seconds, scratch)
+        work = Work(self.engine, self.source.image, self.seconds, scratch, self.source.later_pages)
         done = len(job.kept) - len(missing)
         job.progress("OCR", done, len(job.kept))
+        judge = Judge(f"OCR ({self.engine.name})", len(job.kept))
+        for _ in range(done):
+            judge.note(None)
         with journal.appending() as note:
-            for reading in read_pages([(slot, job.pages[slot].key) for slot in missing], work, job.workers):
+            pages = [(slot, job.pages[slot].key) for slot in spread_first(missing)]
+            for reading in read_pages(pages, work, job.workers):
                 note(reading)
+                judge.note(reading.reason)
                 done += 1
                 job.progress("OCR", done, len(job.kept))
 
@@ -98,13 +106,20 @@ class OcrText:
         cut: list[dict[str, Any]] = []
         num_empty = num_words = 0
         for slot, reading in zip(job.kept, journal.read(job.kept), strict=True):
-            name = job.pages[slot].name
+            name = stored_name(job.pages[slot].name)
             if reading.reason is not None:
                 failed.append({"file": name, "reason": reading.reason})
             if reading.text.cut:
                 cut.append({"file": name, "characters": reading.text.length})
             num_empty += not reading.text.text
             num_words += len(reading.text.words)
+        if num_empty == len(job.kept):
+            journal.path.unlink()  # or a repeated command would find the same there
+            why = f"; {len(failed)} failed, the first: {failed[0]['reason']}" if failed else ""
+            raise UserError(
+                f"OCR ({self.engine.name}): not one word on {num_empty} pages{why}; nothing was made: look at "
+                "the pages and the language (--ocr-lang), or leave --ocr away"
+            )
         write_strings(job.partial.store, TEXT, (reading.text.text for reading in journal.read(job.kept)))
         write_words(job.partial.store, (reading.text.arrays() for reading in journal.read(job.kept)))
         return {"failed": failed, "empty": num_empty, "words": num_words, "cut": cut}

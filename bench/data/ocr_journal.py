@@ -30,7 +30,10 @@ def unpacked(line: bytes) -> Reading | None:
 
 
 class OcrJournal:
-    """The file; what it holds in memory is where each page's line begins (a large set has gigabytes of text)."""
+    """The file; what it holds in memory is where each page's line begins (a large set has gigabytes of text).
+
+    Pages that failed in an earlier call are not in it: they are tried again.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -41,7 +44,7 @@ class OcrJournal:
             place = 0
             for line in file:
                 reading = unpacked(line)
-                if reading is not None:
+                if reading is not None and reading.reason is None:
                     self.places[reading.slot] = place
                 place += len(line)
 

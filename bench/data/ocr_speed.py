@@ -17,11 +17,11 @@ from pathlib import Path
 import click
 
 from bench.data.decode import open_page
+from bench.data.folders import Walk
 from bench.data.ocr import PAGE_SECONDS, find_engine
 from bench.data.ocr_worker import Engine, Work
 from bench.data.pages import usable_cores
 from bench.data.readers import ReaderPool
-from bench.data.sources import files_below
 from shared.errors import UserError
 
 
@@ -85,7 +85,7 @@ def measure(engine: Engine, paths: list[str], rounds: int) -> Speed:
 @click.option("--rounds", default=2, show_default=True, type=click.IntRange(1), help="Turns of the two.")
 def main(folder: Path, engine: str, limit: int, rounds: int) -> None:
     """Measure OCR on the pages below FOLDER; prints JSON, then a line."""
-    found = [str(page.key) for page in files_below(folder, "", 0)]
+    found = [path for path, _ in Walk().files(folder, "")]
     paths = [found[i * len(found) // limit] for i in range(limit)] if len(found) > limit else found
     if not paths:
         raise click.UsageError(f"{folder}: no page in it")

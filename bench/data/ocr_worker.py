@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -13,8 +13,8 @@ from typing import Any, NamedTuple, Protocol
 import psutil
 from PIL import Image
 
-from bench.data.decode import PageError
-from bench.data.page_text import NOTHING, PageText, page_text
+from bench.data.grey import PageError
+from bench.data.page_text import NOTHING, PageText, joined, page_text
 from bench.data.pages import follow_parent
 from shared.words import Word
 
@@ -55,6 +55,13 @@ class Work:
     image: Callable[[Any], Image.Image]  # key of a page to the page, see `bench.data.source.Source`
     seconds: float  # at most, for opening and reading a page
     scratch: Path  # folder for temporary files
+    later: Callable[[Any], Iterator[Image.Image]] | None = None  # pages behind the first, whose text is read too
+
+
+class NextPage(NamedTuple):
+    """Said by a reading process between two pages of a document: the time limit begins anew."""
+
+    number: int
 
 
 def one_line(error: Exception) -> str:
@@ -79,12 +86,29 @@ def serve(connection: Connection, work: Work) -> None:
         except EOFError:  # the parent is gone
             return
         try:
-            answer: tuple[PageText, str | None] = page_text(read(work.image(key))), None
+            answer: tuple[PageText, str | None] = read_document(key, work, read, connection), None
         except PageError as error:
             answer = NOTHING, str(error)
         except Exception as error:  # likewise; a page that it cannot read is one without text
             answer = NOTHING, one_line(error)
         connection.send(answer)
+
+
+def read_document(
+    key: Any, work: Work, read: Callable[[Image.Image], list[list[Word]]], connection: Connection
+) -> PageText:
+    """The text of a document; of several pages, where that is asked for, joined by line ends.
+
+    Its words, which have places, are the first page's alone: so are the pixels.
+    """
+    first = page_text(read(work.image(key)))
+    if work.later is None:
+        return first
+    texts = [first]
+    for number, image in enumerate(work.later(key), start=2):
+        connection.send(NextPage(number))
+        texts.append(page_text(read(image)))
+    return joined(texts)
 
 
 def end_children() -> None:

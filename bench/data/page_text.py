@@ -73,6 +73,18 @@ def page_text(lines: Iterable[Sequence[Word]]) -> PageText:
     return PageText("".join(parts), words, length)
 
 
+def joined(pages: Sequence[PageText]) -> PageText:
+    """The texts of a document's pages as one, cut where it is too long; words are those of the first page.
+
+    >>> joined([PageText("to", [[0, 2, 0, 0, 9, 9, 90]], 2), PageText("", [], 0), PageText("be", [], 2)])
+    PageText(text='to\\nbe', words=[[0, 2, 0, 0, 9, 9, 90]], length=5)
+    """
+    texts = [page for page in pages if page.text]
+    length = sum(page.length for page in texts) + max(0, len(texts) - 1)
+    text = "\n".join(page.text for page in texts)
+    return PageText(text[:MAX_CHARACTERS], pages[0].words, length)
+
+
 def thousandths(box: tuple[float, float, float, float], width: int, height: int) -> tuple[int, int, int, int]:
     """Left, top, right, bottom in pixels to thousandths of a page.
 

@@ -16,13 +16,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from bench.data.decode import PageError
+from bench.data.grey import PageError
 from shared.errors import UserError
 
 PAGES_PER_TASK = 8
 TASKS_IN_FLIGHT_PER_WORKER = 3
 
 Render = Callable[[Any, int], np.ndarray]
+CountPages = Callable[[Any], int] | None
 Task = list[tuple[int, str | int]]  # slot and key of each page
 
 
@@ -32,6 +33,7 @@ class Result(NamedTuple):
     slot: int
     crc: int  # of the pixels as written
     reason: str | None  # why it was rejected; None: its pixels are in the file
+    pages: int = 1  # in its file
 
 
 def usable_cores() -> int:
@@ -47,7 +49,7 @@ def write_at(descriptor: int, data: bytes, offset: int) -> None:
         view, offset = view[written:], offset + written
 
 
-def render_task(task: Task, render: Render, size: int, images: Path) -> list[Result]:
+def render_task(task: Task, render: Render, size: int, images: Path, count: CountPages = None) -> list[Result]:
     """Render pages and write each into its slot of `images`.
 
     Raises:
@@ -63,7 +65,7 @@ def render_task(task: Task, render: Render, size: int, images: Path) -> list[Res
                 results.append(Result(slot, 0, str(error)))
                 continue
             write_at(descriptor, pixels, slot * size * size)
-            results.append(Result(slot, zlib.crc32(pixels), None))
+            results.append(Result(slot, zlib.crc32(pixels), None, count(key) if count else 1))
     finally:
         os.close(descriptor)
     return results
@@ -100,7 +102,7 @@ def interrupts_held() -> Iterator[None]:
 
 
 def render_parallel(
-    tasks: Sequence[Task], render: Render, size: int, images: Path, workers: int
+    tasks: Sequence[Task], render: Render, size: int, images: Path, count: CountPages, workers: int
 ) -> Iterator[list[Result]]:
     """`render_task` over worker processes; yields each task's results as it ends, in any order."""
     waiting = iter(tasks)
@@ -112,7 +114,7 @@ def render_parallel(
         while True:
             for task in waiting:
                 with interrupts_held():
-                    running.add(pool.submit(render_task, task, render, size, images))
+                    running.add(pool.submit(render_task, task, render, size, images, count))
                 if len(running) == workers * TASKS_IN_FLIGHT_PER_WORKER:
                     break
             if not running:
@@ -130,7 +132,12 @@ def render_parallel(
 
 
 def render_all(
-    pages: Sequence[tuple[int, str | int]], render: Render, size: int, images: Path, workers: int
+    pages: Sequence[tuple[int, str | int]],
+    render: Render,
+    size: int,
+    images: Path,
+    workers: int,
+    count: CountPages = None,
 ) -> Iterator[list[Result]]:
     """Render pages into their slots of an existing file.
 
@@ -140,6 +147,7 @@ def render_all(
         size: height and width, pixels; a slot is size * size bytes.
         images: the file of slots.
         workers: processes at most; never more than there are cores, and none beside this one if that is 1.
+        count: gives the number of pages in a document's file.
 
     Yields:
         Results of a few pages at a time, in any order.
@@ -151,7 +159,7 @@ def render_all(
     tasks = [list(pages[i : i + PAGES_PER_TASK]) for i in range(0, len(pages), PAGES_PER_TASK)]
     processes = min(workers, usable_cores(), len(tasks))
     if processes > 1:
-        yield from render_parallel(tasks, render, size, images, processes)
+        yield from render_parallel(tasks, render, size, images, count, processes)
     else:
         for task in tasks:
-            yield render_task(task, render, size, images)
+            yield render_task(task, render, size, images, count)

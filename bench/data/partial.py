@@ -22,7 +22,7 @@ from shared.errors import UserError
 from shared.store import IMAGES
 
 FINGERPRINT, JOURNAL, LOCK, STORE = "fingerprint", "journal", "lock", "store"
-OCR_JOURNAL, SCRATCH = "ocr.jsonl", "scratch"
+OCR_JOURNAL, SCRATCH, REPLACED = "ocr.jsonl", "scratch", "replaced"
 
 
 @dataclass(frozen=True)
@@ -90,20 +90,23 @@ class Partial:
             return
         for line in journal.read_text(errors="replace").splitlines():
             try:
-                slot, crc, reason = json.loads(line)
-                result = Result(int(slot), int(crc), reason)
+                slot, crc, reason, pages = json.loads(line)
+                result = Result(int(slot), int(crc), reason, int(pages))
             except (ValueError, TypeError):
                 continue
             if 0 <= result.slot < num_pages:
                 yield result
 
     def _verified(self, results: Iterable[Result], image_bytes: int) -> dict[int, Result]:
-        """Results whose pixels are in the file: after a power failure the journal may know more than the disk."""
+        """Results whose pixels are in the file: after a power failure the journal may know more than the disk.
+
+        Pages that failed are not among them: they are tried again.
+        """
         finished = {}
         with self.images.open("rb") as images:
             for result in results:
                 images.seek(result.slot * image_bytes)
-                if result.reason is not None or zlib.crc32(images.read(image_bytes)) == result.crc:
+                if result.reason is None and zlib.crc32(images.read(image_bytes)) == result.crc:
                     finished[result.slot] = result
         return finished
 
@@ -119,11 +122,23 @@ class Partial:
 
             yield note
 
+    @property
+    def replaced(self) -> Path:
+        """Where an earlier store waits while the one that replaces it is given its name."""
+        return self.root / REPLACED
+
+    def recover(self) -> None:
+        """Give an earlier store its name again, if a call was killed between the two renames of `publish`."""
+        if self.replaced.is_dir() and not self.out.exists():
+            self.replaced.rename(self.out)
+
     def publish(self) -> None:
         """Give the finished store its name; the rename is what makes it a store."""
         for path in self.store.iterdir():
             with path.open("rb") as file:
                 os.fsync(file.fileno())
+        if self.out.is_dir():  # pages that had failed were tried again
+            self.out.rename(self.replaced)
         self.store.rename(self.out)
         self.remove()
 

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.data.finish import finish, require_readable
+from bench.data.judge import Judge, spread_first
 from bench.data.pages import Result, render_all, usable_cores
 from bench.data.partial import Partial
+from bench.data.retry import num_failed, take_back
 from bench.data.source import Progress, Source, TextJob, TextOutcome
 from shared.errors import UserError
 from shared.store import MANIFEST, Store, open_store
@@ -30,10 +32,16 @@ class Prepared:
     num_resumed: int  # pages that an earlier, interrupted call had decoded
     num_rendered: int  # pages decoded or drawn by this call, rejected ones included
     num_read_before: int = 0  # pages whose text an earlier, interrupted call had read
+    num_failed: int = 0  # pages that could not be read, as pixels or as text
 
 
 def prepare(
-    source: Source, out: str | Path, size: int, workers: int | None = None, progress: Progress = silent
+    source: Source,
+    out: str | Path,
+    size: int,
+    workers: int | None = None,
+    progress: Progress = silent,
+    retry_failed: bool = False,
 ) -> Prepared:
     """Make a store of all documents of a source.
 
@@ -43,38 +51,52 @@ def prepare(
         size: height and width of a page, pixels; of no meaning for documents without pages.
         workers: processes, by default and at most one a core. The store does not depend on it.
         progress: told how far it is.
+        retry_failed: where the store is there already, try the pages again that failed, and put the outcome in its
+            place. (Of a store in the making they are tried again anyway.)
 
     Raises:
         UserError: `out` exists and is something else, can't be written, or the disk is full (finished pages are kept
-            and the same call goes on from them); a class or the training split has no readable page; OCR can't go on.
+            and the same call goes on from them); a class or the training split has no readable page; OCR can't go on;
+            the first pages all fail for one reason.
     """
     out = Path(out)
     fingerprint = source.fingerprint(size)
     partial = Partial(out)
+    partial.recover()
+    store = None
     if out.exists() or out.is_symlink():
         store = existing(out, fingerprint, source, size)
-        partial.remove()
-        return Prepared(store, existed=True, num_resumed=0, num_rendered=0)
+        failed = num_failed(store, source)
+        if not (retry_failed and failed):
+            partial.remove()
+            return Prepared(store, existed=True, num_resumed=0, num_rendered=0, num_failed=failed)
     image_bytes = size * size if source.render else 0
     workers = workers or usable_cores()
     require_space(partial, len(source.pages) * image_bytes)
     with disk_errors(out), partial.locked():
         finished = partial.begin(fingerprint, image_bytes, len(source.pages))
+        if store and not finished:
+            finished = take_back(store, source, partial)
         num_resumed = len(finished)
-        render_missing(source, size, workers, partial, finished, progress)
-        kept = [slot for slot in range(len(source.pages)) if slot not in finished or finished[slot].reason is None]
-        reasons = {slot: result.reason for slot, result in finished.items() if result.reason is not None}
         try:
-            require_readable(source, kept, reasons)
+            render_missing(source, size, workers, partial, finished, progress)
+        except UserError:
+            if all(result.reason is not None for result in finished.values()):
+                partial.remove()  # not one page to go on from
+            raise
+        kept = [slot for slot in range(len(source.pages)) if slot not in finished or finished[slot].reason is None]
+        try:
+            require_readable(source, kept, finished)
         except UserError:
             partial.remove()  # all pages are read and no store can come of them
             raise
         text = TextOutcome({})
         if source.text:
             text = source.text.write(TextJob(partial, source.pages, kept, workers, progress))
-        finish(source, size, fingerprint, partial, kept, reasons, text.facts, progress)
+        finish(source, size, fingerprint, partial, kept, finished, text.facts, progress)
     num_rendered = len(finished) - num_resumed
-    return Prepared(open_store(out), False, num_resumed, num_rendered, text.num_resumed)
+    made = open_store(out)
+    return Prepared(made, False, num_resumed, num_rendered, text.num_resumed, num_failed(made, source))
 
 
 def existing(out: Path, fingerprint: str, source: Source, size: int) -> Store:
@@ -131,13 +153,23 @@ def require_space(partial: Partial, needed: int) -> None:
 def render_missing(
     source: Source, size: int, workers: int, partial: Partial, finished: dict[int, Result], progress: Progress
 ) -> None:
-    """Render what is not in `finished` yet, and add it there."""
+    """Render what is not in `finished` yet, and add it there.
+
+    Raises:
+        UserError: the first pages, taken from all over the source, have all failed for one reason.
+    """
     if source.render is None:
         return
     missing = [(slot, page.key) for slot, page in enumerate(source.pages) if slot not in finished]
     progress("pages", len(finished), len(source.pages))
+    judge = Judge("reading the pages", len(source.pages))
+    for _ in finished:
+        judge.note(None)
+    rendered = render_all(spread_first(missing), source.render, size, partial.images, workers, source.num_pages)
     with partial.journal() as note:
-        for results in render_all(missing, source.render, size, partial.images, workers):
+        for results in rendered:
             note(results)
             finished.update((result.slot, result) for result in results)
+            for result in results:
+                judge.note(result.reason)
             progress("pages", len(finished), len(source.pages))

@@ -12,7 +12,7 @@ from typing import Any
 
 import psutil
 
-from bench.data.ocr_worker import Reading, Work, serve
+from bench.data.ocr_worker import NextPage, Reading, Work, serve
 from bench.data.page_text import NOTHING, PageText
 from bench.data.pages import interrupts_held, usable_cores
 from shared.errors import UserError
@@ -46,14 +46,15 @@ class Reader:
         with suppress(OSError):  # it has died: `take` will see that
             self.connection.send(key)
 
-    def take(self) -> tuple[PageText, str | None] | None:
-        """Its answer; None: it is ready.
+    def take(self) -> tuple[PageText, str | None] | NextPage | None:
+        """Its answer; None: it is ready; NextPage: it goes on with the same document.
 
         Raises:
             EOFError, OSError: it has died.
         """
-        answer: tuple[PageText, str | None] | None = self.connection.recv()
-        self.ready, self.slot = self.ready or answer is None, None
+        answer: tuple[PageText, str | None] | NextPage | None = self.connection.recv()
+        if not isinstance(answer, NextPage):
+            self.ready, self.slot = self.ready or answer is None, None
         return answer
 
     def kill(self) -> None:
@@ -120,6 +121,9 @@ class ReaderPool:
                     answer = reader.take()
                 except (EOFError, OSError):
                     yield self.lost(reader, slot, "the process that read it died")
+                    continue
+                if isinstance(answer, NextPage):
+                    reader.deadline = time.monotonic() + self.work.seconds
                     continue
                 if answer is not None and slot is None:
                     raise self.cannot_start(str(answer[1]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ from PIL import Image, ImageDraw, ImageFont
 from rich.console import Console
 
 from bench import grids
+from bench.files import write_for_user
+from bench.printable import printable
 from shared.errors import UserError
 from shared.store import SPLITS, Store
 
@@ -24,7 +27,7 @@ def print_summary(store: Store, console: Console) -> None:
     counts = store.counts()
     totals = [len(store.indices(split)) for split in SPLITS]
     rows = {name: [counts[split][name] for split in SPLITS] for name in store.classes}
-    summed = [[name, *own, sum(own)] for name, own in rows.items()]
+    summed = [[printable(name), *own, sum(own)] for name, own in rows.items()]
     summed.append(["documents" if store.multi_label else "all", *totals, sum(totals)])
     grids.print_grid(console, ["class", *SPLITS, "all"], summed, title=str(store.path))
     source = {key: value for key, value in store.manifest.get("source", {}).items() if value not in (None, "")}
@@ -36,14 +39,19 @@ def print_summary(store: Store, console: Console) -> None:
         "prepared": store.manifest.get("created", "unknown"),
     }
     for key, value in facts.items():
-        console.print(f"{key:10} {value}", soft_wrap=True, markup=False, highlight=False)
+        say(console, f"{key:10} {value}")
     for split, total in zip(SPLITS, totals, strict=True):
         if not total:
-            console.print(f"note: no documents in the {split} split")
+            say(console, f"note: no documents in the {split} split")
     for note in store.manifest.get("notes", []):
-        console.print(f"note: {note}", soft_wrap=True, markup=False, highlight=False)
+        say(console, f"note: {note}")
     print_listed("failed in OCR", store.manifest.get("ocr", {}).get("failed", []), console)
     print_listed("rejected", store.manifest.get("rejected", []), console)
+
+
+def say(console: Console, line: str) -> None:
+    """One line of a store, whatever its maker wrote into it."""
+    console.print(printable(line), soft_wrap=True, markup=False, highlight=False)
 
 
 def page_size(store: Store) -> str:
@@ -77,9 +85,9 @@ def text_facts(store: Store) -> dict[str, str]:
 def print_listed(what: str, entries: list[dict[str, Any]], console: Console) -> None:
     """How many inputs were rejected or failed, and the first few with the reason."""
     if entries:
-        console.print(f"{what:10} {len(entries)} of the inputs; all are listed in the manifest:")
+        say(console, f"{what:10} {len(entries)} of the inputs; all are listed in the manifest:")
     for entry in entries[:LISTED]:
-        console.print(f"  {entry['file']}: {entry['reason']}", soft_wrap=True, markup=False, highlight=False)
+        say(console, f"  {entry['file']}: {entry['reason']}")
 
 
 def contact_sheet(store: Store) -> Image.Image:
@@ -107,11 +115,8 @@ def write_contact_sheet(store: Store, path: Path) -> None:
     """Write the contact sheet as PNG.
 
     Raises:
-        UserError: the file can't be written.
+        UserError: the file cannot be written.
     """
-    try:
-        contact_sheet(store).save(path, format="PNG")
-    except OSError as error:
-        raise UserError(
-            f"{path}: cannot be written ({error.strerror or error}); choose another --contact-sheet"
-        ) from None
+    buffer = io.BytesIO()
+    contact_sheet(store).save(buffer, format="PNG")
+    write_for_user(path, buffer.getvalue(), "choose another --contact-sheet")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -15,7 +15,25 @@ from PIL import Image
 from bench.data.partial import Partial
 
 # Part of every source's fingerprint: raise it when the same inputs would give other pixels, labels or splits.
-PREPARATION_VERSION = 2
+PREPARATION_VERSION = 3
+
+
+def text_stamp(text: str) -> str:
+    """The stamp of a document of text: a hash of it."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+EMPTY_STAMP = text_stamp("")
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things, in words.
+
+    >>> counted(1, "page"), counted(3, "page")
+    ('1 page', '3 pages')
+    """
+    return f"{number:,} {noun}{'s' * (number != 1)}"
+
 
 Progress = Callable[[str, int, int], None]  # called with (what is being done, done so far, of how many)
 
@@ -64,7 +82,7 @@ class TextPart(Protocol):
 class Source:
     """Documents with labels and splits.
 
-    `render(key, size)` returns uint8, size x size, or raises `bench.data.decode.PageError`; `image(key)` returns the
+    `render(key, size)` returns uint8, size x size, or raises `bench.data.grey.PageError`; `image(key)` returns the
     page at a legible resolution, for OCR, or raises the same. Both run in worker processes, so they are a module's
     function or a `functools.partial` of one, and depend on their arguments alone.
     """
@@ -75,10 +93,15 @@ class Source:
     render: Callable[[Any, int], np.ndarray] | None  # None: documents of text alone
     arguments: dict[str, Any]  # what else decides the content: seed, split, limit, ... never a path
     path: str = ""  # for the manifest alone
-    rejected: list[dict[str, str]] = field(default_factory=list)  # by an earlier preparation
+    rejected: list[dict[str, str]] = field(default_factory=list)  # by its reader, or an earlier preparation
     image: Callable[[Any], Image.Image] | None = None
     text: TextPart | None = None
     multi_label: bool = False
+    notes: list[str] = field(default_factory=list)  # what its reader has to say, for the manifest and the summary
+    num_pages: Callable[[Any], int] | None = None  # pages in a document's file; None: always one
+    later_pages: Callable[[Any], Iterator[Image.Image]] | None = (
+        None  # those behind the first, where OCR reads them too
+    )
 
     def fingerprint(self, size: int) -> str:
         """Hash of everything that decides the store's content, without reading a page.
@@ -90,7 +113,7 @@ class Source:
         checksum = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
         for page in self.pages:
             line = f"{page.name}\0{page.label}\0{page.split}\0{page.stamp}\n"
-            checksum.update(line.encode(errors="surrogateescape"))
+            checksum.update(line.encode(errors="surrogatepass"))
         return checksum.hexdigest()[:32]
 
 

@@ -11,6 +11,7 @@ from shared.errors import UserError
 from shared.store import SPLITS
 
 DEFAULT_SPLIT = (0.8, 0.1, 0.1)
+DEFAULT_VAL_SHARE = 0.1  # of training documents, where a data set has its own splits and none of them is val
 
 
 def parse_split(text: str) -> tuple[float, float, float]:
@@ -30,7 +31,7 @@ def parse_split(text: str) -> tuple[float, float, float]:
 
 def shuffle_key(seed: int, name: str) -> bytes:
     """A page's place in a seeded order of its class."""
-    return hashlib.sha256(f"{seed}/{name}".encode()).digest()
+    return hashlib.sha256(f"{seed}/{name}".encode(errors="surrogatepass")).digest()
 
 
 def assign_splits(names: Sequence[str], labels: Sequence[int], shares: Sequence[float], seed: int) -> list[str]:
@@ -56,6 +57,17 @@ def assign_splits(names: Sequence[str], labels: Sequence[int], shares: Sequence[
         dealt[chosen] += 1
         splits[page] = SPLITS[chosen]
         previous_label = labels[page]
+    return splits
+
+
+def draw_val(names: Sequence[str], labels: Sequence[int], own: Sequence[str], share: float, seed: int) -> list[str]:
+    """Splits of a data set that has its own and no val: `share` of the training documents, stratified, become it."""
+    splits = list(own)
+    drawn = [row for row, split in enumerate(own) if split == SPLITS[0]]
+    shares = (1 - share, share, 0.0)
+    dealt = assign_splits([names[row] for row in drawn], [labels[row] for row in drawn], shares, seed)
+    for row, split in zip(drawn, dealt, strict=True):
+        splits[row] = split
     return splits
 
 

@@ -8,9 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from bench.data.documents import stored_name
 from bench.data.page_text import NOTHING, PageText, plain_text
 from bench.data.source import Page, Source, TextJob, TextOutcome, file_stamp
 from shared.errors import UserError
+from shared.outside import OutsideError, read_bytes
 from shared.store import TEXT, write_strings
 
 SUFFIX = ".txt"
@@ -64,11 +66,11 @@ class TextFiles:
         cut: list[dict[str, Any]] = []
         texts: list[str] = []
         for done, slot in enumerate(job.kept, start=1):
-            name = job.pages[slot].name
+            name = stored_name(job.pages[slot].name)
             try:
                 text, valid = read_text(self.paths[slot])
-            except OSError as error:
-                failed.append({"file": name, "reason": f"{self.paths[slot].name}: {error.strerror}"})
+            except OutsideError as error:
+                failed.append({"file": name, "reason": stored_name(f"{self.paths[slot].name}: {error.reason}")})
                 text, valid = NOTHING, True
             if not valid:
                 replaced.append(name)
@@ -76,6 +78,10 @@ class TextFiles:
                 cut.append({"file": name, "characters": text.length})
             texts.append(text.text)
             job.progress("text files", done, len(job.kept))
+        if len(failed) == len(texts):
+            raise UserError(
+                f"--ocr txt: not one text of {len(texts)} pages could be read; first: {failed[0]['reason']}"
+            )
         write_strings(job.partial.store, TEXT, texts)
         facts = {"engine": "txt", "version": None, "language": None, "failed": failed, "empty": texts.count("")}
         return TextOutcome({"ocr": {**facts, "invalid_utf8": replaced, "cut": cut, "pages_per_second": None}})
@@ -85,9 +91,9 @@ def read_text(path: Path) -> tuple[PageText, bool]:
     """The text of a file, and whether it was valid UTF-8 (what is not becomes U+FFFD).
 
     Raises:
-        OSError: it cannot be read.
+        OutsideError: it cannot be read, or is no regular file (a pipe would be waited for).
     """
-    data = path.read_bytes()
+    data = read_bytes(path)
     try:
         return plain_text(data.decode("utf-8-sig")), True
     except UnicodeDecodeError:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from bench.data.tokenizer_settings import check_config, check_tokenizer, check_uncased
+from shared import outside
 from shared.errors import UserError
 from shared.wordpiece import CONTINUATION, MAX_WORD_CHARACTERS, SPECIAL_TOKENS, check_tokens, read_vocabulary
 
 VOCABULARY_FILE, TOKENIZER_FILE, SETTINGS_FILE = "vocab.txt", "tokenizer.json", "tokenizer_config.json"
+HUGGING_FACE = (VOCABULARY_FILE, TOKENIZER_FILE, SETTINGS_FILE)
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 FILE_SUFFIXES = {".txt", ".json", ".pkl", ".pickle", ".bin", ".pt", ".model"}
 MAX_ALPHABET = 1000  # the default of `tokenizers`' trainer
@@ -43,40 +45,56 @@ class Vocabulary:
 def load_vocabulary(spec: str) -> Vocabulary:
     """A vocabulary from a `vocab.txt`, a Hugging Face folder (`vocab.txt` or `tokenizer.json`) or a hub name.
 
-    The network is asked only for a spec that is neither a file nor a folder and reads like `name` or `org/name`.
+    What lies beside a file (`tokenizer_config.json`, `tokenizer.json`) speaks for it: those settings are followed or
+    refused. The network is asked only for a spec that is neither a file nor a folder and reads like `name` or
+    `org/name`.
 
     Raises:
-        UserError: nothing there, no network, a cased model's folder, no WordPiece, or what `check_tokens` raises.
+        UserError: nothing there, no network, no WordPiece, a tokeniser that cuts otherwise than uncased BERT's, or what
+            `check_tokens` raises.
     """
     path = Path(spec)
     if path.is_dir():
         return from_folder(path)
     if path.exists():
-        return Vocabulary(read_tokenizer_json(path) if path.suffix == ".json" else read_vocabulary(path), path.name)
+        beside = {name: path.parent / name for name in (TOKENIZER_FILE, SETTINGS_FILE) if path.name in HUGGING_FACE}
+        return from_files({**beside, kind_of(path): path}, path.name, str(path))
     if HUB_NAME.fullmatch(spec) and path.suffix.lower() not in FILE_SUFFIXES:
-        return from_hub(spec)
+        return from_files({name: from_hub_file(spec, name) for name in HUGGING_FACE}, spec, f"{spec}, on the hub")
     raise UserError(f"{spec}: no such vocabulary; give a vocab.txt, a folder with one, or a hub name (org/name)")
 
 
 def from_folder(folder: Path) -> Vocabulary:
     """The vocabulary of a Hugging Face folder."""
-    settings = folder / SETTINGS_FILE
-    if settings.is_file() and read_json(settings).get("do_lower_case") is False:
-        raise UserError(f"{folder}: of a cased model, this suite lowercases; give an uncased one")
-    if (folder / VOCABULARY_FILE).is_file():
-        return Vocabulary(read_vocabulary(folder / VOCABULARY_FILE), folder.resolve().name)
-    if (folder / TOKENIZER_FILE).is_file():
-        return Vocabulary(read_tokenizer_json(folder / TOKENIZER_FILE), folder.resolve().name)
-    raise UserError(f"{folder}: has neither {VOCABULARY_FILE} nor {TOKENIZER_FILE}; give a folder with one of them")
+    return from_files({name: folder / name for name in HUGGING_FACE}, folder.resolve().name, str(folder))
 
 
-def from_hub(name: str) -> Vocabulary:
-    """The vocabulary of a model on the Hugging Face hub, or in the hub's cache on this machine."""
-    for file in (VOCABULARY_FILE, TOKENIZER_FILE):
-        path = from_hub_file(name, file)
-        if path is not None:
-            return Vocabulary(read_vocabulary(path) if file == VOCABULARY_FILE else read_tokenizer_json(path), name)
-    raise UserError(f"{name}: on the hub, with neither {VOCABULARY_FILE} nor {TOKENIZER_FILE}; give a vocab.txt")
+def kind_of(path: Path) -> str:
+    """Which of HUGGING_FACE a file is, under whatever name."""
+    return TOKENIZER_FILE if path.suffix == ".json" else VOCABULARY_FILE
+
+
+def from_files(files: Mapping[str, Path | None], origin: str, where: str) -> Vocabulary:
+    """The vocabulary that some of the files of HUGGING_FACE hold, after all of them have been read.
+
+    Raises:
+        UserError: as `load_vocabulary`, and two that hold different tokens.
+    """
+    there = {name: path for name, path in files.items() if path is not None and path.is_file()}
+    if settings := there.get(SETTINGS_FILE):
+        check_config(read_json(settings), settings)
+    found: dict[str, tuple[str, ...]] = {}
+    if path := there.get(VOCABULARY_FILE):
+        found[VOCABULARY_FILE] = read_vocabulary(path)
+    if path := there.get(TOKENIZER_FILE):
+        found[TOKENIZER_FILE] = read_tokenizer_json(path)
+    if not found:
+        raise UserError(f"{where}: has neither {VOCABULARY_FILE} nor {TOKENIZER_FILE}; give a folder with one of them")
+    tokens, *others = found.values()
+    if any(other != tokens for other in others):
+        raise UserError(f"{where}: {VOCABULARY_FILE} and {TOKENIZER_FILE} hold different tokens; remove the wrong one")
+    check_uncased(tokens, where)
+    return Vocabulary(tokens, origin)
 
 
 def from_hub_file(name: str, file: str) -> Path | None:
@@ -104,28 +122,26 @@ def from_hub_file(name: str, file: str) -> Path | None:
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON object."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); give a vocab.txt") from None
-    except ValueError:  # not UTF-8, or not JSON
-        raise UserError(f"{path}: not JSON; give a vocab.txt, or a tokenizer.json as Hugging Face writes it") from None
+        content = outside.read_json(path)
+    except outside.OutsideError as error:
+        raise UserError(f"{error}; give a vocab.txt, or a tokenizer.json as Hugging Face writes it") from None
     if not isinstance(content, dict):
         raise UserError(f"{path}: not a JSON object; give a vocab.txt, or a tokenizer.json as Hugging Face writes it")
     return content
 
 
 def read_tokenizer_json(path: Path) -> tuple[str, ...]:
-    """The tokens of a `tokenizer.json`, which must be an uncased WordPiece."""
+    """The tokens of a `tokenizer.json`, which must be an uncased BERT's."""
     content = read_json(path)
-    model, normalizer = content.get("model") or {}, content.get("normalizer") or {}
-    ids = model.get("vocab") if isinstance(model, dict) else None
-    if not isinstance(ids, dict) or model.get("type", "WordPiece") != "WordPiece":
+    model = content.get("model")
+    ids = model.get("vocab") if isinstance(model, dict) and model.get("type", "WordPiece") == "WordPiece" else None
+    if not isinstance(ids, dict):
         raise UserError(f"{path}: not a WordPiece tokeniser; give that of a BERT model")
-    if isinstance(normalizer, dict) and normalizer.get("lowercase") is False:
-        raise UserError(f"{path}: of a cased model, this suite lowercases; give an uncased one")
     if sorted(ids.values(), key=repr) != sorted(range(len(ids)), key=repr):
         raise UserError(f"{path}: its ids are not 0 to {len(ids) - 1}; give a vocab.txt")
-    return check_tokens(sorted(ids, key=lambda token: ids[token]), str(path))
+    tokens = check_tokens(sorted(ids, key=lambda token: ids[token]), str(path))
+    check_tokenizer(content, path)
+    return tokens
 
 
 def train_vocabulary(texts: Iterable[str], size: int) -> Vocabulary:

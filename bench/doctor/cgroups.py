@@ -88,6 +88,17 @@ def memory_room(host: Host) -> tuple[int, int] | None:
     return min(rooms, default=None)
 
 
+def oom_kills(host: Host) -> int:
+    """Processes of this process's own group that the kernel has killed for want of memory; 0 where nobody counts."""
+    for folder, is_second in groups(host, "memory"):
+        text = read(folder / ("memory.events" if is_second else "memory.oom_control"))
+        for line in (text or "").splitlines():
+            name, _, count = line.partition(" ")
+            if name == "oom_kill" and count.strip().isdigit():
+                return int(count)
+    return 0
+
+
 def process_limit(host: Host) -> int | None:
     """Processes and threads that the tightest group allows; None: no limit."""
     limits = [read(folder / "pids.max") for folder, _ in groups(host, "pids")]

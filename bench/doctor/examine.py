@@ -43,6 +43,7 @@ CHECKS: tuple[Callable[[Host], list[Finding]], ...] = (
     storage.disk_speed,
     system.open_files,
     system.processes,
+    system.temporary_folder,
     system.clock,
     storage.proven,
     noise.noise,

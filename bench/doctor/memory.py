@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 
 from bench.doctor import cgroups
@@ -11,6 +12,7 @@ from bench.doctor.findings import Finding, Host, gib, good, notice, problem, rea
 # loader workers and the page cache that a store wants beside it:
 MAIN_JOB_BYTES = 3 * 2**30
 COMFORTABLE_BYTES = 8 * 2**30
+SHARED_FIX = "`docker run --shm-size 2g ...`, or `--ipc host`"
 SHARED_LEAST_BYTES, SHARED_GOOD_BYTES = 16 * 2**20, 512 * 2**20  # Docker gives 64 MiB unless told otherwise
 
 
@@ -47,6 +49,14 @@ def swap(host: Host) -> list[Finding]:
     return [good("swap", f"{gib(facts['SwapTotal'])}, none in use" if facts["SwapTotal"] else "none")]
 
 
+def shared_is_writable(host: Host) -> bool:
+    """Whether there is a /dev/shm, mounted for writing."""
+    try:
+        return not os.statvfs(host.shm).f_flag & os.ST_RDONLY and os.access(host.shm, os.W_OK | os.X_OK)
+    except OSError:
+        return False
+
+
 def shared_memory(host: Host) -> list[Finding]:
     """Room for the batches that PyTorch's loader workers hand over."""
     try:
@@ -54,7 +64,10 @@ def shared_memory(host: Host) -> list[Finding]:
     except OSError:
         fix = "mount one: `mount -t tmpfs tmpfs /dev/shm`"
         return [notice("shared memory", "there is no /dev/shm: PyTorch's loader workers have nothing to use", fix)]
-    text, fix = f"{gib(usage.free)} free in /dev/shm", "`docker run --shm-size 2g ...`, or `--ipc host`"
+    text, fix = f"{gib(usage.free)} free in /dev/shm", SHARED_FIX
+    if not shared_is_writable(host):
+        text = "/dev/shm is read-only or another user's: PyTorch's loader workers die of it"
+        return [problem("shared memory", text, "`mount -o remount,rw /dev/shm`", blocks=True)]
     if usage.free < 2**30:
         text = f"{usage.free / 2**20:.0f} MiB free in /dev/shm"
     if usage.free < SHARED_LEAST_BYTES:

@@ -26,13 +26,14 @@ from bench.doctor.findings import Finding, Host, good, notice, problem, read
 from bench.doctor.kernel import Block
 from bench.machine import usable_cores
 from bench.processes import exit_text
+from bench.stats_power import POWER, shown_share
 from shared.errors import UserError
 
 PAIRS, FEW_PAIRS = 20, 7
 SECONDS = 10.0
 SPARE_SECONDS = 60.0  # for NumPy to be imported from a cold disk
 GATE_THRESHOLD = 0.03
-FINE, COARSE = 0.01, 0.03  # half-widths of 20 pairs: up to the first is good, beyond the second a problem
+FINE, COARSE = 0.01, 0.03  # that 20 pairs show in 80 % of runs: up to the first is good, beyond the second a problem
 QUIET = "end other work, set the governor to performance, use a machine of your own (not a shared one)"
 
 
@@ -55,15 +56,15 @@ class Noise:
     ratio: stats.Estimate  # time of B over A, all pairs; 1 is the truth
     jitter: float  # coefficient of variation of calls within a second, the median over the seconds
     drift: float | None  # coefficient of variation of the seconds' medians; None: less than two seconds
-    half_width_few: float | None  # of the ratio's interval with FEW_PAIRS pairs: the smallest effect they resolve
-    half_width: float | None  # with PAIRS pairs
+    shown_few: float | None  # the smallest difference that FEW_PAIRS pairs show in 80 % of runs
+    shown: float | None  # that PAIRS pairs do
     meanwhile: Meanwhile | None  # None: no /proc/stat
 
     def pairs_for(self, threshold: float) -> int | None:
-        """Pairs after which the interval's half-width is a threshold, by the root law; at least FEW_PAIRS."""
-        if self.half_width is None:
+        """Pairs that show a difference as large as a threshold in 80 % of runs, by the root law; FEW_PAIRS or more."""
+        if self.shown is None:
             return None
-        return max(FEW_PAIRS, math.ceil(self.ratio.count * (self.half_width / threshold) ** 2))
+        return max(FEW_PAIRS, math.ceil(self.ratio.count * (self.shown / threshold) ** 2))
 
 
 def measure(seconds: float = SECONDS, proc: Path = Path("/proc")) -> Noise:
@@ -108,10 +109,10 @@ def analyse(
     calls = [call for group in groups for call in group]
     ratio = stats.ratio(over, under)
     few = [
-        half_width(stats.ratio(over[begin : begin + FEW_PAIRS], under[begin : begin + FEW_PAIRS]))
+        shown_share(stats.ratio(over[begin : begin + FEW_PAIRS], under[begin : begin + FEW_PAIRS]))
         for begin in range(len(over) - FEW_PAIRS + 1)
     ]
-    known = [width for width in few if width is not None]
+    known = [share for share in few if share is not None]
     return Noise(
         seconds=seconds,
         size=size,
@@ -120,8 +121,8 @@ def analyse(
         ratio=ratio,
         jitter=statistics.median(spreads) if spreads else 0.0,
         drift=statistics.stdev(centres) / statistics.fmean(centres) if len(centres) > 1 else None,
-        half_width_few=statistics.median(known) if known else None,
-        half_width=half_width(ratio),
+        shown_few=statistics.median(known) if known else None,
+        shown=shown_share(ratio),
         meanwhile=spent,
     )
 
@@ -132,11 +133,6 @@ def by_second(blocks: Sequence[Block]) -> list[list[float]]:
     for block in sorted(blocks, key=lambda block: block.start):
         groups.setdefault(int(block.start), []).extend(block.seconds)
     return list(groups.values())
-
-
-def half_width(estimate: stats.Estimate) -> float | None:
-    """Half of an interval; None without one."""
-    return None if estimate.interval is None else (estimate.interval[1] - estimate.interval[0]) / 2
 
 
 def cpu_times(proc: Path) -> list[int] | None:
@@ -177,18 +173,18 @@ def noise(host: Host) -> list[Finding]:
     if isinstance(host.noise, str):
         return [notice("noise", f"not measured: {host.noise}")]
     seen = host.noise
-    if seen.half_width is None or seen.half_width_few is None:
+    if seen.shown is None or seen.shown_few is None:
         return [notice("noise", f"too few pairs for an interval ({seen.ratio.count})")]
     needed = seen.pairs_for(GATE_THRESHOLD)
     text = (
-        f"this machine resolves differences from about {seen.half_width:.1%} with {seen.ratio.count} pairs, "
-        f"{seen.half_width_few:.1%} with {FEW_PAIRS}; `bench gate` with a threshold of {GATE_THRESHOLD:.0%} needs "
-        f"about {needed} pairs or more (a training varies more than one kernel)"
+        f"{seen.ratio.count} pairs show a difference of {seen.shown:.1%} in {POWER:.0%} of runs here, {FEW_PAIRS} "
+        f"pairs one of {seen.shown_few:.1%}; one of {GATE_THRESHOLD:.0%} takes about {needed} pairs or more (a "
+        "training varies more than one kernel)"
     )
-    if seen.half_width > COARSE:
+    if seen.shown > COARSE:
         verdict = problem("noise", text, QUIET)
     else:
-        verdict = notice("noise", text, QUIET) if seen.half_width > FINE else good("noise", text)
+        verdict = notice("noise", text, QUIET) if seen.shown > FINE else good("noise", text)
     return [verdict, good("jitter and drift", sources(seen))]
 
 

@@ -8,6 +8,7 @@ import sys
 
 from bench.doctor import cgroups
 from bench.doctor.findings import Finding, Host, good, notice, problem, read
+from bench.environment import is_usable
 from bench.interpreters import OLDEST_PYTHON
 
 FEW_FILES, FEW_PROCESSES = 1024, 512
@@ -44,6 +45,15 @@ def processes(host: Host) -> list[Finding]:
         return [good("processes", "no limit that matters" if limit is None else f"{limit:,} allowed")]
     fix = "`docker run --pids-limit 4096 ...`"
     return [problem("processes", f"{limit} processes and threads allowed: frameworks start hundreds", fix)]
+
+
+def temporary_folder(host: Host) -> list[Finding]:
+    """Where sockets of loader processes lie: their paths may have 107 bytes."""
+    named = os.environ.get("TMPDIR")
+    if not named or is_usable(named):
+        return [good("temporary folder", named or "the system's own")]
+    text = f"TMPDIR={named}: too long for sockets, or no folder that can be written to; workers get another one"
+    return [notice("temporary folder", text, "set TMPDIR to a short folder, /tmp for example")]
 
 
 def clock(host: Host) -> list[Finding]:

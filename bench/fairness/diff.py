@@ -17,6 +17,7 @@ VERDICTS: tuple[Verdict, ...] = ("unfair", "unexplained", "explained", "equal") 
 # fields that tell one place from another; two sides are compared only where all of them are equal
 PLACE_FIELDS = ("workload", "preset", "spec_hash", "data_digest", "device", "device_name", "cores_per_replica",
                 "batch_per_replica", "arm", "precision", "input_mode", "replicas")  # fmt: skip
+MOST_PLACES = 12  # that a line of the diff names; the others are counted
 LABEL_FIELDS = ("workload", "preset", "arm", "precision", "input_mode")  # what a place is called after, beside replicas
 
 
@@ -84,8 +85,10 @@ def diff_places(places: Sequence[Mapping[str, Sequence[Record]]]) -> Diff:
         for line in lines_of(place):
             found.setdefault((line.key, line.values, line.verdict, line.reason), []).append(index)
             present.setdefault(line.key, set()).add(index)
+    firsts = [next(iter(place.values()))[0] for place in places]
+    telling = [field for field in LABEL_FIELDS if len({getattr(first, field) for first in firsts}) > 1]
     lines = [
-        Line(*content, "" if set(where) == present[content[0]] else label([places[index] for index in where], places))
+        Line(*content, "" if set(where) == present[content[0]] else label([places[index] for index in where], telling))
         for content, where in found.items()
     ]
     lines.sort(key=lambda line: (VERDICTS.index(line.verdict), line.key, line.where))
@@ -93,16 +96,20 @@ def diff_places(places: Sequence[Mapping[str, Sequence[Record]]]) -> Diff:
     return Diff(tuple(reporting), tuple(lines))
 
 
-def label(some: Sequence[Mapping[str, Sequence[Record]]], places: Sequence[Mapping[str, Sequence[Record]]]) -> str:
-    """What tells some places from the others: their replicas, and whatever else places differ in."""
-    firsts = [next(iter(place.values()))[0] for place in places]
-    telling = [field for field in LABEL_FIELDS if len({getattr(first, field) for first in firsts}) > 1]
+def label(some: Sequence[Mapping[str, Sequence[Record]]], telling: Sequence[str]) -> str:
+    """What tells some places from the others: their replicas, and whatever else places differ in; of many the first.
+
+    Args:
+        telling: the fields of a record that places differ in.
+    """
     replicas: dict[str, set[int]] = {}
     for place in some:
         first = next(iter(place.values()))[0]
         words = "".join(f", {getattr(first, field)}" for field in telling)
         replicas.setdefault(words, set()).add(first.replicas)
-    return "; ".join(f"at {listed(sorted(counts))}{words}" for words, counts in replicas.items())
+    texts = [f"at {listed(sorted(counts))}{words}" for words, counts in replicas.items()]
+    more = [f"{len(texts) - MOST_PLACES} more"] if len(texts) > MOST_PLACES + 1 else []
+    return "; ".join([*texts[:MOST_PLACES], *more] if more else texts)
 
 
 def lines_of(place: Mapping[str, Sequence[Record]]) -> list[Line]:

@@ -194,13 +194,17 @@ def gate_history(request: Request, path: Path, update: bool, say: Say) -> GateRe
             if results[-1].outcome != "regression":  # or the history would learn it
                 new.append(entry)
         side = side_result(head, versions)
+    unwritten = []
     if update:
-        append(path, new)
-        say(f"{path}: {len(new)} entries added, {len(history) + len(new)} in all")
+        try:
+            append(path, new)
+            say(f"{path}: {len(new)} entries added, {len(history) + len(new)} in all")
+        except UserError as error:  # what was measured is told all the same
+            unwritten.append(str(error))
     return GateResult(
         base=None, head=side, baseline=path.name, threshold=request.threshold, guarantee=GUARANTEE,
         machine=machine.fingerprint(), device_name=device_name(), started=started.isoformat(timespec="seconds"),
-        seconds=time.monotonic() - begin, benchmarks=results,
+        seconds=time.monotonic() - begin, benchmarks=results, unwritten=unwritten,
     )  # fmt: skip
 
 

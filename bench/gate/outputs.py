@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from xml.etree import ElementTree
 
-from bench.files import write_atomically
+from bench.files import TEMPORARY, write_atomically
 from bench.gate.result import FAILURES, BenchmarkResult, GateResult
 from bench.gate.show import against, bounds, footer, markdown, notes, stalls
 from bench.printable import printable
@@ -97,40 +97,56 @@ def bencher(result: GateResult) -> str:
     return json.dumps(content, indent=1) + "\n"
 
 
-def write_outputs(result: GateResult, files: Mapping[str, Path | None], tracker_format: str) -> list[Path]:
-    """Write what was asked for, each file whole or not at all.
+def write_outputs(
+    result: GateResult, files: Mapping[str, Path | None], tracker_format: str
+) -> tuple[list[Path], list[str]]:
+    """Write what was asked for, each file whole or not at all; one that cannot be written keeps no other from it.
 
     Args:
         files: "markdown", "junit", "json", "tracker" to its path; None: not asked for.
 
-    Raises:
-        UserError: one cannot be written.
+    Returns:
+        what was written; a line for each file that was not.
     """
+    trackers = {"github-action-benchmark": github_action_benchmark, "bencher": bencher}
     texts = {
         "markdown": lambda: markdown(result),
         "junit": lambda: junit(result),
         "json": lambda: result.model_dump_json(indent=1) + "\n",
-        "tracker": lambda: {"github-action-benchmark": github_action_benchmark, "bencher": bencher}[tracker_format](
-            result
-        ),
+        "tracker": lambda: trackers[tracker_format](result),
     }
-    written = []
+    written, unwritten = [], []
     for kind, path in files.items():
         if path is not None:
             try:
-                write_atomically(path, texts[kind]())
-            except OSError as error:
-                raise UserError(f"--{kind} {path}: cannot be written ({error.strerror})") from None
-            written.append(path)
-    return written
+                write_atomically(path.resolve(), texts[kind]())
+                written.append(path)
+            except (OSError, ValueError) as error:
+                unwritten.append(f"--{kind} {path}: cannot be written ({getattr(error, 'strerror', None) or error})")
+    return written, unwritten
 
 
 def check_writable(files: Mapping[str, Path | None]) -> None:
-    """Whether the outputs' folders can be written to: refused before minutes are spent, not after.
+    """Whether the outputs can be written: refused before minutes are spent, not after.
 
     Raises:
-        UserError: one does not.
+        UserError: one cannot, or two would be the same file.
     """
+    seen: dict[Path, str] = {}
     for kind, path in files.items():
-        if path is not None and (not os.access(path.parent, os.W_OK) or not path.parent.is_dir() or path.is_dir()):
-            raise UserError(f"--{kind} {path}: no file can be written there; name one in a folder that exists")
+        if path is None:
+            continue
+        target = path.resolve()  # what a link leads to is written, the link stays
+        if target in seen:
+            raise UserError(f"--{kind} {path}: the file of --{seen[target]}, too; name another")
+        seen[target] = kind
+        if target.exists() and not target.is_file():
+            raise UserError(f"--{kind} {path}: no file can be written there: it is something else")
+        try:
+            with NamedTemporaryFile(dir=target.parent, prefix=f".{target.name[:100]}.", suffix=TEMPORARY) as trial:
+                trial.write(b"\0")
+                trial.flush()
+        except OSError as error:
+            raise UserError(
+                f"--{kind} {path}: no file can be written there ({error.strerror}); name one in a folder that exists"
+            ) from None

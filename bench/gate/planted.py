@@ -5,9 +5,9 @@ Each is a commit on top of the clone's HEAD, made by replacing one line; where t
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
+from bench.git import GitError, ask
 from shared.errors import UserError
 
 PLANTS = ("none", "sleep", "copy", "stall")
@@ -22,7 +22,7 @@ COPIES = {
     ("tf", "bert"): "tf.reverse(tf.reverse(x, [1]), [1])",
     ("tf", "efficientnet"): "tf.reverse(tf.reverse(x, [1]), [1])",
 }
-AUTHOR = ("-c", "user.name=twinbench", "-c", "user.email=gate@twinbench.invalid", "-c", "commit.gpgsign=false")
+AUTHOR = ("-c", "user.name=twinbench", "-c", "user.email=gate@twinbench.invalid")
 
 
 def git(clone: Path, *arguments: str) -> str:
@@ -31,10 +31,10 @@ def git(clone: Path, *arguments: str) -> str:
     Raises:
         UserError: it failed.
     """
-    done = subprocess.run(["git", "-C", str(clone), *AUTHOR, *arguments], capture_output=True, text=True)
-    if done.returncode:
-        raise UserError(f"git {arguments[0]}: {(done.stderr.strip() or 'failed').splitlines()[-1]}")
-    return done.stdout.strip()
+    try:
+        return ask(clone, *AUTHOR, *arguments).strip()
+    except GitError as error:
+        raise UserError(f"git {arguments[0]}: {error}") from None
 
 
 def plant(clone: Path, kind: str, framework: str, family: str, amount: float) -> str:

@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench import locks
+from bench.git import GitError, NoGitError, ask
 from bench.locations import results_directory
 from bench.processes import interrupts_deferred
 from shared.errors import UserError
 
 HERE = "."  # the checkout's HEAD; with --allow-dirty its files as they are
-TIMEOUT_SECONDS = 120.0
+MARK = "bench/__main__.py"  # lies in the project's folder
+WHERE = "run `bench gate` in the checkout whose revisions it is to compare"
 SHORT = 10  # characters of a commit, for people
-# a gate in a git hook is told of that hook's repository and index, which it would write to: only the folder counts
-OF_A_REPOSITORY = (
-    "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_CEILING_DIRECTORIES", "GIT_COMMON_DIR", "GIT_CONFIG", "GIT_CONFIG_COUNT",
-    "GIT_CONFIG_PARAMETERS", "GIT_DIR", "GIT_GRAFT_FILE", "GIT_IMPLICIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_NAMESPACE",
-    "GIT_NO_REPLACE_OBJECTS", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX", "GIT_REPLACE_REF_BASE", "GIT_SHALLOW_FILE",
-    "GIT_WORK_TREE",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -48,38 +41,59 @@ class Repository:
 
     def __init__(self, folder: Path) -> None:
         """
+        Args:
+            folder: the project's, which may be one in a larger repository, or one below it.
+
         Raises:
-            UserError: no git, or no repository.
+            UserError: no git, no repository, or none that has the project in it.
         """
-        self.root = folder
-        self.root = Path(self.git("rev-parse", "--show-toplevel", refusal=f"{folder}: not in a git repository; "
-                                  "run `bench gate` in the checkout whose revisions it is to compare"))  # fmt: skip
+        here = folder.resolve()
+        try:
+            self.root = Path(ask(here, "rev-parse", "--show-toplevel")).resolve()
+        except NoGitError:
+            raise UserError("git is not installed: `bench gate` checks both revisions out with it") from None
+        except GitError as error:
+            if "not a git repository" in str(error):
+                raise UserError(f"{folder}: not in a git repository; {WHERE}") from None
+            if "work tree" in str(error):
+                raise UserError(f"{folder}: a repository without files (bare, or the .git folder); {WHERE}") from None
+            raise UserError(f"{folder}: git cannot be asked for its repository ({error})") from None
+        above = [path for path in (here, *here.parents) if path.is_relative_to(self.root)]
+        found = [path for path in above if (path / MARK).is_file()]
+        if not found:
+            raise UserError(f"{folder}: no bench/ here or above, up to the repository's root {self.root}; {WHERE}")
+        self.project = found[0]
+        self.prefix = self.project.relative_to(self.root)  # of the project in the repository
 
     def git(self, *arguments: str, refusal: str | None = None) -> str:
         """What a git command prints.
 
         Args:
-            refusal: what to tell the user where it fails; None: git's own last line.
+            refusal: what to tell the user where it fails, with git's last line; None: that line alone.
 
         Raises:
-            UserError: it failed, or there is no git.
+            UserError: it failed.
         """
-        environment = {name: value for name, value in os.environ.items() if name not in OF_A_REPOSITORY}
-        command = ["git", "-C", str(self.root), *arguments]
         try:
-            done = subprocess.run(
-                command, capture_output=True, text=True, errors="replace", timeout=TIMEOUT_SECONDS, env=environment,
-                stdin=subprocess.DEVNULL, start_new_session=True,
-            )  # fmt: skip
-        except FileNotFoundError:
-            raise UserError("git is not installed: `bench gate` checks both revisions out with it") from None
-        except subprocess.TimeoutExpired:
-            raise UserError(f"`git {arguments[0]}` did not end within {TIMEOUT_SECONDS:.0f} s") from None
-        if done.returncode:
-            words = (done.stderr.strip() or f"exit status {done.returncode}").splitlines()[-1]
-            said = f" (git: {words})" if done.stderr.strip() else ""
-            raise UserError(f"{refusal}{said}" if refusal else f"`git {' '.join(arguments[:2])}` failed: {words}")
-        return done.stdout.rstrip("\n")
+            return ask(self.project, *arguments)
+        except GitError as error:
+            raise UserError(
+                f"{refusal} (git: {error})" if refusal else f"`git {arguments[0]}` failed: {error}"
+            ) from None
+
+    def check_has_project(self, revision: Revision, option: str) -> None:
+        """Whether a revision has the project, and where this checkout has it.
+
+        Raises:
+            UserError: not so.
+        """
+        try:
+            ask(self.root, "cat-file", "-e", f"{revision.commit}:{(self.prefix / MARK).as_posix()}")
+        except GitError:
+            where = "at its root" if self.prefix == Path() else f"in {self.prefix}/"
+            raise UserError(
+                f"{option} {revision.name}: {revision.label} has no bench/ {where}; name one that has"
+            ) from None
 
     def resolve(self, name: str, option: str, allow_dirty: bool = False) -> Revision:
         """The commit of a revision; `.` is the checkout's own.
@@ -94,11 +108,15 @@ class Repository:
         if name.startswith("-"):
             raise UserError(refusal)
         asked = "HEAD" if name == HERE else name
-        commit = self.git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{asked}^{{commit}}",
-                          refusal=refusal)  # fmt: skip
+        try:
+            commit = ask(self.root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{asked}^{{commit}}")
+        except GitError:  # quiet: the cause is the one that is named here
+            raise UserError(refusal) from None
+        revision = Revision(name, commit)
+        self.check_has_project(revision, option)
         if name != HERE:
-            return Revision(name, commit)
-        changed = self.git("status", "--porcelain", "--untracked-files=normal").splitlines()
+            return revision
+        changed = self.git("status", "--porcelain", "--untracked-files=normal", "--", ".").splitlines()
         if changed and not allow_dirty:
             first = changed[0][3:]
             more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
@@ -142,23 +160,36 @@ def _clear(folder: Path) -> None:
 
 @contextmanager
 def checkouts(repository: Repository, revisions: list[Revision], folder: Path) -> Iterator[list[Path]]:
-    """A folder with the files of each revision; equal ones share it, a dirty one is the working tree itself.
+    """The project's folder in each revision; equal ones share it, a dirty one is the working tree itself.
+
+    Only worktrees of gates are touched: others of the repository may lie on a disk that is not there now.
 
     Raises:
         UserError: git could not check one out.
     """
-    repository.git("worktree", "prune")
+    _remove_worktrees(repository, folder)
     trees: dict[str, Path] = {}
     try:
         for revision in revisions:
             if not revision.dirty and revision.commit not in trees:
                 tree = folder / "trees" / revision.commit[:SHORT]
                 trees[revision.commit] = tree
-                repository.git("worktree", "add", "--detach", "--force", str(tree), revision.commit)
-        yield [repository.root if each.dirty else trees[each.commit] for each in revisions]
+                # whole, whatever part of the files the user's own checkout has
+                repository.git("-c", "core.sparseCheckout=false", "worktree", "add", "--detach", "--force", str(tree),
+                               revision.commit, refusal=f"{revision.label} cannot be checked out")  # fmt: skip
+        yield [repository.project if each.dirty else trees[each.commit] / repository.prefix for each in revisions]
     finally:
         with interrupts_deferred():
-            for tree in trees.values():
-                shutil.rmtree(tree, ignore_errors=True)
-            with suppress(UserError):
-                repository.git("worktree", "prune")
+            _remove_worktrees(repository, folder)
+            shutil.rmtree(folder / "trees", ignore_errors=True)
+
+
+def _remove_worktrees(repository: Repository, folder: Path) -> None:
+    """Take what gates checked out in a folder, this one and killed ones, out of the repository's list, too."""
+    with suppress(UserError):
+        listed = repository.git("worktree", "list", "--porcelain").splitlines()
+        paths = [line.removeprefix("worktree ") for line in listed if line.startswith("worktree ")]
+        for path in paths:
+            if Path(path).is_relative_to((folder / "trees").resolve()):
+                with suppress(UserError):
+                    repository.git("worktree", "remove", "--force", "--force", path)

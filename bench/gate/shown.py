@@ -139,6 +139,8 @@ def read_lines(out: Path, settings: dict[str, Any]) -> list[dict[str, Any]]:
     for line in lines:
         if other := [name for name, value in settings.items() if line.get(name) != value]:
             raise UserError(f"{out}: gates with another {other[0]} are in it; name another file with --out")
+        if "typical_log_ratios" not in line:
+            raise UserError(f"{out}: gates that decided on the median over turns are in it; remove it, or name another")
     return lines
 
 

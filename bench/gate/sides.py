@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.environments.choice import wing_pythons
+from bench.gate.code import check_code
 from bench.gate.revisions import Revision
 from bench.guardian import Guardian
 from bench.interpreters import Column, check_has
@@ -23,6 +24,7 @@ from shared.errors import UserError
 HELP_SECONDS = 120.0
 READY = ".gate-ready"  # written last: an environment without it is unfinished
 DEPENDENCIES = ("pyproject.toml", "constraints.txt")
+UNMEASURED = ("dev", "report")  # extras that no measured process imports
 
 Say = Callable[[str], None]
 
@@ -59,7 +61,7 @@ def environment(tree: Path, results: Path) -> dict[str, str]:
 def make_side(
     name: str, revision: Revision, tree: Path, python: str, named: str | None, frameworks: Sequence[str], results: Path
 ) -> Side:
-    """A side that was tried: its `bench run` answers, and the interpreter named for its workers has the frameworks.
+    """A side that was tried: its `bench run` answers, its code is its own, its workers' interpreter has the frameworks.
 
     Raises:
         UserError: not so; with what it said last.
@@ -77,6 +79,8 @@ def make_side(
         raise UserError(f"{option}: the `bench run` of {revision.label} has no --{frameworks[0]}-python; it is too old")
     if named is None and can_choose and python == sys.executable:
         workers = wing_pythons()  # what `bench env` made; the sides' own results folder does not have it
+    used = {framework: workers.get(framework) for framework in frameworks}
+    check_code(f"--{name} {revision.name}", tree, python, used, environment(tree, results))
     return Side(name, revision, tree, python, named, workers, options, results)
 
 
@@ -101,7 +105,7 @@ def _help_of(name: str, revision: Revision, tree: Path, python: str, results: Pa
 
 
 def dependencies(tree: Path) -> str:
-    """Digest of what a revision asks to be installed, and of this Python.
+    """Digest of what a revision asks to be installed to be measured, and of this Python.
 
     Raises:
         UserError: its pyproject.toml cannot be read.
@@ -109,7 +113,10 @@ def dependencies(tree: Path) -> str:
     path = tree / "pyproject.toml"
     try:
         project = tomllib.loads(path.read_text(encoding="utf-8"))["project"]
-        asked = [project.get("dependencies", []), project.get("optional-dependencies", {})]
+        extras = {
+            name: each for name, each in project.get("optional-dependencies", {}).items() if name not in UNMEASURED
+        }
+        asked = [project.get("dependencies", []), extras]
     except FileNotFoundError:
         asked = []
     except (OSError, ValueError, KeyError) as error:

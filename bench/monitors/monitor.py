@@ -1,5 +1,7 @@
 """The monitor of one cell: called from the harness's own poll loop, looks once a second and at the window's ends.
 
+Inside the window it searches for nothing and reads two small files a process, at most once a second.
+
 Counters (CPU time, energy) are read where the window begins and ends; what has a value at a moment (power, clocks) is
 sampled in between. No look is taken sooner than its predecessor's price allows.
 """
@@ -20,9 +22,10 @@ from bench.monitors.nvml import GpuWatch, connect
 from bench.monitors.processes import MachineTimes, Tree, machine_times
 from bench.monitors.usage import Usage
 
-SAMPLE_SECONDS = 1.0  # between two looks
+# between two looks; less than the harness's own second between two of its in the window, so that none is left out
+SAMPLE_SECONDS = 0.95
 FIND_SECONDS = 5.0  # between two searches for new processes, beside those at a change of phase
-SHARE = 0.004  # of a core that the looks may cost on average, and the searches too: below a hundredth together
+SHARE = 0.002  # of a core that the looks may cost on average; the searches, of which the window has none, as much
 WINDOW = "measure"  # the phase that is the window
 
 
@@ -63,6 +66,8 @@ class Monitor:
         self.clock, self.begun = clock, clock()
         self.notes: list[str] = []
         self.num_samples, self.cost = 0, 0.0
+        self.num_samples_window = 0
+        self.search_cost = 0.0  # the part of the cost that went into searches
         self.broken = False
         self.phase = "start"
         self.rss_peak = 0
@@ -107,13 +112,14 @@ class Monitor:
         changed = phase != self.phase or stepped != self.stepped
         if self.broken or not (changed or self.clock() >= self.next_look):
             return
-        begun = time.thread_time()
+        begun, searched = time.thread_time(), self.search_cost
         try:
             self.sample(phase, stepped, changed)
         except Exception as error:  # whatever the system answers: the measurement is worth more than its monitor
             self.stop(error)
         cost = time.thread_time() - begun
         self.cost += cost
+        cost -= self.search_cost - searched  # which is spread out by itself
         self.next_look = self.clock() + self.num_monitors * max(SAMPLE_SECONDS, cost / SHARE)
 
     def stop(self, error: Exception) -> None:
@@ -126,7 +132,7 @@ class Monitor:
         """One look, with the counters where the window begins or ends."""
         begin = phase == WINDOW != self.phase and not self.window
         end = self.phase == WINDOW != phase and len(self.window) == 1
-        if not begin and not end and (changed or self.clock() >= self.next_find):
+        if phase != WINDOW and not end and (changed or self.clock() >= self.next_find):
             self.find()
         if begin or end:
             self.window.append(self.snapshot())
@@ -140,6 +146,7 @@ class Monitor:
         if changed and stepped and phase != WINDOW and self.num_monitors == 1:  # else it would meet another's turn
             proportional = self.tree.proportional()
             self.pss_peak = max(proportional or 0, self.pss_peak or 0) or None
+        self.num_samples_window += phase == WINDOW or end
         self.phase, self.stepped = phase, stepped
         self.num_samples += 1
 
@@ -148,6 +155,7 @@ class Monitor:
         begun = time.thread_time()
         self.tree.find()
         spent = time.thread_time() - begun
+        self.search_cost += spent
         self.next_find = self.clock() + self.num_monitors * max(FIND_SECONDS, spent / SHARE)
 
     def close(self) -> None:
@@ -176,6 +184,8 @@ class Monitor:
         figures: dict[str, Any] = {}
         if len(self.window) == 2:
             figures = between(self.window[0], self.window[1], notes)
+            figures["num_samples_window"] = self.num_samples_window
+            figures["harness_cpu_seconds"] = self.window[1].harness - self.window[0].harness
         else:
             notes.append(f"no figures of the window: it was {'not over' if self.window else 'not seen'}")
         whole = between(self.first, last, [])

@@ -1,8 +1,8 @@
 """What the harness's monitors saw of one cell: a part of its record.
 
 `None` means that it could not be measured; `notes` says why. Intervals are the harness's monotonic clock. *The window*
-is the measured one as the harness saw it: from the poll that found its begin to the poll that found its end, each a
-quarter of a second late at most.
+is the measured one as the harness saw it: from the look that found its begin, a quarter of a second late at most, to
+the one that found its end: at once where the system wakes the harness then (bench/wake.py), else a second late at most.
 """
 
 from __future__ import annotations
@@ -73,6 +73,9 @@ class Usage(Figures):
     throttled_seconds: float | None = None
     gpus: list[GpuUsage] = []
     num_samples: int = 0
+    num_samples_window: int | None = None  # of those, in the window, its two ends among them
+    # CPU time of the harness in the window, its monitors included: what the measured cell had to share its cores with
+    harness_cpu_seconds: float | None = None
     sampling_cpu_seconds: float = 0.0  # what all this cost the harness
     notes: list[str] = []  # what could not be measured and why; failures with their time
 

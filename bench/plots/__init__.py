@@ -25,13 +25,18 @@ def plot_run(directory: Path, out: Path | None = None) -> list[Path]:
     return plot_records(read_records([directory]), out or directory / FIGURES_FOLDER)
 
 
-def plot_records(records: Sequence[Record], out: Path, formats: Sequence[str] = FORMATS) -> list[Path]:
+def plot_records(
+    records: Sequence[Record], out: Path, formats: Sequence[str] = FORMATS, every_group: bool = True
+) -> list[Path]:
     """Draw one set of figures a group of comparable records and return the files written.
 
     With more than one group the group is part of the files' names. The accuracy figure is drawn only where a record
-    has an accuracy or was asked for one, the comparison with published systems where one has an accuracy and the
-    published figures are there (an installed package has none). Attributions have a figure of their own and stand in no
-    other: their cells took turns.
+    has an accuracy or was asked for one, the comparison with published systems where these were measured on the same
+    data and their figures are there (an installed package has none). Attributions have a figure of their own and stand
+    in no other: their cells took turns.
+
+    Args:
+        every_group: also where they are very many; else the first few of those (`frame.drawn_groups`).
 
     Raises:
         UserError: no records, or a folder that cannot be written.
@@ -41,8 +46,8 @@ def plot_records(records: Sequence[Record], out: Path, formats: Sequence[str] = 
     from bench.papers import PAPERS, read_papers
     from bench.plots.attribution import attribution_figures
     from bench.plots.bars import accuracy_figure, throughput_figure
-    from bench.plots.comparison import comparison_figure
-    from bench.plots.frame import group_records
+    from bench.plots.comparison import comparison_figure, references
+    from bench.plots.frame import drawn_groups, group_records
     from bench.plots.lines import speedup_figure, training_time_figure
     from bench.plots.style import save
 
@@ -54,7 +59,7 @@ def plot_records(records: Sequence[Record], out: Path, formats: Sequence[str] = 
         raise UserError(f"{out}: cannot make this folder for the figures ({error.strerror}); name another") from None
     groups = group_records(plain(records))
     paths = []
-    for group in groups:
+    for group in groups if every_group else drawn_groups(groups):
         figures = {
             "speedup": speedup_figure(group),
             "throughput": throughput_figure(group),
@@ -63,7 +68,7 @@ def plot_records(records: Sequence[Record], out: Path, formats: Sequence[str] = 
             figures["training-time"] = training_time_figure(group)
         if group.trains:
             figures["accuracy"] = accuracy_figure(group)
-        if PAPERS.is_dir() and any(record.accuracy for record in group.records):
+        if PAPERS.is_dir() and references(group.records):
             figures["comparison"] = comparison_figure(group.records, read_papers())
         for name, figure in figures.items():
             stem = f"{name}-{group.slug}" if len(groups) > 1 else name

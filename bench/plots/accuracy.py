@@ -22,10 +22,11 @@ from bench.accuracy.results import (
     accuracies_on_test,
     over_splits,
 )
-from bench.accuracy.tables import caption
+from bench.accuracy.tables import members_of, split_data
 from bench.papers import Published
 from bench.plots.bars import spread_out
 from bench.plots.style import STYLES, Style, draw_legend, new_figure, save, styled
+from bench.titles import joined
 from shared.errors import UserError
 
 FRAMEWORK_STYLES = {
@@ -171,7 +172,7 @@ def classes_figure(records: Sequence[AccuracyRecord], member: str) -> Figure:
     groups = {key[0]: group for key, group in over_splits(records).items() if key[1] == member and key[2] != SEARCHED}
     classes = next(iter(groups.values()))[0].classes
     own = [record for group in groups.values() for record in group]
-    notes = [*hollow_note(own), "bars: median over the splits; lines: lowest to highest"]
+    notes = ["bars: median over the splits; lines: lowest to highest"]
     notes += failure_notes(over_splits(own))
     figure, (axes,) = new_figure(caption(records), notes)
     width = GROUP_WIDTH / len(groups)
@@ -202,22 +203,31 @@ def framework_handle(framework: str) -> Patch:
     return Patch(facecolor=style.color, edgecolor="black", hatch=style.hatch, linewidth=0.5, label=label)
 
 
+def caption(records: Sequence[AccuracyRecord]) -> list[str]:
+    """What a figure must not be shown without, in a line or two; versions and hashes are in the run's report."""
+    first, protocol = records[0], records[0].protocol
+    name = split_data(records)
+    unverified = sum(record.certificate != "verified" for record in records)
+    share = "" if unverified == len(records) else f"{unverified} of {len(records)} results "
+    return [
+        f"data: {name}",
+        joined(f"{record.workload} {record.preset}" for record in members_of(records)),
+        f"{protocol.train_per_class}/{protocol.val_per_class} documents per class to train/validate",
+        f"{'CPU' if first.device == 'cpu' else 'GPU'}: {first.device_name}",
+        f"{share}unverified (drawn hollow)" if unverified else "verified",
+    ]
+
+
 def short(name: str) -> str:
     """A class's name, cut where it is too long for an axis."""
     return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "\N{HORIZONTAL ELLIPSIS}"
 
 
-def hollow_note(records: Sequence[AccuracyRecord]) -> list[str]:
-    """What hollow boxes and bars mean, where there are any."""
-    return ["unverified: drawn hollow"] if any(record.certificate != "verified" for record in records) else []
-
-
 def published_notes(records: Sequence[AccuracyRecord], published: dict[str, list[Published]]) -> list[str]:
-    """Which published lines are drawn, or why none is; what hollow boxes mean."""
-    lines = hollow_note(records)
-    reason = why_not(records)
-    if reason:
-        return [*lines, reason]
+    """Which published lines are drawn, or why none is."""
+    if reason := why_not(records):
+        return [reason]
+    lines = []
     for member, values in published.items():
         words = [
             f"{name} {value.system} {value.value:g} %"

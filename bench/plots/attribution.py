@@ -9,13 +9,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
-from bench import stats
-from bench.attribution.gap import NAMES, Gap, gaps, sentence
+from bench.attribution.gap import NAMES
 from bench.attribution.split import PARTS, Split, attribute
 from bench.plots import caption as words
 from bench.plots.frame import Group, group_key
 from bench.plots.style import new_figure, styled
 from bench.records import Record
+from bench.stats_words import level_text
 
 BAR_WIDTH = 0.7
 NAME_ROOM = 1.25  # bars' distances to the right of the last one, for the names of the parts
@@ -66,7 +66,7 @@ def attribution_figure(splits: Sequence[Split]) -> Figure:
         splits: of one group of settings (`bench.plots.frame`).
     """
     statements = [each.removesuffix(" (drawn hollow)") for each in words.caption(frame_of(splits))]
-    figure, (axes,) = new_figure(statements, notes(splits, gaps(splits)))
+    figure, (axes,) = new_figure([*statements, drawn_text(splits)], notes(splits))
     stacks = [stack(split) for split in splits]
     low, high = limits(splits, stacks)
     axes.set_ylim(low, high)
@@ -78,24 +78,29 @@ def attribution_figure(splits: Sequence[Split]) -> Figure:
     axes.set_xticks(range(len(splits)), names, fontsize=6.5 if len(splits) <= 4 else 5)
     axes.set_xlim(-0.5, len(splits) - 0.5 + NAME_ROOM)
     axes.grid(axis="x", visible=False)
-    axes.set_ylabel("ms a step")
+    axes.set_ylabel("ms per step")
     axes.set_title("Where the time of a step goes")
     return figure
 
 
-def notes(splits: Sequence[Split], found: Sequence[Gap]) -> list[str]:
-    """The answer in words, what the bars are, and what they leave open."""
+def drawn_text(splits: Sequence[Split]) -> str:
+    """What the bars are; the answer in words stands in the run's page and under its table."""
     counts = sorted({len(split.repeats) for split in splits})
     repeats = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
-    drawn = f"segments: medians of {repeats} repeats; black line: the step as measured"
-    drawn += ", with its 95 % interval" if counts[-1] >= stats.fewest() else ""
-    open_ones = [
+    drawn = f"medians of {repeats} repeats, line: the step"
+    if levels := [split.step.level for split in splits if split.step.interval is not None]:
+        drawn += f" and its {level_text(levels)} interval"
+    return drawn
+
+
+def notes(splits: Sequence[Split]) -> list[str]:
+    """What the bars leave open."""
+    return [
         f"{split.name}, {words.counted(split.replicas)}: {100 * split.unexplained_share.value:.0f} % of the step is "
         "unexplained"
         for split in splits
         if not split.is_explained
     ]
-    return [*(sentence(gap) for gap in found), drawn, *open_ones]
 
 
 def stack(split: Split) -> dict[str, tuple[float, float]]:

@@ -23,8 +23,8 @@ def throughput_figure(group: Group) -> Figure:
     """Samples a second by replicas: a bar for the median, its whisker, a dot a repeat."""
     series = group.series(throughput_of)
     notes = words.oversubscription_notes(series, "replicas share cores")
-    notes += words.spread_notes("whisker", [point for line in series for point in line.measured])
-    figure, (axes,) = new_figure(words.caption(group), notes + words.failure_notes(series))
+    spread = words.spread_notes("whisker", [point for line in series for point in line.measured])
+    figure, (axes,) = new_figure(words.caption(group) + spread, notes + words.failure_notes(series))
     draw_bars(axes, series, group.replicas)
     axes.set_title("Training throughput")
     axes.set_ylabel("samples/s")
@@ -42,9 +42,9 @@ def accuracy_figure(group: Group) -> Figure:
     several = any(record.f1 for record in group.records)
     classes = None if several else class_count(group)
     measure = "micro-averaged F1" if several else "accuracy"
-    notes = [f"dashed line: chance, 1 of {classes} classes"] if classes else []
-    notes += words.spread_notes("whisker", [p for lines in by_split.values() for line in lines for p in line.measured])
-    figure, panels = new_figure(words.caption(group), notes + words.failure_notes(series), len(by_split))
+    usual = [f"dashed: chance, 1 of {classes} classes"] if classes else []
+    usual += words.spread_notes("whisker", [p for lines in by_split.values() for line in lines for p in line.measured])
+    figure, panels = new_figure(words.caption(group) + usual, words.failure_notes(series), len(by_split))
     for axes, (split, lines) in zip(panels, by_split.items(), strict=True):
         draw_bars(axes, lines, group.replicas)
         if classes:

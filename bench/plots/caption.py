@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from bench.disturbances import is_disturbed
 from bench.plots.frame import Group, Point, Series, is_implausible
 from bench.records import Record
+from bench.stats_words import level_text
 from bench.summary import efficiency
 
 SYNTHETIC = "synthetic"
@@ -23,23 +24,20 @@ VERSIONS = {
 
 
 def caption(group: Group) -> list[str]:
-    """The caption's statements, in reading order."""
+    """What a figure must not be shown without, in a line or two; versions and hashes are in the run's report."""
     first = group.first
     arms = sorted({record.arm for record in group.records})
     statements = [
-        f"data: synthetic {'texts' if first.max_tokens else 'pages'}"
+        f"{first.workload} {first.preset}",
+        f"synthetic {'texts' if first.max_tokens else 'pages'}"
         if first.data_name == SYNTHETIC
         else f"data: {first.data_name}",
         device(first),
         first.precision,
-        f"arm: {' and '.join(arms)}",
-        f"input: {first.input_mode}",
-        versions(group.records),
+        "" if arms == ["matched"] else f"arm: {' and '.join(arms)}",
+        "" if first.input_mode == "disk" else f"input: {first.input_mode}",
         certificate(group.records),
         disturbed(group.records),
-        f"{first.workload}, preset {first.preset}, {input_shape(first.image_size, first.max_tokens)}, "
-        f"{first.batch_per_replica} samples a replica",
-        f"spec {first.spec_hash}",
     ]
     return [statement for statement in statements if statement]
 
@@ -73,14 +71,10 @@ def versions(records: Iterable[Record]) -> str:
 def certificate(records: Iterable[Record]) -> str:
     """Whether the two sides were proven to be the same computation."""
     records = list(records)
-    verified = [record for record in records if record.certificate == "verified"]
-    identities = sorted({record.certificate_id for record in verified if record.certificate_id})
-    words = " ".join(["verified", *identities])
-    if len(verified) == len(records):
-        return words
-    if not verified:
-        return "unverified (drawn hollow)"
-    return f"{words}; {len(records) - len(verified)} of {len(records)} cells unverified (drawn hollow)"
+    unverified = sum(record.certificate != "verified" for record in records)
+    if unverified in (0, len(records)):
+        return "unverified (drawn hollow)" if unverified else "verified"
+    return f"{unverified} of {len(records)} cells unverified (drawn hollow)"
 
 
 def disturbed(records: Sequence[Record]) -> str:
@@ -120,7 +114,7 @@ def spread_notes(mark: str, points: Iterable[Point]) -> list[str]:
     counts = sorted({point.estimate.count for point in with_interval})
     over = f"{counts[0]} to {counts[-1]} repeats" if len(counts) > 1 else counted(counts[0], "repeat")
     others = "; where they are fewer, from the lowest to the highest" if len(with_interval) < len(several) else ""
-    return [f"{mark}: 95 % interval over {over}{others}"]
+    return [f"{mark}: {level_text(point.estimate.level for point in with_interval)} interval over {over}{others}"]
 
 
 def implausible_notes(label: str, speedups: Iterable[Point]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,20 +10,21 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
-from matplotlib.transforms import ScaledTranslation, Transform
+from matplotlib.transforms import Transform
 
-from bench.papers import Published, find
+from bench.papers import Published, datasets, find
 from bench.plots import caption as words
-from bench.plots.bars import SPLITS, accuracy_on
+from bench.plots.bars import accuracy_on
 from bench.plots.frame import Group, Series
 from bench.plots.style import new_figure, style_of, styled
 from bench.records import Record
 
 MILLION = 1e6
+SPLIT = "test"  # what papers report
 STRIP = 0.86  # of the axes' width: right of it stand the systems whose paper gives no parameter count
 LARGEST = 0.80  # of the axes' width: the place of the largest network
 LEFT_MARGIN = 1.6  # the axis begins so far below the smallest network
-STEP = 5 / 72  # inches between the markers of equally large networks
+SIZES = (7.0, 4.5, 3.0, 2.0)  # points: markers of equally large networks lie on each other, the later ones smaller
 LEGEND_LINE = 0.13  # inches
 TICKS = (0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 3000)  # millions of parameters
 
@@ -84,7 +85,7 @@ class Placed:
 
     @property
     def label(self) -> str:
-        return f"{self.reference.label} ({self.dataset})"
+        return f"{self.reference.label} ({self.dataset}), published"
 
 
 @styled
@@ -92,30 +93,31 @@ def comparison_figure(records: Sequence[Record], published_rows: Sequence[Publis
     """Accuracy against trained parameters: a filled marker a measured cell, a hollow black one a published system.
 
     Args:
-        records: of one group (`bench.plots.frame`), at least one with an accuracy.
+        records: of one group (`bench.plots.frame`) for which `references` has any.
         published_rows: what `bench.papers.read_papers` returns.
 
     Raises:
         KeyError: a published figure is not among the rows.
     """
     group = Group(tuple(records))
-    split = next(split for split in reversed(SPLITS) if any(split in record.accuracy for record in records))
-    series = group.series(accuracy_on(split))
+    series = group.series(accuracy_on(SPLIT))
     sizes = {
         f"{record.column}-{record.arm}": record.num_parameters / MILLION for record in records if record.num_parameters
     }
     ours = [line for line in series if line.key in sizes and line.measured]
-    placed = [place(reference, published_rows) for reference in REFERENCES]
-    figure, (axes,) = new_figure(words.caption(group), [*notes(group, split, placed), *words.failure_notes(series)])
-    limit_sizes(axes, [*sizes.values(), *(system.parameters for system in placed if system.parameters)])
+    placed = [place(reference, published_rows) for reference in references(records)]
+    remarks = [*notes(group, placed), *unsized_notes(series, sizes), *words.failure_notes(series)]
+    figure, (axes,) = new_figure(words.caption(group), remarks)
+    stated = [system.parameters for system in placed if system.parameters is not None]
+    limit_sizes(axes, [*sizes.values(), *stated], strip=len(stated) < len(placed))
     for index, line in enumerate(ours):
-        draw_cells(axes, line, sizes[line.key], (index - (len(ours) - 1) / 2) * STEP)
+        draw_cells(axes, line, sizes[line.key], SIZES[min(index, len(SIZES) - 1)])
     draw_published(axes, placed)
     axes.set_title("Accuracy and size")
     axes.set_xlabel("trained parameters, millions")
-    axes.set_ylabel("accuracy (several labels: F1)")
+    axes.set_ylabel("F1 (micro)" if any(record.f1 for record in records) else "accuracy")
     axes.margins(y=0.1)
-    handles = [cell_handle(line) for line in ours] + [published_handle(system) for system in placed]
+    handles: list[Line2D] = [cell_handle(line) for line in ours] + [published_handle(system) for system in placed]
     legend_lines = -(-len(handles) // 2)
     width, height = figure.get_size_inches()
     figure.set_size_inches(width, height + LEGEND_LINE * (legend_lines - 1))
@@ -132,6 +134,14 @@ def comparison_figure(records: Sequence[Record], published_rows: Sequence[Publis
     return figure
 
 
+def references(records: Sequence[Record]) -> list[Reference]:
+    """The published systems that may stand beside some records: those measured on the test split of the same data."""
+    if not any(SPLIT in (record.f1 or record.accuracy) and record.num_parameters for record in records):
+        return []
+    own = datasets(records[0].data_name, records[0].num_documents)
+    return [reference for reference in REFERENCES if reference.accuracy[2] in own]
+
+
 def place(reference: Reference, rows: Iterable[Published]) -> Placed:
     """Look up a reference's figures; one that its own paper contradicts is never drawn."""
     rows = list(rows)
@@ -142,14 +152,13 @@ def place(reference: Reference, rows: Iterable[Published]) -> Placed:
     return Placed(reference, accuracy.share, accuracy.dataset, size.value if size else None)
 
 
-def notes(group: Group, split: str, placed: Sequence[Placed]) -> list[str]:
+def notes(group: Group, placed: Sequence[Placed]) -> list[str]:
     """What the reader of the figure must know about where its points are from."""
     epochs = words.counted(group.first.epochs, "epoch")
     measure = "micro-averaged F1" if any(record.f1 for record in group.records) else "accuracy"
     lines = [
-        f"colour: measured here, {measure} on {split} after {epochs}, the median of a cell's repeats",
-        "black and hollow: as published, each on its own data (in brackets; Reuters: micro-averaged F1) under its own "
-        "protocol; not measured here and not comparable point by point",
+        f"colour: measured here, {measure} on {SPLIT} after {epochs}, the median of a cell's repeats",
+        "black and hollow: as published for the same data, under its own protocol",
     ]
     lines += [
         f"{system.reference.label}: fewer than {system.parameters:g} million parameters"
@@ -157,11 +166,25 @@ def notes(group: Group, split: str, placed: Sequence[Placed]) -> list[str]:
         if system.reference.is_upper_bound
     ]
     absent = [system.reference.label for system in placed if system.parameters is None]
-    return [*lines, f"n/s: number of parameters not stated by the paper ({', '.join(absent)})"]
+    return [*lines, *([f"n/s: number of parameters not stated by the paper ({', '.join(absent)})"] if absent else [])]
 
 
-def limit_sizes(axes: Axes, sizes: Sequence[float]) -> None:
-    """A logarithmic axis of sizes, with a strip at its right end for systems without one."""
+def unsized_notes(series: Sequence[Series], sizes: Collection[str]) -> list[str]:
+    """The measured cells that have no place on the axis of sizes."""
+    return [
+        f"{line.label}: not drawn, its workers counted no parameters"
+        for line in series
+        if line.measured and line.key not in sizes
+    ]
+
+
+def limit_sizes(axes: Axes, sizes: Sequence[float], strip: bool) -> None:
+    """A logarithmic axis of sizes.
+
+    Args:
+        sizes: of networks, millions of parameters.
+        strip: whether its right end is set apart for systems without a size.
+    """
     low = min(sizes) / LEFT_MARGIN
     wide = max(sizes) / low
     border = low * wide ** (STRIP / LARGEST)
@@ -170,31 +193,33 @@ def limit_sizes(axes: Axes, sizes: Sequence[float]) -> None:
     ticks = [tick for tick in TICKS if low <= tick < border]
     axes.set_xticks(ticks, [str(tick) for tick in ticks])
     axes.xaxis.set_minor_locator(NullLocator())
+    if not strip:
+        return
     axes.axvline(border, color="0.35", linewidth=0.6, gid="strip")
     axes.text((1 + STRIP) / 2, -0.03, "n/s", transform=axes.transAxes, ha="center", va="top", fontsize=7)
 
 
-def draw_cells(axes: Axes, series: Series, size: float, shift: float) -> None:
+def draw_cells(axes: Axes, series: Series, size: float, marker_size: float) -> None:
     """A marker a cell at the median of its repeats, a line over its interval or its repeats; hollow where unverified.
 
     Args:
         size: of the network, millions of parameters.
-        shift: inches to the right, so that equally large networks do not hide each other.
+        marker_size: points.
     """
     style = style_of(series)
-    moved = axes.transData + ScaledTranslation(shift, 0, axes.figure.dpi_scale_trans)
     for point in series.measured:
-        axes.plot([size, size], point.low_high, "-", color=style.color, linewidth=0.8, transform=moved)
+        axes.plot([size, size], point.low_high, "-", color=style.color, linewidth=0.8)
         axes.plot(
             [size],
             [point.centre],
             style.marker,
             color=style.color,
-            markerfacecolor=style.color if point.verified else "white",
-            transform=moved,
+            markersize=marker_size,
+            markerfacecolor=style.color if point.verified else "none",
+            markeredgecolor="white" if point.verified else style.color,
+            markeredgewidth=0.6,
             gid=f"cell-{series.key}-{point.replicas}",
         )
-        axes.update_datalim([(size, value) for value in point.low_high])  # a shifted artist does not count by itself
 
 
 def draw_published(axes: Axes, systems: Sequence[Placed]) -> None:

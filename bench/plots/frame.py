@@ -10,6 +10,7 @@ from bench import stats
 from bench.columns import column_name, column_order
 from bench.records import Record
 from bench.repeats import values_ratio
+from bench.sittings import PairKey, Sittings
 from bench.stats import Estimate
 from bench.summary import IMPLAUSIBLE_EFFICIENCY, efficiency
 from shared.spec import digest
@@ -18,6 +19,9 @@ from shared.spec import digest
 # RVL-CDIP's official split (Harley et al., ICDAR 2015)
 PUBLISHED_EPOCHS = 20
 PUBLISHED_PAGES = 320_000
+
+MANY_GROUPS = 12  # beyond which nobody looks at them one by one, and drawing all takes minutes
+DRAWN_OF_MANY = 4
 
 # records that differ in one of these never share a figure
 GROUP_FIELDS = (
@@ -40,7 +44,7 @@ class Point:
 
     replicas: int
     values: tuple[float, ...]
-    repeats: tuple[tuple[str, int], ...]  # run and number of each value's repeat
+    repeats: tuple[PairKey, ...]  # of each value: equal keys ran side by side
     failures: tuple[str, ...]
     verified: bool  # every repeat with a value is
     oversubscribed: bool
@@ -139,12 +143,12 @@ class Group:
         for record in sorted(self.records, key=column_order):
             own = of_framework.setdefault(record.framework, [])
             own += [] if record.column in own else [record.column]
-        result = []
+        result, sittings = [], Sittings(self.records)
         for (arm, column), records in columns.items():
             first = records[0]
             label = column_name(first) + (f" ({arm})" if len(arms) > 1 else "")
             counts = sorted({record.replicas for record in records})
-            points = tuple(make_point([r for r in records if r.replicas == count], metric) for count in counts)
+            points = tuple(make_point([r for r in records if r.replicas == n], metric, sittings) for n in counts)
             order = of_framework[first.framework].index(column)
             result.append(Series(first.framework, column, arm, label, points, order))
         return result
@@ -166,7 +170,12 @@ def group_records(records: Iterable[Record]) -> list[Group]:
     return [Group(tuple(groups[key])) for key in sorted(groups)]
 
 
-def make_point(repeats: Sequence[Record], metric: Callable[[Record], float | None]) -> Point:
+def drawn_groups(groups: Sequence[Group]) -> Sequence[Group]:
+    """The groups that get figures and tables of their own: all of them, or the first where they are very many."""
+    return groups if len(groups) <= MANY_GROUPS else groups[:DRAWN_OF_MANY]
+
+
+def make_point(repeats: Sequence[Record], metric: Callable[[Record], float | None], sittings: Sittings) -> Point:
     """The point of one cell's repeats."""
     measured = [
         (record, value) for record in repeats if record.status == "ok" and (value := metric(record)) is not None
@@ -174,7 +183,7 @@ def make_point(repeats: Sequence[Record], metric: Callable[[Record], float | Non
     return Point(
         replicas=repeats[0].replicas,
         values=tuple(value for _, value in measured),
-        repeats=tuple((record.run_id, record.repeat) for record, _ in measured),
+        repeats=tuple(sittings.key(record) for record, _ in measured),
         failures=tuple(record.status for record in repeats if record.status != "ok"),
         verified=all(record.certificate == "verified" for record, _ in measured),
         oversubscribed=any(record.oversubscribed for record in repeats),

@@ -38,8 +38,8 @@ def speedup_figure(group: Group) -> Figure:
         if line.measured and not points:
             notes.append(f"{line.label}: no cell at 1 replica to compare with, no speedup")
         notes += words.implausible_notes(line.label, points)
-    notes += words.spread_notes("band", [point for _, points in drawn for point in points if point.replicas > 1])
-    figure, (axes,) = new_figure(words.caption(group), notes + words.failure_notes(series))
+    spread = words.spread_notes("band", [point for _, points in drawn for point in points if point.replicas > 1])
+    figure, (axes,) = new_figure(words.caption(group) + spread, notes + words.failure_notes(series))
     counts = sorted({1, *counts_drawn(series)})
     (ideal,) = axes.plot(counts, counts, ":", color="0.35", linewidth=0.9, label="ideal", gid="ideal")
     for line, points in drawn:
@@ -62,11 +62,10 @@ def speedup_figure(group: Group) -> Figure:
 def training_time_figure(group: Group) -> Figure:
     """Hours of the published job against replicas, projected from throughput and labelled so."""
     series = group.series(throughput_of)
-    pages = f"{PUBLISHED_EPOCHS} epochs of {PUBLISHED_PAGES:,} pages"
-    notes = [f"projection: {pages} over the measured throughput; start-up and evaluation are not in it"]
-    notes += words.oversubscription_notes(series, "not projected")
-    notes += words.spread_notes("band", [point for line in series for point in line.scaling])
-    figure, (axes,) = new_figure(words.caption(group), notes + words.failure_notes(series))
+    usual = [f"{PUBLISHED_EPOCHS} epochs of {PUBLISHED_PAGES:,} pages"]
+    usual += words.spread_notes("band", [point for line in series for point in line.scaling])
+    notes = words.oversubscription_notes(series, "not projected")
+    figure, (axes,) = new_figure(words.caption(group) + usual, notes + words.failure_notes(series))
     hours = []
     for line in series:
         points = [point.scaled(projected_hours) for point in line.scaling]

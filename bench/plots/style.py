@@ -17,16 +17,16 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from bench.files import write_for_user
 from bench.plots.caption import statuses
 from bench.plots.frame import Point, Series
-from shared.errors import UserError
 
 P = ParamSpec("P")
 
 WIDTH = 3.5  # inches: one column
 HEIGHT = 2.3  # inches, without the caption
 DOTS_PER_INCH = 300
-CAPTION_SIZE, CAPTION_COLUMNS = 5.5, 82  # points; characters that fit the width at that size
+CAPTION_SIZE, CAPTION_COLUMNS = 5.5, 86  # points; characters that fit the width at that size
 CAPTION_LINE = 1.35 * CAPTION_SIZE / 72  # inches
 
 SETTINGS: dict[Any, Any] = {
@@ -192,8 +192,5 @@ def save(figure: Figure, path: Path) -> Path:
     buffer = io.BytesIO()
     with matplotlib.rc_context(SETTINGS):
         figure.savefig(buffer, format=path.suffix[1:], metadata=metadata)
-    try:
-        path.write_bytes(buffer.getvalue())
-    except OSError as error:
-        raise UserError(f"{path}: cannot write this figure ({error.strerror}); name another folder") from None
+    write_for_user(path, buffer.getvalue(), "name another folder")
     return path

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench.accuracy import tables
-from bench.accuracy.results import FRAMEWORK_NAMES, AccuracyRecord
+from bench.accuracy.results import FRAMEWORK_NAMES, AccuracyRecord, over_splits
 from bench.report import drawn
+from bench.report.answer import accuracy_answer
 from bench.report.blocks import (
     Block,
     Cell,
@@ -15,15 +16,15 @@ from bench.report.blocks import (
     Log,
     Notes,
     Section,
-    Table,
     Text,
     number,
-    table,
     texts_table,
 )
-from bench.report.cells import NO_LOG, certificates, environment
+from bench.report.cells import NO_LOG, certificates, environment, long_table
 from bench.report.notices import accuracy_notices, bad
 from bench.report.sources import Run, log_end
+from bench.titles import joined
+from shared.protocol import FRAMEWORKS
 
 
 def accuracy_chapter(run: Run, prefix: str) -> Chapter:
@@ -34,25 +35,35 @@ def accuracy_chapter(run: Run, prefix: str) -> Chapter:
         prefix: of every name on the page; empty where there is one run.
     """
     records = run.accuracy_records
-    title, rows = "Test accuracy over random splits", tables.rows(records)
+    caption, rows = "Test accuracy over random splits", tables.rows(records)
     scores: Block = Text("Nothing but stage 1 was run: no accuracy over splits.")
     if rows:
-        scores = texts_table(f"{prefix}accuracy", title, tables.columns(records), rows, figures=True)
+        scores = texts_table(f"{prefix}accuracy", caption, tables.columns(records), rows, figures=True)
     written: list[tuple[str, str, list[Block]]] = [
         ("accuracy", "Accuracy over splits", [*drawn.split_pictures(records, f"{prefix}splits-figure"), scores,
                                               Notes(tuple(tables.notes(records)))]),
         ("classes", "Accuracy on each class", drawn.class_pictures(records, f"{prefix}classes-figure")),
         ("cells", "Results", [overview(records, f"{prefix}cells"), *logs(run)]),
         ("certificates", "Certificates", certificates(run, prefix)),
-        ("environment", "Environment", environment(run, prefix)),
+        ("environment", "Environment", [Notes(tuple(tables.provenance(records))), *environment(run, prefix)]),
     ]  # fmt: skip
-    sections = tuple(Section(f"{prefix}{name}-section", title, tuple(made)) for name, title, made in written if made)
-    lead = "; ".join(tables.caption(records))
-    return Chapter(f"{prefix}run", run.name, lead, (*map(bad, run.bad), *accuracy_notices(records)), sections)
+    sections = tuple(Section(f"{prefix}{name}-section", head, tuple(made)) for name, head, made in written if made)
+    lead = f"Run {run.name}: {'; '.join(tables.setting(records))}"
+    title, said = accuracy_title(records), accuracy_answer(records)
+    told = (*map(bad, run.bad), *accuracy_notices(records))
+    return Chapter(f"{prefix}run", run.name, title, said, lead, told, sections)
 
 
-def overview(records: Sequence[AccuracyRecord], name: str) -> Table:
-    """A row a record, whatever came of it."""
+def accuracy_title(records: Sequence[AccuracyRecord]) -> str:
+    """What was compared: "PyTorch and TensorFlow: image, text and ensemble over 10 random splits of synthetic"."""
+    groups = over_splits(records)
+    sides = joined(FRAMEWORK_NAMES[record.framework] for record in records if record.framework in FRAMEWORKS)
+    members = joined(member for _, member, _ in groups) or "stage 1"
+    return f"{sides}: {members} over {records[0].protocol.num_splits} random splits of {tables.split_data(records)}"
+
+
+def overview(records: Sequence[AccuracyRecord], name: str) -> Block:
+    """A row a record, whatever came of it; long ones are folded away."""
     lines: list[dict[str, Cell | str]] = [
         {
             "result": record.result_id,
@@ -70,7 +81,7 @@ def overview(records: Sequence[AccuracyRecord], name: str) -> Table:
         }
         for record in records
     ]
-    return table(name, f"Every result of the run, failed ones too: {len(records)}", lines)
+    return long_table(name, f"Every result of the run, failed ones too: {len(records)}", lines)
 
 
 def logs(run: Run) -> list[Block]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar, Literal
 
 from bench import stats
@@ -36,7 +37,7 @@ class Table:
     headings: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
 
-    @property
+    @cached_property  # the template asks at every cell
     def numeric(self) -> tuple[bool, ...]:
         """Of each column, whether it holds numbers."""
         return tuple(any(row[place].order is not None for row in self.rows) for place in range(len(self.headings)))
@@ -139,9 +140,11 @@ class Section:
 class Chapter:
     """All sections of a run, or of the comparison of runs."""
 
-    name: str
-    title: str
-    lead: str  # what was measured, in a line
+    name: str  # its anchor
+    short: str  # the run's name, for the list of contents
+    title: str  # what was compared
+    answer: str  # in a sentence
+    lead: str  # how it was measured, in a line
     notices: tuple[Text, ...]  # what must be known before a figure is read
     sections: tuple[Section, ...]
 

@@ -10,10 +10,14 @@ from bench import stats
 from bench.certificates import Certificate
 from bench.columns import column_name
 from bench.compare.rows import flat
+from bench.grids import NOTHING
 from bench.records import Record
-from bench.report.blocks import Block, Cell, Folded, Log, Notes, Table, Text, Tone, number, table, texts_table
+from bench.report.blocks import Block, Cell, Folded, Log, Notes, Text, Tone, number, table, texts_table
 from bench.report.sources import Run, find_certificates, log_end
 
+MANY_CELLS = 200  # beyond which logs and settings of all would make the page too large to mail
+DETAILED_OF_MANY = 40
+LONG_TABLE = 100  # rows beyond which a table is folded away, and what all rows share is said in its caption
 NO_LOG = "No log: the folder of cells is not beside the records, or the log cannot be read."
 
 
@@ -38,8 +42,8 @@ def outlier_cell(record: Record) -> Cell:
     return Cell(f"{found.count} of {found.steps}", found.count)
 
 
-def overview(records: Sequence[Record], name: str) -> Table:
-    """A row a record, whatever came of it."""
+def overview(records: Sequence[Record], name: str) -> Block:
+    """A row a record, whatever came of it; long ones are folded away."""
     lines: list[dict[str, Cell | str]] = [
         {
             "cell": record.cell_id,
@@ -61,7 +65,24 @@ def overview(records: Sequence[Record], name: str) -> Table:
         }
         for record in records
     ]
-    return table(name, f"Every cell of the run, failed ones too: {len(records)}", lines)
+    return long_table(name, f"Every cell of the run, failed ones too: {len(records)}", lines)
+
+
+def long_table(name: str, caption: str, lines: Sequence[dict[str, Cell | str]]) -> Block:
+    """A table; of many rows folded away, without the columns in which all rows agree: those are in its caption."""
+    if len(lines) <= LONG_TABLE:
+        return table(name, caption, lines)
+    texts = {head: {text_of(line[head]) for line in lines} for head in lines[0]}
+    shared = {head: texts[head].pop() for head in texts if len(texts[head]) == 1}
+    said = [f"{head} {text}" for head, text in shared.items() if text not in ("", NOTHING)]
+    kept = [{head: cell for head, cell in line.items() if head not in shared} for line in lines]
+    full = f"{caption}; in every row: {', '.join(said)}" if said else caption
+    return Folded(caption, (table(name, full, kept),))
+
+
+def text_of(cell: Cell | str) -> str:
+    """What a cell shows."""
+    return cell.text if isinstance(cell, Cell) else cell
 
 
 def details(run: Run, record: Record, name: str) -> Folded:
@@ -84,11 +105,17 @@ def details(run: Run, record: Record, name: str) -> Folded:
 def cells(run: Run, prefix: str) -> list[Block]:
     """All cells of a run: the failed ones' details first."""
     ordered = sorted(run.records, key=lambda record: record.status == "ok")
+    shown = ordered if len(ordered) <= MANY_CELLS else ordered[:DETAILED_OF_MANY]
     places = {record.cell_id: place for place, record in enumerate(run.records)}
-    return [
-        overview(run.records, f"{prefix}cells"),
-        *(details(run, record, f"{prefix}cell-{places[record.cell_id]}") for record in ordered),
-    ]
+    blocks: list[Block] = [overview(run.records, f"{prefix}cells")]
+    blocks += [details(run, record, f"{prefix}cell-{places[record.cell_id]}") for record in shown]
+    if len(shown) < len(ordered):
+        failed = sum(record.status != "ok" for record in ordered[len(shown) :])
+        which = f", {failed} of them failed," if failed else ""
+        blocks.append(
+            Text(f"Logs and settings of {len(ordered) - len(shown)} more cells{which} are in the run's own directory.")
+        )
+    return blocks
 
 
 def certificates(run: Run, prefix: str) -> list[Block]:

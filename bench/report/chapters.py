@@ -10,18 +10,21 @@ from bench.attribution.cells import tabled
 from bench.attribution.gap import gaps, sentence
 from bench.attribution.split import attribute
 from bench.fairness.show import equal_text
-from bench.plots.frame import GROUP_FIELDS, Group, group_records
+from bench.plots.caption import counted
+from bench.plots.frame import GROUP_FIELDS, Group, drawn_groups, group_records
 from bench.records import Record
 from bench.repeats import Row, rows
 from bench.report import drawn
-from bench.report.blocks import Block, Chapter, Folded, Heading, Notes, Section, Text, texts_table
+from bench.report.answer import answer
+from bench.report.blocks import Block, Cell, Chapter, Folded, Heading, Notes, Section, Text, table, texts_table
 from bench.report.cells import cells, certificates, environment
-from bench.report.comparison import comparison, speedup
+from bench.report.comparison import comparison, speedup, throughput_lines
 from bench.report.notices import bad, notices
 from bench.report.resources import memory, monitors
 from bench.report.sources import Run
 from bench.report.training import accuracy, time
-from bench.tables import caption
+from bench.tables import provenance
+from bench.titles import setting, title
 
 Write = Callable[[Group, Sequence[Row], str], list[Block]]
 
@@ -33,9 +36,14 @@ def run_chapter(run: Run, prefix: str) -> Chapter:
         run: with records.
         prefix: of every name on the page; empty where there is one run.
     """
-    groups = group_records(tabled(run.records))
+    shown = tabled(run.records) or run.records
+    groups = group_records(shown)
     written: list[tuple[str, str, list[Block]]] = [
-        ("comparison", "Comparison", grouped(groups, f"{prefix}comparison", write_comparison)),
+        (
+            "comparison",
+            "Comparison",
+            [*grouped(groups, f"{prefix}comparison", write_comparison), *of_all(groups, f"{prefix}comparison-all")],
+        ),
         ("speedup", "Speedup and efficiency", grouped(groups, f"{prefix}speedup", write_speedup)),
         ("time", "Time", grouped(groups, f"{prefix}time", write_time)),
         ("accuracy", "Accuracy", grouped(groups, f"{prefix}accuracy", write_accuracy)),
@@ -45,20 +53,47 @@ def run_chapter(run: Run, prefix: str) -> Chapter:
         ("monitors", "Monitors", grouped(groups, f"{prefix}monitors", lambda _, found, name: monitors(found, name))),
         ("cells", "Cells", cells(run, prefix)),
         ("certificates", "Certificates", certificates(run, prefix)),
-        ("environment", "Environment", environment(run, prefix)),
+        ("environment", "Environment", [Notes((provenance(shown),)), *environment(run, prefix)]),
     ]
     sections = tuple(Section(f"{prefix}{name}-section", title, tuple(made)) for name, title, made in written if made)
-    lead = caption(tabled(run.records) or run.records)
-    return Chapter(f"{prefix}run", run.name, lead, (*map(bad, run.bad), *notices(run.records)), sections)
+    lead = f"Run {run.name}: {setting(shown)}"
+    said = attribution_answer(run.records) or answer([rows(group.records) for group in groups])
+    told = (*map(bad, run.bad), *notices(run.records))
+    return Chapter(f"{prefix}run", run.name, title(run.records), said, lead, told, sections)
+
+
+def attribution_answer(records: Sequence[Record]) -> str:
+    """The sentence of an attribution, of the first place in which two columns can be held against each other."""
+    found = gaps(attribute(attribution_show.own_records(records)))
+    return sentence(found[0]) if found else ""
 
 
 def grouped(groups: Sequence[Group], name: str, write: Write) -> list[Block]:
-    """What is written of each group of comparable records, under a heading where there are several."""
+    """What is written of each group of comparable records, under a heading where there are several.
+
+    Where they are very many only the first are; the section of cells has all.
+    """
     blocks: list[Block] = []
-    for place, (group, title) in enumerate(zip(groups, titles(groups), strict=True)):
+    shown = drawn_groups(groups)
+    for place, (group, heading) in enumerate(zip(shown, titles(groups), strict=False)):
         made = write(group, rows(group.records), name if place == 0 else f"{name}-{place + 1}")
-        blocks += [Heading(title), *made] if made and len(groups) > 1 else made
+        blocks += [Heading(heading), *made] if made and len(groups) > 1 else made
+    if len(shown) < len(groups):
+        left = counted(len(groups) - len(shown), "more group")
+        blocks.append(Text(f"{left} of comparable cells not shown here; their cells are in the table of cells below."))
     return blocks
+
+
+def of_all(groups: Sequence[Group], name: str) -> list[Block]:
+    """Where not every group has tables of its own: the throughput of all their cells in one, folded away."""
+    if len(drawn_groups(groups)) == len(groups):
+        return []
+    lines: list[dict[str, Cell | str]] = [
+        {"group": heading, **line}
+        for group, heading in zip(groups, titles(groups), strict=True)
+        for line in throughput_lines(rows(group.records))
+    ]
+    return [Folded(f"All {len(groups)} groups", (table(name, "Throughput of every cell of every group", lines),))]
 
 
 def titles(groups: Sequence[Group]) -> list[str]:
@@ -107,11 +142,11 @@ def attribution(records: Sequence[Record], name: str) -> list[Block]:
     if not splits:
         blocks.append(Text("No repeat is complete: nothing to split.", "bad"))
     captions = ("The parts of a step", "How much longer each part is in one column than in the other")
-    for place, (table, there) in enumerate(attribution_show.tables_of(splits, found)):
+    for place, (lines, there) in enumerate(attribution_show.tables_of(splits, found)):
         if there:
-            head, *body = table
+            head, *body = lines
             blocks.append(texts_table(f"{name}-{place}", captions[place], head, body, figures=True))
-    return [*blocks, Notes(tuple(attribution_show.notes(own, splits)))]
+    return [*blocks, Notes(tuple(attribution_show.notes(own, splits, found)))]
 
 
 def settings(records: Sequence[Record], name: str) -> list[Block]:

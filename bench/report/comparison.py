@@ -10,6 +10,7 @@ from bench.plots.caption import counted
 from bench.repeats import Row, cell_name
 from bench.report.blocks import Bar, Block, Card, Cards, Cell, Notes, Text, Tone, estimated, number, table
 from bench.stats import Estimate
+from bench.stats_power import power_text, shown_share
 from bench.table_notes import basis, column_ratios
 from bench.tables import is_implausible, median_of, notes, status_text
 
@@ -43,21 +44,22 @@ def verdict(first: str, other: str, ratio: Estimate) -> tuple[str, Tone]:
     if low > 1 or high < 1:
         faster, slower, times = (other, first, ratio.value) if low > 1 else (first, other, 1 / ratio.value)
         return f"{faster} is {times:.2f} times as fast as {slower} ({other} / {first} {held})", "good"
-    least = max(high / ratio.value, ratio.value / low) - 1
-    return f"No difference shown: one of {100 * least:.1f} % would have been ({other} / {first} {held})", ""
+    return f"No difference shown; {power_text(shown_share(ratio) or 0.0)} ({other} / {first} {held})", ""
 
 
 def cards(rows: Sequence[Row]) -> Cards:
-    """A card a place in which two columns can be held against each other."""
+    """A card a place in which two columns can be held against each other.
+
+    Its bars are the verdict's own ratio, not the two medians of the table below: pairs of repeats and medians over all
+    of them may differ, and a page says one thing.
+    """
     made = []
     for first, other, ratio in column_ratios(rows):
-        assert first.throughput is not None and other.throughput is not None, "a ratio of nothing"
-        longest = max(first.throughput.value, other.throughput.value)
-        bars = tuple(
-            Bar(column_name(row.records[0]), f"{estimate.value:,.1f} samples/s", estimate.value / longest,
-                row.records[0].framework)
-            for row, estimate in ((first, first.throughput), (other, other.throughput))
-        )  # fmt: skip
+        longest = max(1.0, ratio.value)
+        bars = (
+            Bar(column_name(first.records[0]), "1", 1.0 / longest, first.records[0].framework),
+            Bar(column_name(other.records[0]), stats.text(ratio, 2), ratio.value / longest, other.records[0].framework),
+        )
         of, to = first.records[0], other.records[0]
         several = len({row.records[0].arm for row in rows}) > 1
         title = (
@@ -67,15 +69,10 @@ def cards(rows: Sequence[Row]) -> Cards:
     return Cards(tuple(made))
 
 
-def comparison(rows: Sequence[Row], name: str) -> list[Block]:
-    """The verdicts, and the throughput of every cell.
-
-    Args:
-        rows: of one group of comparable records.
-        name: of the table.
-    """
+def throughput_lines(rows: Sequence[Row]) -> list[dict[str, Cell | str]]:
+    """A line a cell: its throughput, and that over the first column's."""
     ratios = {id(other): (first, ratio) for first, other, ratio in column_ratios(rows)}
-    lines = []
+    lines: list[dict[str, Cell | str]] = []
     for row in rows:
         first, ratio = ratios.get(id(row), (None, None))
         good = [record for record in row.records if record.status == "ok"]
@@ -91,9 +88,19 @@ def comparison(rows: Sequence[Row], name: str) -> list[Block]:
                 "certificate": certificate_cell(row),
             }
         )
+    return lines
+
+
+def comparison(rows: Sequence[Row], name: str) -> list[Block]:
+    """The verdicts, and the throughput of every cell.
+
+    Args:
+        rows: of one group of comparable records.
+        name: of the table.
+    """
     found = cards(rows)
     blocks: list[Block] = [found] if found.cards else [Text("One column only: nothing to hold it against.")]
-    blocks.append(table(name, "Throughput of every cell, medians over repeats", lines))
+    blocks.append(table(name, "Throughput of every cell, medians over repeats", throughput_lines(rows)))
     blocks.append(Notes(tuple(notes([record for row in rows for record in row.records]))))
     return blocks
 

@@ -40,11 +40,11 @@ def accuracy_pictures(group: Group, name: str) -> list[Block]:
     """Accuracy on each split, and beside published systems where their figures are there."""
     from bench.papers import PAPERS, read_papers
     from bench.plots.bars import accuracy_figure
-    from bench.plots.comparison import comparison_figure
+    from bench.plots.comparison import comparison_figure, references
 
     shown: list[Block] = [picture(accuracy_figure(group), name, f"Accuracy on each split; {caption(group.records)}")]
-    if PAPERS.is_dir() and any(record.accuracy for record in group.records):
-        label = "Accuracy against trained parameters, beside published systems on their own data"
+    if PAPERS.is_dir() and references(group.records):
+        label = "Accuracy against trained parameters, beside systems published on the same data"
         shown.append(picture(comparison_figure(group.records, read_papers()), f"{name}-published", label))
     return shown
 

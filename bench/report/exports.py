@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import io
 import json
-import os
 from collections.abc import Sequence
-from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.compare.rows import flat
-from bench.files import TEMPORARY
+from bench.csv_files import csv_text
 from bench.report.sources import Run
 from shared.errors import UserError
 
@@ -48,7 +45,7 @@ def lines(run: Run) -> list[dict[str, Any]]:
 
 def csv(runs: Sequence[Run]) -> bytes:
     """The table as CSV."""
-    return str(frame(runs).to_csv(index=False)).encode()
+    return csv_text(frame(runs)).encode()
 
 
 def parquet(runs: Sequence[Run]) -> bytes:
@@ -63,21 +60,3 @@ def parquet(runs: Sequence[Run]) -> bytes:
     except ImportError:
         raise UserError("--parquet needs pyarrow: pip install 'twinbench[report]', or use --csv") from None
     return buffer.getvalue()
-
-
-def write(path: Path, content: bytes) -> None:
-    """Write a file of the user's, whole or not at all, with the rights that other new files have: it is passed on.
-
-    Raises:
-        UserError: it cannot be written.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY}")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    except BaseException as error:  # an interrupt too must leave nothing behind
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise UserError(f"{path}: cannot be written ({error.strerror}); name another file") from None
-        raise

@@ -21,8 +21,9 @@ def markdown(chapters: Sequence[Chapter]) -> str:
     """The whole report."""
     parts = []
     for chapter in chapters:
-        parts += [f"# {escaped(chapter.title)}", escaped(chapter.lead)]
+        parts += [f"# {escaped(chapter.title)}", f"**{escaped(chapter.answer)}**"]
         parts += ["\n".join(f"- **{escaped(notice.text)}**" for notice in chapter.notices)] if chapter.notices else []
+        parts += [escaped(chapter.lead)]
         for section in chapter.sections:
             texts = [text for block in section.blocks if (text := of_block(block))]
             parts += [f"## {escaped(section.title)}", *texts] if texts else []

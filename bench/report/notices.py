@@ -68,7 +68,7 @@ def limits(records: Sequence[Record]) -> Iterator[str]:
     counts = [row.throughput.count for row in rows(shown) if row.throughput is not None]
     if counts and min(counts) < stats.fewest():
         few = counted(min(counts), "repeat")
-        yield f"{few} of a cell: no 95 % interval, so no verdict; --repeats {stats.fewest()} gives one."
+        yield f"{few} of a cell: no interval, so no verdict; --repeats {stats.fewest()} gives one."
 
 
 def accuracy_notices(records: Sequence[AccuracyRecord]) -> tuple[Text, ...]:

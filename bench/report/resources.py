@@ -35,9 +35,9 @@ def memory(rows: Sequence[Row], name: str) -> list[Block]:
         )
     made = table(name, "Peak memory and energy, medians over repeats", lines)
     remarks = [
-        "allocator peak: what the framework's device allocator held at once, the largest rank; process footprint: "
-        "resident memory as the workers saw it, summed over them; whole tree: as the harness saw it, helpers included, "
-        "pages shared by several processes counted once in PSS and in each of them in RSS"
+        "allocator peak: what the framework's device allocator held at once in the window, the largest rank; process "
+        "footprint: resident memory as the workers saw it, summed over them; whole tree: as the harness saw it, with "
+        "helpers, pages shared by several processes counted once in PSS and in each of them in RSS"
     ]
     if "allocator peak GiB" not in made.headings:
         remarks.append("no allocator peak: on CPU the frameworks report none")
@@ -86,7 +86,10 @@ def throttling(records: Sequence[Record]) -> Cell:
 
 
 def harness_share(record: Record) -> float | None:
-    """Of one core, how much the harness took while the cell ran, in per cent."""
+    """Of one core, how much the harness took in the window, in per cent; of an older record, while the cell ran."""
+    usage = record.usage
+    if usage is not None and usage.harness_cpu_seconds is not None and usage.window_seconds:
+        return 100 * usage.harness_cpu_seconds / usage.window_seconds
     if record.harness_cpu_seconds is None or record.wall_seconds <= 0:
         return None
     return 100 * record.harness_cpu_seconds / record.wall_seconds

@@ -11,6 +11,7 @@ from bench.compare.show import environment_line, sentence, table
 from bench.compare.sources import Source, read_source
 from bench.report.blocks import Block, Chapter, Heading, Notes, Section, Text, texts_table
 from bench.report.sources import Run
+from bench.titles import joined
 from shared.errors import UserError
 
 
@@ -24,7 +25,11 @@ def several_chapter(runs: Sequence[Run]) -> Chapter:
     if not blocks:
         blocks = [Text("No two of them are runs of `bench run`: nothing to hold against each other.")]
     section = Section("compare-section", "Run against run", tuple(blocks))
-    return Chapter("compare", "The runs compared", f"{len(runs)} runs, each with its own chapter below", (), (section,))
+    sentences = [block.text for block in blocks if isinstance(block, Text)]
+    lead = f"{len(runs)} runs, each with its own chapter below"
+    return Chapter(
+        "compare", "Runs compared", f"{joined(run.name for run in runs)} compared", sentences[0], lead, (), (section,)
+    )
 
 
 def held(first: Run, other: Run, name: str) -> list[Block]:

@@ -31,7 +31,7 @@ from shared.probe import Task
 from shared.protocol import Cell
 from shared.spec import TextWorkload, Workload
 
-TASKS = ("input-fp64", "forward-fp64", "backward-fp64", "trajectory-fp64")
+TASKS = ("input-fp64", "forward-fp64", "backward-fp64", "trajectory-fp64", "predictions")
 
 
 @dataclass(frozen=True)

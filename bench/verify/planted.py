@@ -28,6 +28,13 @@ ORDER_OF_ANOTHER_SEED = Mutation(
         "d.stream = lambda load, count, workers, replicas: stream(load, count, 0, replicas)"  # in this process
     ),
 )
+# what the frameworks' samplers do where nobody tells them the epoch; only the last rung goes beyond the first
+ORDER_OF_THE_FIRST_EPOCH = Mutation(
+    "every epoch in the order of the first",
+    "pt",
+    "predictions",
+    patch="import shared.batches as m\nold = m.order\nm.order = lambda seed, epoch, count: old(seed, 0, count)",
+)
 SUMMED_GRADIENTS = Mutation(
     "gradients summed over replicas, not averaged",
     "tf",
@@ -111,6 +118,7 @@ PAGE_MUTATIONS = (
         ),
     ),
     ORDER_OF_ANOTHER_SEED,
+    ORDER_OF_THE_FIRST_EPOCH,
     SUMMED_GRADIENTS,
 )
 TEXT_MUTATIONS = (
@@ -201,5 +209,6 @@ TEXT_MUTATIONS = (
         patch="import tf_impl.bert as m\nold = m.noise_threshold\nm.noise_threshold = lambda rate: old(rate) + 1",
     ),
     ORDER_OF_ANOTHER_SEED,
+    ORDER_OF_THE_FIRST_EPOCH,
     SUMMED_GRADIENTS,
 )

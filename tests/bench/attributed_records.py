@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from statistics import median
+from statistics import fmean
 from typing import Any
 
 from bench.records import Record
@@ -42,7 +42,7 @@ PARTS = {
     "pt": {"forward_backward": 36.0, "overhead": 3.0, "optimizer": 4.0, "copy": 0.5},
     "tf": {"forward_backward": 60.0, "overhead": 6.0, "optimizer": 12.0, "copy": 0.25},
 }
-MOODS = (1.0, 1.5, 1.0, 1.2)  # of the machine, from turn to turn: every cell meets the same
+MOODS = (1.0, 1.3, 1.05, 1.05)  # of the machine, from turn to turn: every cell meets the same
 
 
 def cell_record(framework: str, replicas: int, kind: str, repeat: int, slower: float = 1.0, **changes: Any) -> Record:
@@ -71,8 +71,8 @@ def cell_record(framework: str, replicas: int, kind: str, repeat: int, slower: f
         "settings": {"version.torch": "2.13.0"} if framework == "pt" else {"version.tensorflow": "2.21.0"},
     }
     if kind == ("alone" if replicas > 1 else "device"):
-        # a step beside them takes what the window's median turn took, so that a split has PARTS as they are
-        timed = {"step": TIMES[framework][kind] * median(MOODS), **PARTS[framework]}
+        # a step beside them takes what the window's took, so that a split has PARTS as they are
+        timed = {"step": TIMES[framework][kind] * fmean(MOODS), **PARTS[framework]}
         own["part_seconds"] = {
             name: [slower * value / 1e3 * mood for mood in (1.0, 1.0, 1.3)] for name, value in timed.items()
         }

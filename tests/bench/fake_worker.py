@@ -54,16 +54,21 @@ class Script:
         self.say("phase", name="warmup")
         self.say("first_step", seconds=1.5)
         total = measure.warmup_steps + measure.measured_steps if count is None else count
+        window = seconds * measure.measured_steps
         for index in range(total):
+            if index == measure.warmup_steps:
+                self.say("phase", name="measure", seconds=window)
             time.sleep(seconds)
             self.say("step", index=index, seconds=seconds, wait=0.0, measured=index >= measure.warmup_steps)
-        window = seconds * measure.measured_steps
+        if count is not None:  # it goes no further
+            return
         for rank, writer in enumerate(self.writers):
             samples = measure.measured_steps * self.samples
             seconds = window * (1 + rank)
             content = {"steps": measure.measured_steps, "samples": samples, "tokens": None, "retraces": 0}
             found = {"warmup": measure.warmup_steps, "stationary": True, "turns": []}
             writer("window", seconds=seconds, **content, **found)
+            writer("phase", name="train")
 
     def rest(self, done: bool = True) -> None:
         if self.cell.epochs:
@@ -82,29 +87,23 @@ def ok(script: Script) -> None:
     script.rest()
 
 
-def slow(script: Script) -> None:
-    script.steps(count=80, seconds=0.05)
-    script.rest()
-
-
 def steady(script: Script) -> None:
-    """Six seconds, five of them the window, in which one process is busy for as long as FAKE_BUSY says."""
+    """A second, most of it the window, in which one process is busy for as long as FAKE_BUSY says."""
     script.say("phase", name="build")
     script.say("phase", name="warmup")
     script.say("first_step", seconds=0.5)
-    time.sleep(0.5)
-    script.say("phase", name="measure")
-    busy_until = time.monotonic() + float(os.environ.get("FAKE_BUSY", "0"))
-    for index in range(50):
-        step_ends = time.monotonic() + 0.1
-        while time.monotonic() < min(step_ends, busy_until):
-            pass
-        time.sleep(max(0.0, step_ends - time.monotonic()))
+    time.sleep(0.3)
+    script.say("phase", name="measure", seconds=1.0)
+    busy_until = time.process_time() + float(os.environ.get("FAKE_BUSY", "0"))
+    while time.process_time() < busy_until:
+        pass
+    for index in range(10):
+        time.sleep(0.05)
         script.say("step", index=index, seconds=0.1, wait=0.0, measured=True)
-    window: dict[str, object] = {"seconds": 5.0, "steps": 50, "samples": 50 * script.samples, "tokens": None}
+    window: dict[str, object] = {"seconds": 1.0, "steps": 10, "samples": 10 * script.samples, "tokens": None}
     script.say("window", **window, retraces=0, warmup=0, stationary=True, turns=[])
     script.say("phase", name="train")
-    time.sleep(0.5)
+    time.sleep(0.3)
     script.rest()
 
 
@@ -136,6 +135,16 @@ def oom_event(script: Script) -> None:
     sys.exit(1)
 
 
+def diverged(script: Script) -> None:
+    script.steps()
+    script.say("error", kind="diverged", message="loss is NaN at step 2")
+
+
+def diverged_and_oom(script: Script) -> None:
+    script.writers[0]("error", kind="diverged", message="loss is NaN at step 2")
+    script.writers[-1]("error", kind="oom", message="tried to allocate a lot")
+
+
 def killed(script: Script) -> None:
     script.steps(count=1)
     os.kill(os.getpid(), signal.SIGKILL)
@@ -157,8 +166,8 @@ def no_step(script: Script) -> None:
 
 
 def hang(script: Script) -> None:
-    script.steps(count=2)
     spawn_stubborn(script.cell)
+    script.steps(count=2)
     time.sleep(300)
 
 
@@ -194,8 +203,9 @@ def garbage(script: Script) -> None:
 
 BEHAVIOURS: dict[str, Callable[[Script], None]] = {
     function.__name__: function
-    for function in (ok, slow, steady, crash, error_event, error_then_hang, oom_exit, oom_event, killed,
-                     one_rank_missing, silent, no_step, hang, hang_after_done, grandchild, garbage)
+    for function in (ok, steady, crash, error_event, error_then_hang, oom_exit, oom_event, killed,
+                     diverged, diverged_and_oom, one_rank_missing, silent, no_step, hang, hang_after_done,
+                     grandchild, garbage)
 }  # fmt: skip
 
 

@@ -11,6 +11,8 @@ import pytest
 from bench_command import Bench, assert_error
 from side_records import make_record, write_run
 
+from bench.compare import matching
+from bench.compare.sources import read_source
 from bench.records import Record
 
 NOISE = (0.99, 1.0, 1.01, 1.0, 1.02, 0.98, 1.0, 1.01)
@@ -190,7 +192,7 @@ def test_what_is_no_record_is_named(bench: Bench, tmp_path: Path, content: str, 
 def test_an_accuracy_run_and_damaged_environments_are_refused(bench: Bench, tmp_path: Path) -> None:
     a, b = (write_run(tmp_path / name, *repeats("pt", 10.0, 1)) for name in "ab")
     (b / "environment.json").write_text("{")
-    assert_error(bench(a, b), "environment.json: damaged (JSONDecodeError)")
+    assert_error(bench(a, b), "environment.json: damaged (not JSON")
     (b / "environment.json").write_text("[]")
     assert_error(bench(a, b), "environment.json: damaged (not a mapping)")
     (b / "run.json").write_text(json.dumps({"schema": 1, "kind": "accuracy"}))
@@ -202,3 +204,23 @@ def test_copies_of_a_record_in_one_folder_are_refused(bench: Bench, tmp_path: Pa
     (record,) = (run / "records").iterdir()
     (run / "records" / "copy.json").write_bytes(record.read_bytes())
     assert_error(bench(run, record), "holds pt-matched-r1-disk-0 of run run twice")
+
+
+def test_cells_are_matched_by_what_must_be_equal_not_one_with_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+    original = matching.mismatches
+
+    def mismatches(*given: Any) -> Any:
+        asked.append(given)
+        return original(*given)
+
+    monkeypatch.setattr(matching, "mismatches", mismatches)
+    made = [make_record("pt", 1, 0, spec_hash=f"{n:016x}", cell_id=f"c{n}") for n in range(60)]
+    runs = [write_run(tmp_path / name, *made) for name in ("a", "b")]
+    a, b = (read_source(str(run)) for run in runs)
+    found, lonely = matching.match(a, b, ())
+    assert ([each.a[0].spec_hash for each in found], lonely) == ([each.b[0].spec_hash for each in found], [])
+    assert len(found) == 60
+    assert asked == [], "cells with a partner are held against no other"

@@ -125,7 +125,18 @@ def test_the_total_says_what_it_lacks(plan: Plan) -> None:
 def test_the_command_shows_it(
     store: Path, workload_file: Path, fake_worker: object, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ["run", "--workload", str(workload_file), "--data", str(store), "--gpus", "1", "--device", "cpu"]
+    arguments = [
+        "run",
+        "--workload",
+        str(workload_file),
+        "--data",
+        str(store),
+        "--gpus",
+        "1",
+        "--device",
+        "cpu",
+        "--no-figures",
+    ]
     shown = []
     for more in (["--dry-run"], ["--framework", "tf"], ["--dry-run"]):
         with pytest.raises(SystemExit) as left:

@@ -47,7 +47,7 @@ time.sleep(300)
 """
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 20.0) -> bool:
+def wait_until(condition: Callable[[], bool], seconds: float = 60.0) -> bool:
     deadline = time.monotonic() + seconds
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -104,7 +104,7 @@ def test_who_reads_a_killed_harness_does_not_wait_for_its_guardian(harness: Call
     os.kill(killed.guardian, signal.SIGSTOP)
     try:
         killed.process.kill()
-        assert killed.process.communicate(timeout=10)[0] == ""
+        assert killed.process.communicate(timeout=60)[0] == ""
     finally:
         os.kill(killed.guardian, signal.SIGCONT)
 
@@ -136,13 +136,16 @@ def ignores(pid: int, number: signal.Signals) -> bool:
 
 def test_it_costs_nothing_while_it_waits(harness: Callable[..., Harness]) -> None:
     running = harness()
-    assert wait_until(lambda: ignores(running.guardian, signal.SIGTERM))
-    time.sleep(0.1)
     waiting = psutil.Process(running.guardian)
-    before, switches = waiting.cpu_times(), waiting.num_ctx_switches()
-    time.sleep(1.0)
-    assert waiting.cpu_times()[:2] == before[:2]
-    assert waiting.num_ctx_switches() == switches
+
+    def is_quiet() -> bool:
+        """Whether it is not run once in half a second; one that looked now and then would be."""
+        before, switches = waiting.cpu_times(), waiting.num_ctx_switches()
+        time.sleep(0.5)
+        return waiting.cpu_times()[:2] == before[:2] and waiting.num_ctx_switches() == switches
+
+    assert wait_until(lambda: ignores(running.guardian, signal.SIGTERM))
+    assert wait_until(is_quiet)  # it may still be on its way to the read that it sleeps in
 
 
 def test_it_is_no_member_of_any_cell(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -38,10 +37,15 @@ def test_the_command_line_itself_is_light() -> None:
     assert not modules_after("import bench.cli.run, bench.cli.list") & (HEAVY - {"pydantic"} | FRAMEWORKS)
 
 
-def test_help_is_fast_and_lists_every_command() -> None:
-    begin = time.perf_counter()
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["--version"]])
+def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
+    """So it is there in a moment, on any machine."""
+    code = f"import contextlib, bench.cli\nwith contextlib.suppress(SystemExit): bench.cli.main({arguments})"
+    assert not modules_after(code) & (HEAVY - {"pydantic"} | FRAMEWORKS)
+
+
+def test_help_lists_every_command() -> None:
     done = subprocess.run([sys.executable, "-m", "bench", "--help"], cwd=PROJECT_ROOT, capture_output=True, text=True)
-    assert time.perf_counter() - begin < 1
     assert done.returncode == 0
     assert all(f"  {name} " in done.stdout for name in COMMANDS)
 
@@ -51,7 +55,7 @@ def test_a_reader_that_leaves_is_no_error() -> None:
     process = subprocess.Popen(command, cwd=PROJECT_ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout is not None
     process.stdout.close()
-    _, err = process.communicate(timeout=20)
+    _, err = process.communicate(timeout=120)
     assert err == b""
 
 

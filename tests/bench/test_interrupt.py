@@ -30,7 +30,7 @@ class Run:
         self.script = [sys.executable, str(Path(__file__).with_name("fake_bench.py"))]
         self.environment = {**os.environ, "PYTHONPATH": str(PROJECT_ROOT)}
         options = ["--workload", workload, "--data", store, "--device", "cpu", "--out", out]
-        self.process = self.start({HANGING: "hang"}, "run", *map(str, options))
+        self.process = self.start({HANGING: "hang"}, "run", "--no-figures", *map(str, options))
 
     def start(self, behaviours: dict[str, str], *arguments: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
@@ -52,7 +52,7 @@ class Run:
         return int(path.read_text())
 
     def resume(self) -> tuple[int, str]:
-        process = self.start({}, "run", "--resume", str(self.out))
+        process = self.start({}, "run", "--resume", str(self.out), "--no-figures")
         _, err = process.communicate(timeout=120)
         return process.returncode, err
 

@@ -13,6 +13,7 @@ from test_tables import record
 from bench.noise import BLOCK, block_error, cells, main, noise_of
 from bench.records import Record, write_record
 from bench.stats_steps import drift
+from bench.summary import drift_figures
 
 STEPS = 400
 
@@ -72,6 +73,21 @@ def test_the_command_prints_a_line_a_cell(tmp_path: Path) -> None:
     assert line.startswith("| PyTorch, effnet-b0 x 1, disk | 3 |")
     drifts = [100 * drift(each.step_seconds) for each in records]
     assert f"{min(drifts):+.1f} to {max(drifts):+.1f}" in line
+
+
+def test_windows_that_drift_are_listed_with_what_their_records_say(tmp_path: Path) -> None:
+    """A record of before the drift was recorded says nothing of it; one of now does, also where noise explains it."""
+    falling = [1.3] * 10 + [1.1] * 10 + [1.0] * 10
+    told = record(1, 10.0, step_seconds=falling, **drift_figures(falling))
+    silent = record(2, 10.0, step_seconds=falling)
+    steady = record(4, 10.0, step_seconds=[1.0] * 30)
+    for each in (told, silent, steady):
+        write_record(tmp_path, each)
+    result = CliRunner().invoke(main, ["--windows", str(tmp_path)], catch_exceptions=False)
+    _, _, first, second, _, last = result.output.splitlines()
+    assert first.endswith("| +30.0 | 0.0 | yes |")
+    assert second.endswith("| +30.0 | 0.0 | NO |")
+    assert last == "2 of 3 windows drift by more than 10 %; 1 of them unsaid"
 
 
 def test_bad_input_is_one_line(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ SCHEMA_1: dict[str, Any] = {
     "started": "2026-01-01T00:00:00Z", "wall_seconds": 60.0, "throughput": 12.5, "measured_steps": 20,
     "window_seconds": [25.6], "step_seconds": [1.28, 1.28], "time_to_first_step": 3.0, "memory_rss_peak": 1048576,
     "memory_allocator_peak": None, "harness_cpu_seconds": 0.1, "accuracy": {"test": 0.9},
-    "accuracy_finetuned": {}, "loss_per_epoch": [2.7, "NaN"], "settings": {"layout": "channels-last"},
+    "accuracy_finetuned": {}, "loss_per_epoch": [2.7, 1.5], "settings": {"layout": "channels-last"},
     "log": "cells/x/log.txt",
 }  # fmt: skip
 
@@ -49,8 +50,25 @@ def test_a_record_of_schema_1_is_still_read(tmp_path: Path) -> None:
     record = read_record(written(tmp_path / "old.json"))
     assert (record.schema_version, record.throughput, record.image_size) == (1, 12.5, 64)
     assert record.accuracy == {"test": 0.9}
-    assert record.loss_per_epoch[1] != record.loss_per_epoch[1], "a string in JSON, a number in Python"
     assert (record.max_tokens, record.tokens_per_second, record.retraces, record.f1) == (None, None, None, {})
+
+
+@pytest.mark.parametrize("schema", [1, 2, 3])
+@pytest.mark.parametrize("loss", ["NaN", "Infinity", "-Infinity"])
+def test_a_training_that_diverged_is_no_good_cell_whatever_its_record_says(
+    tmp_path: Path, schema: int, loss: str
+) -> None:
+    record = read_record(written(tmp_path / "old.json", schema_version=schema, loss_per_epoch=[2.7, loss]))
+    assert (record.status, record.reason) == ("diverged", "loss is not finite in epoch 2")
+    assert not math.isfinite(record.loss_per_epoch[1]), "a string in JSON, a number in Python"
+    assert (record.throughput, record.tokens_per_second, record.accuracy, record.f1) == (None, None, {}, {})
+    assert read_record(write_record(tmp_path, record)).reason == record.reason
+
+
+def test_a_cell_that_failed_otherwise_keeps_its_reason(tmp_path: Path) -> None:
+    changes = {"status": "crash", "reason": "exit status 1", "loss_per_epoch": ["NaN"]}
+    record = read_record(written(tmp_path / "old.json", **changes))
+    assert (record.status, record.reason) == ("crash", "exit status 1")
 
 
 @pytest.mark.parametrize("schema", [0, 4, None, "2"])

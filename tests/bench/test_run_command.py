@@ -67,7 +67,7 @@ def test_one_bad_cell_costs_only_itself_and_resume_runs_it_again(
 ) -> None:
     out, bad = tmp_path / "out", "tiny-tf-matched-r1-fp32-disk-0"
     fake_worker({bad: "crash"})
-    code, stdout, _ = bench(*tiny, "--out", out)
+    code, stdout, _ = bench(*tiny, "--no-figures", "--out", out)
     assert code == 1
     before = by_cell(out)
     assert len(before) == 4
@@ -78,7 +78,7 @@ def test_one_bad_cell_costs_only_itself_and_resume_runs_it_again(
     fake_worker("ok")
     code, stdout, _ = bench("run", "--resume", out, "--dry-run")
     assert (code, stdout.count("finished")) == (0, 3)
-    code, _, stderr = bench("run", "--resume", out)
+    code, _, stderr = bench("run", "--resume", out, "--no-figures")
     assert code == 0
     assert "[1/1" in stderr
     after = by_cell(out)
@@ -91,7 +91,8 @@ def test_repeats_are_interleaved_between_the_frameworks(bench: Bench, tiny: list
     assert code == 0
     cells = [word for word in stdout.split() if word.startswith("tiny-")]
     frames = [(cell.split("-")[1], cell.split("-")[3], cell[-1]) for cell in cells]
-    assert frames == [(fw, f"r{n}", repeat) for repeat in "01" for n in (1, 2) for fw in ("pt", "tf")]
+    first = [(framework, f"r{n}", "0") for n in (1, 2) for framework in ("pt", "tf")]
+    assert frames == [*first, *((framework, n, "1") for framework, n, _ in reversed(first))]
 
 
 def test_a_dry_run_writes_nothing(bench: Bench, results: Path, workload_file: Path) -> None:
@@ -104,7 +105,7 @@ def test_a_dry_run_writes_nothing(bench: Bench, results: Path, workload_file: Pa
 def test_without_data_synthetic_pages_are_made_once(
     bench: Bench, workload_file: Path, results: Path, tmp_path: Path
 ) -> None:
-    arguments = ["run", "--workload", workload_file, "--gpus", "1", "--framework", "pt"]
+    arguments = ["run", "--workload", workload_file, "--gpus", "1", "--framework", "pt", "--no-figures"]
     assert bench(*arguments)[0] == 0
     (made,) = (results / "data").iterdir()
     (run_directory,) = (path for path in (results / "runs").iterdir() if not path.is_symlink())
@@ -122,7 +123,7 @@ def test_a_store_of_larger_pages_is_resized_and_kept(
     large = make_store(tmp_path / "large", size=64)
     tiny[tiny.index("--data") + 1] = large
     for name in ("a", "b"):
-        assert bench(*tiny, "--gpus", "1", "--framework", "tf", "--out", tmp_path / name)[0] == 0
+        assert bench(*tiny, "--gpus", "1", "--framework", "tf", "--no-figures", "--out", tmp_path / name)[0] == 0
     (kept,) = (results / "data").iterdir()
     assert kept.name.endswith("-32px")
 
@@ -145,18 +146,25 @@ def test_a_certificate_stamps_the_matched_arm_alone(
 ) -> None:
     certificate = certificates.new(spec.load(str(workload_file)), True, [])
     certificates.store(certificate)
-    assert bench(*tiny, "--gpus", "1", "--framework", "pt", "--out", tmp_path / "matched")[0] == 0
-    assert bench(*tiny, "--gpus", "1", "--framework", "tf", "--arm", "native", "--out", tmp_path / "native")[0] == 0
+    assert bench(*tiny, "--gpus", "1", "--framework", "pt", "--no-figures", "--out", tmp_path / "matched")[0] == 0
+    assert (
+        bench(
+            *tiny, "--gpus", "1", "--framework", "tf", "--arm", "native", "--no-figures", "--out", tmp_path / "native"
+        )[0]
+        == 0
+    )
     matched, native = read_records([tmp_path / "matched"]), read_records([tmp_path / "native"])
     assert {(r.certificate, r.certificate_id) for r in matched} == {("verified", certificate.id)}
     assert {(r.certificate, r.certificate_id) for r in native} == {("unverified", None)}
 
 
-def test_a_loss_that_is_no_number_does_not_spoil_the_record(bench: Bench, tiny: list[object], tmp_path: Path) -> None:
-    assert bench(*tiny, "--gpus", "1", "--framework", "pt", "--seed", "13", "--out", tmp_path / "out")[0] == 0
+def test_a_loss_that_is_no_number_is_a_failed_row(bench: Bench, tiny: list[object], tmp_path: Path) -> None:
+    status, stdout, _ = bench(*tiny, "--gpus", "1", "--framework", "pt", "--seed", "13", "--out", tmp_path / "out")
+    assert status == 1
     (record,) = read_records([tmp_path / "out"])
+    assert (record.status, record.reason) == ("diverged", "loss is not finite in epoch 1")
     assert np.isnan(record.loss_per_epoch).all()
-    assert len(record.loss_per_epoch) == 1
+    assert f"{record.cell_id}: diverged: loss is not finite in epoch 1" in stdout
 
 
 def test_plots_that_fail_lose_nothing(
@@ -185,11 +193,12 @@ def test_plots_that_fail_lose_nothing(
         (["--preset", "huge"], ["unknown preset 'huge'", "full, quick"]),
         (["--workload", "resnet"], ["unknown workload 'resnet'", "effnet-b0"]),
         (["--data", "no/such/store"], ["no/such/store", "bench data prepare"]),
-        (["--epochs", "-1"], ["--epochs", "x>=0"]),
+        (["--epochs", "-1"], ["--epochs", "0<=x<="]),
         (["--epochs", "1", "--steps", "12"], ["1 epoch of 24 pages", "6 steps", "--epochs 3"]),
         (["--batch", "64"], ["24 pages", "needs 128", "--batch"]),
         (["--batch", "1000000"], ["--batch", "train.batch_per_replica", "65536"]),
-        (["--cores-per-replica", "100000"], ["--cores-per-replica 100000"]),
+        (["--cores-per-replica", "4000"], ["--cores-per-replica 4000"]),
+        (["--cores-per-replica", "100000"], ["--cores-per-replica", "1<=x<=4096"]),
         (["--timeout", "0"], ["--timeout"]),
         (["--finetune", "--epochs", "0"], ["--finetune", "--epochs"]),
         (["--input", "device", "--epochs", "2"], ["--input device", "--epochs"]),
@@ -224,7 +233,7 @@ def test_more_replicas_than_cores(
     bench: Bench, tiny: list[object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(machine, "usable_cores", lambda: [0, 1])
-    code, _, stderr = bench(*tiny, "--gpus", "1,2,4", "--framework", "tf", "--out", tmp_path / "out")
+    code, _, stderr = bench(*tiny, "--gpus", "1,2,4", "--framework", "tf", "--no-figures", "--out", tmp_path / "out")
     assert code == 0
     records = by_cell(tmp_path / "out")
     assert {r.replicas: r.oversubscribed for r in records.values()} == {1: False, 2: False, 4: True}
@@ -281,10 +290,12 @@ def test_a_broken_ladder_times_nothing(
     ladder.certify = certify  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "bench.verify.ladder", ladder)
     monkeypatch.setitem(sys.modules, "bench.verify", types.ModuleType("bench.verify"))
-    code, _, stderr = bench(*tiny, "--gpus", "1", "--framework", "pt", "--verify", "--out", tmp_path / "a")
+    code, _, stderr = bench(
+        *tiny, "--gpus", "1", "--framework", "pt", "--verify", "--no-figures", "--out", tmp_path / "a"
+    )
     assert code == 1
     assert "nothing was timed" in stderr
-    assert bench(*tiny, "--gpus", "1", "--framework", "pt", "--verify", "--out", tmp_path / "b")[0] == 0
+    assert bench(*tiny, "--gpus", "1", "--framework", "pt", "--verify", "--no-figures", "--out", tmp_path / "b")[0] == 0
     assert {record.certificate for record in read_records([tmp_path / "b"])} == {"verified"}
-    assert bench(*tiny, "--gpus", "1", "--framework", "pt", "--verify", "--out", tmp_path / "c")[0] == 0
+    assert bench(*tiny, "--gpus", "1", "--framework", "pt", "--verify", "--no-figures", "--out", tmp_path / "c")[0] == 0
     assert len(workloads) == 2

@@ -29,7 +29,7 @@ pairs = st.lists(st.tuples(positive, positive), min_size=1, max_size=12)
 
 
 def test_the_interval_of_five_values_is_from_the_lowest_to_the_highest() -> None:
-    assert median([5.0, 1.0, 2.0, 4.0, 3.0]) == Estimate(3.0, 1.0, 5.0, 5, 0.95, 0.9375)
+    assert median([5.0, 1.0, 2.0, 4.0, 3.0]) == Estimate(3.0, 1.0, 5.0, 5, 0.9375, 0.9375)
 
 
 def test_the_interval_of_seven_values_is_interpolated_as_published() -> None:

@@ -9,7 +9,7 @@ import pytest
 from scipy.signal import lfilter
 
 from bench.stats import outlying
-from bench.stats_steps import autocorrelation, blocks, drift
+from bench.stats_steps import autocorrelation, blocks, drift, thirds
 
 
 def test_slow_steps_are_counted_with_their_share_of_the_time() -> None:
@@ -71,3 +71,23 @@ def test_too_few_steps_or_none_measured_are_the_callers_mistake(steps: list[floa
             function(steps)
     with pytest.raises(AssertionError):
         blocks(steps, 0)
+
+
+def test_thirds_count_every_step_and_a_slow_one_is_in_their_noise() -> None:
+    even = thirds([1.1] * 10 + [5.0] * 10 + [1.0] * 10)
+    assert (even.drift, even.noise) == (pytest.approx(0.1), pytest.approx(0.0))
+    one_slow = thirds([1.0] * 9 + [4.0] + [1.0] * 20)
+    assert one_slow.drift == pytest.approx(0.3)
+    assert one_slow.noise is not None
+    assert one_slow.drift < 2 * one_slow.noise
+    assert thirds([1.0, 1.0, 2.0, 2.0]).noise is None
+
+
+@pytest.mark.parametrize("alike", [0.0, 0.45])
+def test_the_noise_of_thirds_is_how_far_drifts_scatter(alike: float) -> None:
+    rng = np.random.default_rng(3)
+    shocks = rng.normal(0.0, 0.1 * math.sqrt(1 - alike**2), (400, 90))
+    steps = 1 + lfilter([1], [1, -alike], shocks, axis=-1)[:, 30:]
+    found = [thirds(each.tolist()) for each in steps]
+    scatter = float(np.std([each.drift for each in found]))
+    assert np.median([each.noise for each in found]) == pytest.approx(scatter, rel=0.3)  # type: ignore[type-var]

@@ -109,6 +109,25 @@ def test_retraces_add_up_over_ranks() -> None:
     assert measured_figures([[window(1.0, 8)], [window(1.0, 8)]])["retraces"] == 0
 
 
+def step(seconds: float) -> Event:
+    return {"event": "step", "rank": 0, "time": 0.0, "index": 0, "seconds": seconds, "wait": 0.0, "measured": True}
+
+
+def test_a_record_says_how_far_the_step_time_moved_in_the_window() -> None:
+    steps = [step(seconds) for seconds in [1.25, 1.15] * 5 + [1.0] * 10 + [1.05, 0.95] * 5]
+    figures = measured_figures([[*steps, window(30.0, 800)], [window(30.0, 800)]])
+    assert figures["window_drift"] == pytest.approx(0.2)
+    # nearly independent neighbours: 5 % of either third's 10 steps, over their root
+    assert 0.015 < figures["window_drift_noise"] < 0.06
+
+
+@pytest.mark.parametrize("seconds", [[], [1.0, 1.0], [1.0, 0.0, 1.0], [1.0, float("nan"), 1.0]])
+def test_steps_that_cannot_tell_say_nothing_of_drift(seconds: list[float]) -> None:
+    figures = measured_figures([[*map(step, seconds), window(30.0, 800)]])
+    assert "window_drift" not in figures
+    assert figures["throughput"] == pytest.approx(800 / 30)
+
+
 def test_no_throughput_where_a_rank_has_no_window() -> None:
     figures = measured_figures([[window(10.0, 800)], []])
     assert "throughput" not in figures
@@ -126,6 +145,9 @@ def test_memory_footprints_add_up_and_allocator_peaks_do_not() -> None:
     ]
     figures = measured_figures(ranks)
     assert (figures["memory_rss_peak"], figures["memory_allocator_peak"]) == (30, 9)
+    assert "memory_allocator_peak_run" not in figures, "workers of before say nothing of it"
+    ranks[0][0]["allocator_peak_run"], ranks[1][0]["allocator_peak_run"] = 12, "many"
+    assert measured_figures(ranks)["memory_allocator_peak_run"] == 12
 
 
 def test_nothing_said_is_nothing_measured() -> None:

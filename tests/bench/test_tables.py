@@ -79,7 +79,7 @@ def test_with_repeats_enough_figures_have_intervals_and_the_table_says_which() -
     assert column(one, "samples/s") == "10.00 [8.00, 12.00]"
     assert (column(one, "speedup"), column(two, "speedup")) == ("1.00", "1.50 [1.50, 1.50]")
     assert column(two, "efficiency") == "0.75 [0.75, 0.75]"
-    assert any("95 % interval over processes" in note for note in notes(ones))
+    assert any("93.75 % interval over processes" in note for note in notes(ones))
 
 
 @pytest.mark.parametrize(
@@ -228,3 +228,10 @@ def test_what_all_cells_share_is_said_once_above_the_table(
     print_table([record(1, 10.25), record(1, None, framework="tf", status="crash", reason="why")])
     (_, _, table) = capsys.readouterr().out.partition("framework")
     assert "status" in table and re.search(r"TensorFlow .* crash", table), "a failure is a row"
+
+
+def test_one_repeat_decides_nothing_and_says_so() -> None:
+    words = "one repeat decides nothing: no verdict follows from this table"
+    assert words in notes([record(1, 10.0), record(2, 20.0)])
+    assert words in markdown([record(1, 10.0), record(1, 20.0, framework="tf")])
+    assert words not in notes(repeats_of(1, [10.0, 11.0]))

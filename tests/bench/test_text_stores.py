@@ -210,3 +210,13 @@ def test_several_labels_are_described(tmp_path: Path) -> None:
     assert found.multi_label
     with pytest.raises(UserError, match=r"holds no pages|several labels"):
         stores.resolve_pages(str(store.path), spec.load("effnet-b0", "quick"), False, print)
+
+
+def test_a_vocabulary_is_looked_at_before_texts_are_made(results: Path, tmp_path: Path) -> None:
+    """Also in a dry run that has no texts yet."""
+    damaged = tmp_path / "vocab.txt"
+    damaged.write_text("the\n")
+    for dry_run in (True, False):
+        with pytest.raises(UserError, match="without \\[PAD\\]"):
+            resolved(None, dry_run=dry_run, vocabulary=str(damaged))
+    assert not results.exists()

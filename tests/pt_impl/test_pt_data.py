@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import os
+import signal
 from collections.abc import Iterator
 
 import numpy as np
@@ -15,6 +17,7 @@ torch = pytest.importorskip("torch")
 from pt_impl import data  # noqa: E402
 from pt_impl.replicas import Replicas  # noqa: E402
 from shared.batches import Batch, EvalBatches, TrainBatches  # noqa: E402
+from shared.pages import PageBatch  # noqa: E402
 from shared.store import Store  # noqa: E402
 
 
@@ -74,3 +77,30 @@ def test_evaluation_batches_keep_their_weights(noise: Store) -> None:
 def test_the_resident_batch_is_the_first(noise: Store) -> None:
     batches = TrainBatches(noise, tiny.workload(), seed=1, replicas=2)
     assert_same(data.resident(batches.batch, place(1, 2)), batches.batch(0, 1))
+
+
+def hand_over_nothing(step: int, rank: int) -> Batch:
+    """In a loader process: a batch that the thread which hands it over cannot pickle."""
+    from multiprocessing.reduction import ForkingPickler
+
+    def refuse(tensor: torch.Tensor) -> tuple[object, ...]:
+        raise OSError(28, "No space left on device")
+
+    if step == 2:
+        ForkingPickler.register(torch.Tensor, refuse)
+    return PageBatch(*(np.zeros(2, np.uint8) for _ in PageBatch._fields))
+
+
+def die(step: int, rank: int) -> Batch:
+    """In a loader process: as if the kernel had killed it."""
+    if step == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return PageBatch(*(np.zeros(2, np.uint8) for _ in PageBatch._fields))
+
+
+@pytest.mark.parametrize("load", [hand_over_nothing, die])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_loader_that_cannot_hand_its_batch_over_is_not_waited_for(load: data.Load, workers: int) -> None:
+    # that it has gone is seen by itself, or where a batch is fetched that it had handed over before
+    with pytest.raises((RuntimeError, ConnectionError, EOFError, FileNotFoundError)):
+        list(data.stream(load, 20, workers, place(0, 1)))

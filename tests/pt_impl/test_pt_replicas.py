@@ -18,8 +18,10 @@ torch = pytest.importorskip("torch")
 
 import two_ranks  # noqa: E402
 
-from pt_impl.replicas import Replicas  # noqa: E402
+from pt_impl.replicas import Replicas, start  # noqa: E402
+from pt_impl.worker import Wing  # noqa: E402
 from shared.batches import TrainBatches  # noqa: E402
+from shared.errors import UserError  # noqa: E402
 from shared.pages import PageBatch  # noqa: E402
 from shared.store import Store  # noqa: E402
 from shared.weights import Weights, load_weights  # noqa: E402
@@ -55,7 +57,7 @@ def ranks(noise: Store, tmp_path_factory: pytest.TempPathFactory) -> list[dict[s
     found = []
     try:
         for rank, process in enumerate(processes):
-            out, err = process.communicate(timeout=120)
+            out, err = process.communicate(timeout=300)
             assert process.returncode == 0, err[-2000:]
             weights = load_weights(folder / f"trained.{rank}.safetensors", tiny.short(WORKLOAD))
             found.append(json.loads(out.splitlines()[-1]) | {"weights": weights, "warnings": err})
@@ -110,3 +112,34 @@ def test_a_process_drives_one_replica() -> None:
     alone = Replicas(0, 1, torch.device("cpu"))
     alone.synchronize()
     assert alone.local == 1
+
+
+def test_the_allocators_peak_is_that_of_this_ranks_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    peaks = {torch.device("cuda", 1): 7}
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", peaks.__getitem__)
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda device: peaks.update({device: 3}))
+    wing = Wing.__new__(Wing)
+    wing.group = Replicas(1, 2, torch.device("cuda", 1))
+    assert wing.allocator_peak() == 7
+    wing.reset_allocator_peak()
+    assert wing.allocator_peak() == 3
+    wing.group = Replicas(0, 1, torch.device("cpu"))
+    wing.reset_allocator_peak()
+    assert wing.allocator_peak() is None
+
+
+@pytest.mark.parametrize("seen", [0, 1])
+def test_fewer_gpus_than_replicas_are_refused(
+    monkeypatch: pytest.MonkeyPatch, noise: Store, tmp_path: Path, seen: int
+) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: seen)
+    with pytest.raises(UserError, match=f"PyTorch .* sees {seen} GPUs, the cell needs 2: install"):
+        start(tiny.make_cell(tmp_path, noise.path, "pt", replicas=2, device="cuda"))
+
+
+def test_what_lies_elsewhere_is_refused() -> None:
+    here, elsewhere = torch.zeros(1), torch.zeros(1, device="meta")
+    group = Replicas(1, 2, torch.device("cpu"))
+    group.require_placed("the loss", [here, here])
+    with pytest.raises(UserError, match="the loss of replica 1 lies on meta, not on cpu"):
+        group.require_placed("the loss", [here, elsewhere])

@@ -47,6 +47,8 @@ class FakeWing:
         self.rates: list[float] = []
         self.batches: list[Any] = []
         self.waited_for: list[int] = []
+        self.peaks: list[int] = []  # bytes, a step: of an allocator that frees all of it; none on a CPU
+        self.counted_from = 0
 
     def train_batches(self, batches: TrainBatches, num_steps: int) -> Iterator[Any]:
         self.calls.append(f"stream {num_steps}")
@@ -101,7 +103,11 @@ class FakeWing:
         return sum(step < len(self.rates) for step in self.compiled_at)
 
     def allocator_peak(self) -> int | None:
-        return None
+        return max(self.peaks[self.counted_from : len(self.rates)]) if self.peaks else None
+
+    def reset_allocator_peak(self) -> None:
+        self.calls.append("reset the peak")
+        self.counted_from = len(self.rates)
 
     def settings(self) -> dict[str, Any]:
         return {"layout": "fake"}

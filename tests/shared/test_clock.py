@@ -46,12 +46,15 @@ def test_the_age_of_a_real_process_does_not_look_at_the_clock() -> None:
     begin = time.monotonic()
     told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     elapsed = time.monotonic() - begin
+    # the system counts a process's start in whole ticks, of a hundredth of a second as a rule
     assert 0.45 < float(told.stdout) < elapsed + 0.05
 
 
 @pytest.mark.skipif(not hasattr(time, "CLOCK_BOOTTIME"), reason="elsewhere the system's clock is all there is")
 def test_the_start_lies_before_now_by_the_age(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "time", lambda: 1.0)
-    age = process_age()
-    assert 0 < age < 86_400
-    assert time.perf_counter() - process_start_time() == pytest.approx(age, abs=1.0)
+    begin, least = time.perf_counter(), process_age()
+    started = process_start_time()
+    most, end = process_age(), time.perf_counter()
+    assert 0 < least <= most
+    assert begin - most <= started <= end - least

@@ -15,6 +15,7 @@ from fake_wing import FIRST, LOSS_RIGHT, LOSS_WRONG, STEP, WAIT, Clock, FakeWing
 from shared import session
 from shared.batches import TrainBatches
 from shared.networks import architecture_of
+from shared.protocol import read_events
 from shared.schedule import rates
 from shared.store import SPLITS, Store
 from shared.weights import initial_weights, save_weights
@@ -25,13 +26,34 @@ def test_the_window_lies_between_two_synchronisations_and_has_exactly_the_measur
 ) -> None:
     wing = FakeWing(clock)
     events = run(page_cell(tmp_path, noise), wing, noise)
-    assert wing.calls == ["stream 5", "step", "synchronize", "step", "synchronize", *["step"] * 3, "synchronize"]
+    warmup = ["step", "synchronize", "step", "synchronize", "reset the peak"]
+    assert wing.calls == ["stream 5", *warmup, *["step"] * 3, "synchronize"]
     [window] = of(events, "window")
     assert window["seconds"] == pytest.approx(3 * STEP + WAIT)  # the wait at its end counts, that at its start does not
     assert (window["steps"], window["samples"]) == (3, 3 * 2)
     assert [event["measured"] for event in of(events, "step")] == [False, False, True, True, True]
     assert [event["index"] for event in of(events, "step")] == list(range(5))
     assert [event["seconds"] for event in of(events, "step")][2:] == pytest.approx([STEP] * 3)
+
+
+def test_the_allocators_peak_is_the_windows_and_the_runs_is_kept(tmp_path: Path, noise: Store, clock: Clock) -> None:
+    wing = FakeWing(clock)
+    wing.peaks = [90, 50, 60, 70, 60, 80]  # the first step tries kernels; the last comes after the window
+    [memory] = of(run(page_cell(tmp_path, noise, epochs=1), wing, noise), "memory")
+    assert (memory["allocator_peak"], memory["allocator_peak_run"]) == (70, 90)
+    late = FakeWing(clock, rank=1)
+    late.peaks = [40, 50, 60, 70, 60, 80]
+    [memory] = of(run(page_cell(tmp_path, noise, epochs=1), late, noise), "memory")
+    assert (memory["allocator_peak"], memory["allocator_peak_run"]) == (70, 80)
+
+
+def test_without_a_window_the_allocators_peak_is_the_runs(tmp_path: Path, noise: Store, clock: Clock) -> None:
+    wing = FakeWing(clock)
+    wing.peaks = [90, *[50] * 20]
+    [memory] = of(run(page_cell(tmp_path, noise, finetune=True), wing, noise), "memory")
+    assert (memory["allocator_peak"], memory["allocator_peak_run"]) == (90, 90)
+    [memory] = of(run(page_cell(tmp_path, noise), FakeWing(clock, rank=1), noise), "memory")
+    assert (memory["allocator_peak"], memory["allocator_peak_run"]) == (None, None)
 
 
 def test_the_first_step_counts_from_the_start_of_the_process(tmp_path: Path, noise: Store, clock: Clock) -> None:
@@ -82,9 +104,16 @@ def test_the_steps_after_the_window_finish_the_epochs(tmp_path: Path, noise: Sto
 
 
 def test_no_loss_is_waited_for_within_the_window(tmp_path: Path, noise: Store, clock: Clock) -> None:
-    wing = FakeWing(clock)
-    run(page_cell(tmp_path, noise), wing, noise)
-    assert wing.waited_for == []
+    cell = page_cell(tmp_path, noise)
+
+    class Reading(FakeWing):
+        def loss_value(self, loss: int) -> float:
+            assert of(read_events(cell.events_path(0)), "window"), "read before the window was over"
+            return super().loss_value(loss)
+
+    wing = Reading(clock)
+    run(cell, wing, noise)
+    assert wing.waited_for == [1, 2, 3, 4, 5]
 
 
 def test_an_epoch_that_ends_within_the_window_does_not_cut_it(tmp_path: Path, noise: Store, clock: Clock) -> None:

@@ -34,7 +34,7 @@ class Conductor:
                     os.write(self.go, f"{num_steps}\n".encode())
 
     def end(self) -> None:
-        self.thread.join(timeout=5)
+        self.thread.join(timeout=60)
         os.close(self.go)
         assert not self.thread.is_alive()
 
@@ -55,7 +55,7 @@ def test_the_window_is_cut_into_turns_and_their_times_add_up(
     # turns of 2, 2 and 1 steps, each until the device has done them
     assert window["turns"] == pytest.approx([STEP + WAIT / 2, STEP + WAIT / 2, STEP + WAIT])
     assert window["seconds"] == pytest.approx(5 * STEP + 3 * WAIT)
-    conductor.thread.join(timeout=5)
+    conductor.thread.join(timeout=60)
     assert len(conductor.asked) == 1 + 3 + 1  # the warm-up's turn, those of the window, and the end
     assert conductor.asked[-1] == BYE
     assert float(conductor.asked[0]) == 0.0  # nothing is known yet
@@ -72,7 +72,7 @@ def test_the_parts_of_a_step_take_turns_too(tmp_path: Path, noise: Store, clock:
     [parts] = of(events, "parts")
     for part, seconds in PART_SECONDS.items():
         assert parts["seconds"][part] == pytest.approx([seconds + WAIT / REPEATS] * ROUNDS)
-    conductor.thread.join(timeout=5)
+    conductor.thread.join(timeout=60)
     assert len(conductor.asked) == 1 + 2 + (ROUNDS + 1) + 1
 
 
@@ -93,7 +93,7 @@ def test_only_rank_0_asks(conductor: Conductor) -> None:
     first = Turns(rank=0)
     assert first.wait(0.25) == 2
     first.leave()
-    conductor.thread.join(timeout=5)
+    conductor.thread.join(timeout=60)
     assert conductor.asked == ["0.25", BYE]
 
 

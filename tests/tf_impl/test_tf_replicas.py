@@ -16,10 +16,13 @@ import tiny
 tf = pytest.importorskip("tensorflow")
 
 from shared.batches import TrainBatches  # noqa: E402
+from shared.errors import UserError  # noqa: E402
 from shared.pages import PageBatch  # noqa: E402
 from shared.store import Store  # noqa: E402
 from tf_impl.efficientnet import EfficientNet  # noqa: E402
+from tf_impl.replicas import Replicas, start  # noqa: E402
 from tf_impl.step import Step  # noqa: E402
+from tf_impl.worker import Wing  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -29,7 +32,7 @@ def found(noise: Store, tmp_path_factory: pytest.TempPathFactory) -> dict[str, A
     folder = tmp_path_factory.mktemp("replicas")
     command = [sys.executable, str(Path(__file__).with_name("two_replicas.py")), str(noise.path), str(folder)]
     environment = os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -43,6 +46,24 @@ def test_as_many_loaders_work_at_once_as_the_record_says(found: dict[str, Any]) 
     for seen in found["loaders"]:
         assert len(seen) == 16
         assert max(seen) == 8
+
+
+def test_each_replicas_share_lies_on_its_own_device(found: dict[str, Any]) -> None:
+    """Else every step copies all of them from the first one."""
+    own = [f"/job:localhost/replica:0/task:0/device:CPU:{number}" for number in range(2)]
+    assert found["placed"]["resident"] == [own] * 12
+    assert found["placed"]["logits"] == own
+    assert found["placed"]["said"].startswith(f"the logits of replica 0 lies on {own[1]}, not on {own[0]}")
+
+
+@pytest.mark.parametrize("seen", [0, 1])
+def test_fewer_gpus_than_replicas_are_refused(
+    monkeypatch: pytest.MonkeyPatch, noise: Store, tmp_path: Path, seen: int
+) -> None:
+    """Soft placement would put the other replicas on the CPU, in a cell that says cuda."""
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["GPU"] * seen)
+    with pytest.raises(UserError, match=f"TensorFlow .* sees {seen} GPUs, the cell needs 2: install"):
+        start(tiny.make_cell(tmp_path, noise.path, "tf", replicas=2, device="cuda"))
 
 
 def test_evaluation_counts_every_page_once_over_both(found: dict[str, Any], noise: Store) -> None:
@@ -68,3 +89,18 @@ def test_without_an_exchange_each_replica_takes_its_own_step(found: dict[str, An
 
 def test_the_next_step_moves_both_alike(found: dict[str, Any]) -> None:
     assert found["moved_alike"]
+
+
+def test_the_allocators_peak_is_the_largest_of_all_gpus(monkeypatch: pytest.MonkeyPatch, noise: Store) -> None:
+    peaks = {"GPU:0": 7, "GPU:1": 9}
+    monkeypatch.setattr(tf.config.experimental, "get_memory_info", lambda device: {"peak": peaks[device]})
+    monkeypatch.setattr(tf.config.experimental, "reset_memory_stats", lambda device: peaks.update({device: 3}))
+    wing = Wing.__new__(Wing)
+    wing.cell = tiny.make_cell(noise.path, noise.path, "tf", replicas=2, device="cuda")
+    wing.group = Replicas(0, 2, tf.distribute.get_strategy())
+    assert wing.allocator_peak() == 9
+    wing.reset_allocator_peak()
+    assert (wing.allocator_peak(), set(peaks.values())) == (3, {3})
+    wing.cell = tiny.make_cell(noise.path, noise.path, "tf")
+    wing.reset_allocator_peak()
+    assert wing.allocator_peak() is None

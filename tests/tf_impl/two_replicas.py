@@ -15,6 +15,8 @@ import tiny
 
 from shared import loss_scale
 from shared.batches import Batch, EvalBatches, TrainBatches
+from shared.errors import UserError
+from shared.pages import PageBatch
 from shared.protocol import leave
 from shared.store import Store, open_store
 from tf_impl import data, replicas
@@ -65,6 +67,22 @@ def together(store: Store, group: replicas.Replicas, copied_ahead: bool) -> list
     return seen
 
 
+def placed(store: Store, group: replicas.Replicas, batch: Batch, logits: list[tf.Tensor], step: Step) -> dict[str, Any]:
+    """Where each replica's share of a batch, weights and results lie, and what is said of one that lies elsewhere."""
+    results = group.placement.experimental_local_results
+    texts = data.to_device([PageBatch(*[tf.constant([[number]])] * 6) for number in range(2)], group)
+    weight = results(step.network.classifier.weight)
+    group.require_placed("the logits", logits)
+    group.require_placed("a weight", weight)
+    try:
+        group.require_placed("the logits", logits[::-1])
+        said = ""
+    except UserError as error:
+        said = str(error)
+    everywhere = [[value.backing_device for value in results(field)] for field in (*batch, *texts)]
+    return {"resident": everywhere, "logits": [value.backing_device for value in logits], "said": said}
+
+
 def main(store_path: str, folder: str) -> None:
     store = open_store(store_path)
     group = replicas.start(tiny.make_cell(Path(folder), Path(store_path), "tf", replicas=2))
@@ -86,6 +104,7 @@ def main(store_path: str, folder: str) -> None:
 
     # the second replica's loss is not finite: neither may move
     batch = data.resident(TrainBatches(store, workload, 0, 2).batch, group)
+    found["placed"] = placed(store, group, batch, step.predict(batch), step)
     factors = [1.0, 1e6]
     spoilt = group.placement.experimental_distribute_values_from_function(
         lambda context: (

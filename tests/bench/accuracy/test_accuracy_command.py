@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+import types
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,11 +13,13 @@ import pytest
 from bench_command import assert_error
 from fake_accuracy import CLASSES, Cast, make_documents
 
+from bench import certificates
 from bench.accuracy import run
 from bench.accuracy.results import AccuracyRecord, read_records
 from bench.launch import run_cell
 from bench.plots import accuracy as figures
 from bench.plots.accuracy import plot_accuracy
+from shared.spec import Workload
 from shared.store import IMAGES, Store, open_store
 
 Bench = Callable[..., tuple[int, str, str]]
@@ -211,3 +215,55 @@ def test_what_is_asked_for_wrongly(accuracy: Bench, bench: Bench, documents: Sto
     without_pages = make_documents(tmp_path / "texts", pages=False)
     assert_error(accuracy(data=without_pages.path), "holds no pages for the image model", "--members text")
     assert not (tmp_path / "run").exists()
+
+
+@pytest.fixture
+def ladder(results: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """In place of the ladder: what it was asked to prove; it breaks for workloads named in `breaks`."""
+    proven: list[str] = []
+    module = types.ModuleType("bench.verify.ladder")
+
+    def certify(workload: Workload, say: Callable[[str], None], pythons: certificates.Pythons) -> object:
+        proven.append(workload.name)
+        passed = workload.name not in ladder_breaks
+        certificate = certificates.new(workload, passed, [], pythons)
+        certificates.store(certificate)
+        return certificate
+
+    module.certify = certify  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "bench.verify.ladder", module)
+    monkeypatch.setitem(sys.modules, "bench.verify", types.ModuleType("bench.verify"))
+    ladder_breaks.clear()
+    return proven
+
+
+ladder_breaks: set[str] = set()
+
+
+def test_verify_proves_every_training_first_and_stamps_its_records(
+    accuracy: Bench, cast: Cast, ladder: list[str], tmp_path: Path
+) -> None:
+    code, out, err = accuracy("--verify")
+    assert code == 0, err
+    assert ladder == ["tiny-image", "tiny-text"]
+    records = by_id(tmp_path / "run")
+    assert {record.certificate for record in records.values()} == {"verified"}
+    assert {bool(record.certificate_id) for record in records.values() if record.workload} == {True}
+    assert "certificate: verified" in out
+
+
+def test_without_verify_nothing_is_proven_and_the_table_says_so(
+    accuracy: Bench, cast: Cast, ladder: list[str], tmp_path: Path
+) -> None:
+    code, out, _ = accuracy()
+    assert (code, ladder) == (0, [])
+    assert {record.certificate for record in by_id(tmp_path / "run").values()} == {"unverified"}
+    assert "certificate: unverified" in out
+
+
+def test_a_ladder_that_breaks_trains_nothing(accuracy: Bench, cast: Cast, ladder: list[str], tmp_path: Path) -> None:
+    ladder_breaks.add("tiny-text")
+    code, _, err = accuracy("--verify")
+    assert code == 1
+    assert "the equality ladder broke: nothing was trained" in err
+    assert not list((tmp_path / "run").glob("records/*.json"))

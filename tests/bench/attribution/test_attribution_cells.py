@@ -27,7 +27,7 @@ def plan(workload_file: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
 
 
 def test_each_repeat_at_each_number_of_replicas_is_a_set(plan: Plan) -> None:
-    assert [len(cells) for cells in plan.sets] == [6, 8, 6, 8]
+    assert [len(cells) for cells in plan.sets] == [6, 8, 8, 6]
     assert len({cell.cell_id for cell in plan.cells}) == len(plan.cells)
     for cells in plan.sets:
         timed = [cell for cell in cells if cell.parts]

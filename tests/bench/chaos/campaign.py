@@ -31,7 +31,7 @@ def fake(folder: Path, environment: dict[str, str], gpus: str = "1,2") -> Bench:
     (folder / "tiny.toml").write_text(fake_bench.TINY)
     options = ("--workload", str(folder / "tiny.toml"), "--data", str(store), "--device", "cpu", "--gpus", gpus)
     command = (sys.executable, str(Path(__file__).with_name("chaos_bench.py")))
-    return Bench(command, options, called_in(folder, environment), num_cells=2 * len(gpus.split(",")), hang_seconds=3.0)
+    return Bench(command, options, called_in(folder, environment), num_cells=2 * len(gpus.split(",")), hang_seconds=6.0)
 
 
 def real(folder: Path, environment: dict[str, str]) -> Bench:

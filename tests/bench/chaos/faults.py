@@ -135,6 +135,7 @@ class Fault:
     strike: Callable[[Trial, random.Random], bool] | None  # False: it came too late. None: the disk is filled
     statuses: Sequence[int]  # that the harness may end with
     hangs: bool = False  # the run is given a time limit
+    is_mute: bool = False  # the harness's standard error, a file as well, takes no byte more
 
 
 RUN_ENDS = (0, 1)  # all cells ok, or one of them not
@@ -148,7 +149,7 @@ FAULTS = {
     "terminate": Fault("SIGTERM to the harness", to_harness(signal.SIGTERM), (130, -signal.SIGTERM)),
     "hung-rank": Fault("a hung rank (SIGSTOP)", to_rank(signal.SIGSTOP), RUN_ENDS, hangs=True),
     "full-disk": Fault("a full disk", None, FULL),
-    "file-size": Fault("a limit of file sizes (no byte more)", limit_file_size, FULL),
+    "file-size": Fault("a limit of file sizes (no byte more)", limit_file_size, FULL, is_mute=True),
     "crash-at-start": Fault("a worker that crashes at its start", crash_at_start, RUN_ENDS),
     "kill-first": Fault("kill -9 of the first process (torchrun's agent)", to_first(signal.SIGKILL), RUN_ENDS),
 }
@@ -197,6 +198,6 @@ def judged(trial: Trial, fault: Fault, disk: Disk | None) -> Finding:
     wrong = list(finding.wrong)
     if status not in fault.statuses:
         wrong.append(f"exit status {status}: {said[-1] if said else ''}")
-    if status == 2 and not said[-1].startswith("bench: error: "):
+    if status == 2 and not fault.is_mute and not said[-1].startswith("bench: error: "):
         wrong.append(f"not one line: {said[-1]}")
     return replace(finding, wrong=tuple(wrong))

@@ -16,14 +16,15 @@ import psutil
 
 from bench.files import TEMPORARY
 from bench.processes import TOKEN
-from bench.records import read_record
+from bench.progress import name_of
+from bench.records import Record, read_record
 from shared.errors import UserError
 
 CHAOS = "TWINBENCH_CHAOS"  # of every process of a trial, the guardian included
 END_SECONDS = 180.0  # for the harness to end after what happened to it
-GONE_SECONDS = 20.0  # for everything else to be gone after the harness
+GONE_SECONDS = 60.0  # for everything else to be gone after the harness
 NAP_SECONDS = 0.05
-REPORTED = re.compile(r"^\[\d+/\d+[^\]]*\] (\S+): ok\b", re.MULTILINE)
+REPORTED = re.compile(r"^\[\d+/\d+\] (.+?): ok\b", re.MULTILINE)  # cells by name
 
 
 @dataclass(frozen=True)
@@ -165,7 +166,9 @@ class Trial:
             wrong.append("the lock was held after the harness's end")
         gone_seconds, left = self.wait_until_gone()
         kept, half = self.records()
-        lost = set(REPORTED.findall(self.said())) - set(kept)
+        lost = set(REPORTED.findall(self.said())) - {
+            name_of(Record.model_validate_json(each)) for each in kept.values()
+        }
         if "Traceback" in self.said() and (self.out / "run.json").exists():
             wrong.append("a traceback")
         repair()

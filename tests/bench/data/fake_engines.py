@@ -55,3 +55,27 @@ def prepare_slowly(folder: str, out: str, hangs_at: int) -> None:
     """Body of a process that is to be killed."""
     engine = Fake(seconds=0.15, hangs_at=hangs_at)
     prepare(with_ocr(open_source(Request("folder", Path(folder))), engine), out, 16, workers=2)
+
+
+@dataclass(frozen=True)
+class Mendable(Fake):
+    """Fails, or finds nothing, at every page (or those `wide` pixels wide) until a file is there."""
+
+    mended: str = ""  # path
+    wide: int = 0
+    silent: bool = False
+
+    def read(self, image: Image.Image) -> list[list[Word]]:
+        if not Path(self.mended).exists() and image.width >= self.wide:
+            if self.silent:
+                return []
+            raise RuntimeError("no data for eng")
+        return super().read(image)
+
+
+@dataclass(frozen=True)
+class Shade(Fake):
+    """Reads the grey level of a page's corner."""
+
+    def read(self, image: Image.Image) -> list[list[Word]]:
+        return [[Word(f"grey{image.getpixel((0, 0))}", (0, 0, 9, 9), 90)]]

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from bench_command import Bench
 from click.testing import CliRunner, Result
 from fake_engines import Fake
 from PIL import Image
@@ -124,3 +125,18 @@ def test_ocr_alone_means_auto_and_its_summary(
     plain = bench_data("prepare", "folder", tree, "--out", tmp_path / "p", "--size", 16, "--ocr", "none")
     assert "OCR" not in plain.output
     assert len(asked) == 2
+
+
+def test_nothing_in_a_manifest_acts_on_the_terminal(tmp_path: Path, bench: Bench) -> None:
+    bench("data", "prepare", "synthetic", "--pages", "32", "--size", "32", "--out", tmp_path / "store")
+    path = tmp_path / "store" / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["classes"][:3] = ["\x1b[2J", "a\nb", "[/bold] [old]"]
+    manifest["notes"] = ["\x1b]0;title\x07"]
+    manifest["rejected"] = [{"file": "\u202ex\x1b[31m", "reason": "[/red]\r"}]
+    path.write_text(json.dumps(manifest))
+    status, out, _ = bench("data", "info", tmp_path / "store")
+    assert status == 0
+    assert {c for c in out if not c.isprintable()} == {"\n"}
+    for shown in (r"\x1b[2J ", r"a\nb ", "[/bold] [old] ", r"note: \x1b]0;title\x07", r"\u202ex\x1b[31m: [/red]\r"):
+        assert shown in out

@@ -63,7 +63,7 @@ def test_killed_midway_then_continued(how: signal.Signals, tmp_path: Path) -> No
     finally:
         process.kill()
     assert children
-    assert not psutil.wait_procs(children, timeout=30)[1]
+    assert not psutil.wait_procs(children, timeout=60)[1]
     assert not out.exists()
     if how == signal.SIGINT:
         assert "the same command goes on" in errors

@@ -177,7 +177,7 @@ def test_bad_index_files(tree: Path) -> None:
         ("index.jsonl", b'{"file": "a", "label": "b"}\n\xff\n', r"line 2: not UTF-8 text \(byte 0\)"),
         ("index.csv", b"file,label\n\xff,a\n", "not a readable CSV"),
         ("index.csv", b"", r"0 label\(s\)"),
-        ("index.csv", b"name,class\na,b\n", "line 2: no `file`"),
+        ("index.csv", b"name,class\na,b\n", "line 1: no `file` in the header"),
     ):
         (tree / name).write_bytes(content)
         with pytest.raises(UserError, match=message):

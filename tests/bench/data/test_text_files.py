@@ -66,7 +66,7 @@ def test_bad_texts_are_listed(texts: Path, tmp_path: Path) -> None:
     assert [store.text[i] for i in (0, 1, 2, 4)] == ["", "caf\ufffd au lait", "", mixed]
     assert len(store.text[3]) == MAX_CHARACTERS
     facts = store.manifest["ocr"]
-    assert facts["failed"] == [{"file": "bill/0.png", "reason": "0.txt: No such file or directory"}]
+    assert facts["failed"] == [{"file": "bill/0.png", "reason": "0.txt: no such file"}]
     assert facts["invalid_utf8"] == ["bill/1.png"]
     assert facts["cut"] == [{"file": "bill/3.png", "characters": MAX_CHARACTERS + 1}]
     assert facts["empty"] == 2

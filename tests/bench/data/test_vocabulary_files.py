@@ -35,7 +35,9 @@ def vocab_file(tmp_path: Path) -> Path:
 
 def tokenizer_json(**changes: object) -> str:
     model = {"type": "WordPiece", "vocab": {token: index for index, token in reversed(list(enumerate(TOKENS)))}}
-    return json.dumps({"normalizer": {"type": "BertNormalizer", "lowercase": True}, "model": model} | changes)
+    normalizer = {"type": "BertNormalizer", "lowercase": True}
+    pre_tokenizer = {"type": "BertPreTokenizer"}
+    return json.dumps({"normalizer": normalizer, "pre_tokenizer": pre_tokenizer, "model": model} | changes)
 
 
 def refusal(spec: object) -> str:
@@ -81,7 +83,7 @@ def test_every_missing_token_is_named(vocab_file: Path) -> None:
     ("content", "expected"),
     [
         (b"", "empty"),
-        ("\n".join([*TOKENS, "the"]).encode(), "'the' stands there twice (tokens 6 and 10)"),
+        ("\n".join([*TOKENS, "the"]).encode(), "'the' stands there twice (tokens 6 and 10); rename the later one"),
         ("\n".join(["[PAD]", "", "x"]).encode(), "token 2 is empty"),
         (b"[PAD]\n\xff\xfe\n", "not UTF-8 text at byte 6"),
         (pickle.dumps({"vocab": list(TOKENS)}), "pickle"),
@@ -103,7 +105,8 @@ def test_what_is_no_vocabulary(vocab_file: Path, content: bytes, expected: str) 
         (tokenizer_json(model={"type": "BPE", "vocab": {}}), "not a WordPiece"),
         (tokenizer_json(model={"type": "WordPiece", "vocab": {"[PAD]": 0, "x": 2}}), "not 0 to 1"),
         (tokenizer_json(model={"type": "WordPiece", "vocab": {"[PAD]": 0, "x": "1"}}), "not 0 to 1"),
-        (tokenizer_json(normalizer={"lowercase": False}), "cased"),
+        ('{"model": {}, "model": {}}', "the key 'model' is there twice"),
+        ("[" * 100_000, "not JSON"),
         (tokenizer_json(model={"type": "WordPiece", "vocab": {"x": 0}}), "without [PAD]"),
     ],
 )
@@ -115,7 +118,12 @@ def test_what_is_no_tokenizer_json(tmp_path: Path, content: str, expected: str) 
 def test_folders_without_one_or_of_a_cased_model(vocab_file: Path, tmp_path: Path) -> None:
     assert "neither vocab.txt nor tokenizer.json" in refusal(tmp_path)
     (vocab_file.parent / "tokenizer_config.json").write_text('{"do_lower_case": false}')
-    assert "cased" in refusal(vocab_file.parent)
+    assert "do_lower_case is False" in refusal(vocab_file.parent)
+
+
+def test_a_byte_order_mark_is_no_token(vocab_file: Path) -> None:
+    vocab_file.write_bytes(b"\xef\xbb\xbf" + vocab_file.read_bytes())
+    assert load_vocabulary(str(vocab_file)).tokens == TOKENS
 
 
 @pytest.mark.parametrize("spec", ["absent.txt", "some/absent/folder/vocab.txt", "./bert", "org/model.bin"])
@@ -129,7 +137,7 @@ def test_a_hub_name(vocab_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (vocab_file.parent / "tokenizer.json").write_text(tokenizer_json())
 
     def download(name: str, file: str) -> str:
-        if file == "vocab.txt":
+        if file != "tokenizer.json":
             raise EntryNotFoundError("404")
         return str(vocab_file.parent / file)
 

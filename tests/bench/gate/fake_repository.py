@@ -62,6 +62,14 @@ if settings.get("crash") or (settings.get("crash_once") and not Path(settings["c
     (out / "log.txt").write_text("it broke")
     path.write_text(json.dumps(record | {"status": "crash", "reason": "it broke", "log": "log.txt"}))
     sys.exit(1)
+if settings.get("waits_after"):  # so many measurements of this side: then it waits, once
+    limit, counter = settings["waits_after"][0], Path(settings["waits_after"][1])
+    (counter / f"measured-{os.getpid()}").touch()
+    if len(list(counter.glob("measured-*"))) > limit and not (counter / "goes on").exists():
+        (counter / "waits").touch()
+        really_sleep(60)
+if settings.get("alternates"):  # now faster, now slower
+    settings["step"] *= 0.9 if int(out.parent.name) % 2 else 1.1
 step, left, turns = settings["step"], 12, []
 folder = os.environ.get("TWINBENCH_TURNS")
 if folder and not settings.get("no_turns"):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from fake_repository import FakeRepository, Gate, gate_process
+from test_gate_outputs import make_result
 
 from bench.cli import main
 from bench.gate.result import GateResult
@@ -146,6 +148,100 @@ def test_what_nobody_foresaw_is_an_error_and_no_regression(
         assert str(error) in last
 
 
+@pytest.mark.parametrize(("outcome", "code"), [("pass", 0), ("regression", 1), ("intermittent", 1), ("error", 2)])
+def test_where_its_result_cannot_be_written(
+    outcome: str, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """A closed output changes nothing, a full one makes it 2 and one line: never what says that the head is slower."""
+    result = make_result(outcome)
+    monkeypatch.setattr("bench.cli.gate.measure", lambda settings, say: result)
+
+    def status(*arguments: str) -> object:
+        with pytest.raises(SystemExit) as left:
+            main(["gate", "--base", "main", *arguments])
+        return left.value.code
+
+    assert status() == code
+    capsys.readouterr()
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", None)  # as Python has it for `>&-`
+        assert status() == code
+    with monkeypatch.context() as patch, Path("/dev/full").open("w") as full:
+        patch.setattr(sys, "stdout", full)
+        assert status() == 2
+        told = capsys.readouterr().err.strip().splitlines()
+        assert told == [f"bench: error: standard output cannot be written (No space left on device); the result: "
+                        f"{result.headline}"]  # fmt: skip
+    with monkeypatch.context() as patch, Path("/dev/full").open("w") as full:
+        patch.setattr(sys, "stderr", full)  # nothing can be told at all
+        assert status() == code
+        assert status("--json", "/proc/nothing") == 2
+        os.dup2(os.open(os.devnull, os.O_WRONLY), full.fileno())
+    out = tmp_path / "gone" / "gate.json"
+    out.parent.mkdir()
+
+    def gone(settings: object, say: object) -> GateResult:
+        out.parent.rmdir()
+        return result
+
+    monkeypatch.setattr("bench.cli.gate.measure", gone)
+    capsys.readouterr()
+    assert status("--json", str(out)) == 2
+    shown = capsys.readouterr()
+    assert f"--json {out}: cannot be written" in shown.err
+    assert result.headline in shown.out  # what was measured is told all the same
+
+
+def test_an_interrupted_gate_keeps_its_pairs_and_goes_on(
+    gate: Gate, repository: FakeRepository, results: Path, tmp_path: Path
+) -> None:
+    """A side waits for long from its fourth measurement on; the fourth pair is interrupted."""
+    repository.commit(step=0.013, waits_after=[3, str(tmp_path)])
+    process = gate_process(repository.root, "--base", "main~1", *ONE)
+    wait_for(lambda: (tmp_path / "waits").exists())
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    kept = results / "gate" / "pairs.jsonl"
+    assert process.returncode == 130
+    assert err.strip().splitlines()[-1] == (
+        "bench: interrupted; 3 pairs are measured (bert-6l-pt-r1-device: head/base 0.769 over 3, go on); "
+        f"kept in {kept}: the same command with --resume goes on"
+    )
+    assert len(kept.read_text().splitlines()) == 4
+    with kept.open("a") as file:
+        file.write('{"benchmark": "bert')  # a line that a full disk cut short
+    done = gate("--base", "main~1", *ONE, "--threshold", "5%", "--resume")
+    assert done.returncode == 2
+    assert "of another gate (threshold: 0.03, now 0.05)" in last_line(done)
+    (tmp_path / "waits").rename(tmp_path / "goes on")
+    out = tmp_path / "gate.json"
+    done = gate("--base", "main~1", *ONE, "--resume", "--json", str(out))
+    assert done.returncode == 1, done.stderr
+    assert "3 pairs are there already" in done.stderr
+    (one,) = GateResult.model_validate_json(out.read_text()).benchmarks
+    assert [pair.head_first for pair in one.pairs] == [False, True, False, True, False, True, False]
+    again = gate("--base", "main~1", *ONE, "--resume")  # nothing is left to measure
+    assert again.returncode == 1
+    assert "pair 7" not in again.stderr
+    kept.unlink()
+    assert "no pairs are kept" in last_line(gate("--base", "main~1", *ONE, "--resume"))
+    kept.write_text("no JSON\n")
+    assert "is not what a gate wrote" in last_line(gate("--base", "main~1", *ONE, "--resume"))
+
+
+def test_a_time_limit_that_is_over_still_measures_seven(gate: Gate, repository: FakeRepository, tmp_path: Path) -> None:
+    out = tmp_path / "gate.json"
+    # half as slow as is allowed: no look decides it
+    repository.commit(step=0.01, alternates=True)
+    done = gate("--base", "main~1", *ONE, "--time-limit", "0.001", "--json", str(out))
+    assert done.returncode == 0, done.stderr
+    assert "no further one begins, once there are 7" in done.stderr or "a pair takes" in done.stderr
+    (one,) = GateResult.model_validate_json(out.read_text()).benchmarks
+    assert len(one.pairs) == 7
+    assert one.outcome == "undecided"
+    assert "ended by the time limit" in str(one.reason)
+
+
 def test_nobody_needs_to_read_it(repository: FakeRepository, tmp_path: Path) -> None:
     """`bench gate | head -1`: the outputs are written, and the exit status is the gate's."""
     repository.commit(step=0.05)
@@ -172,7 +268,7 @@ def test_bad_input_is_one_line(gate: Gate, repository: FakeRepository, tmp_path:
     assert "no file can be written there" in last_line(gate("--base", "main", "--json", str(tmp_path / "a" / "b")))
     assert "leave out --base" in last_line(gate("--base", "main", "--baseline", "x"))
     assert "--base: empty" in last_line(gate("--base", ""))
-    assert "finite number of minutes" in last_line(gate("--base", "main", "--time-limit", "nan"))
+    assert "'nan' is not a number" in last_line(gate("--base", "main", "--time-limit", "nan"))
     nowhere = str(tmp_path / "a" / "history.jsonl")
     assert "no file can be written there" in last_line(gate("--baseline", nowhere, "--update"))
     assert "name it with --baseline" in last_line(gate("--base", "main", "--update"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -111,7 +112,9 @@ def test_markdown_says_what_is_to_be_known() -> None:
 def test_files_are_written_and_the_result_reads_back(tmp_path: Path) -> None:
     result = make_result("pass")
     files: dict[str, Path | None] = {kind: tmp_path / kind for kind in ("markdown", "junit", "json", "tracker")}
-    assert len(write_outputs(result, files, "bencher")) == 4
+    written, unwritten = write_outputs(result, files, "bencher")
+    assert len(written) == 4
+    assert not unwritten
     assert GateResult.model_validate_json((tmp_path / "json").read_text()) == result
     assert "bench-0" in json.loads((tmp_path / "tracker").read_text())
     with pytest.raises(UserError, match=r"--junit .*: no file can be written there"):
@@ -146,3 +149,33 @@ def test_stalls_and_disturbances_are_said_everywhere() -> None:
     assert told in text
     assert "kept 2.0 cores busy; and 2 more" in text
     assert "bench-0: base and head were measured one after the other, not side by side" in text
+
+
+def test_a_file_that_cannot_be_written_keeps_no_other_from_it(tmp_path: Path) -> None:
+    gone = tmp_path / "gone"  # it was there before the measurement
+    files: dict[str, Path | None] = {"markdown": gone / "x.md", "junit": None, "json": tmp_path / "gate.json"}
+    written, unwritten = write_outputs(make_result("pass"), files, "bencher")
+    assert written == [tmp_path / "gate.json"]
+    assert unwritten == [f"--markdown {gone}/x.md: cannot be written (No such file or directory)"]
+    result = make_result("regression").model_copy(update={"unwritten": unwritten})
+    assert result.exit_code == 2
+    assert unwritten[0] in markdown(result)
+
+
+def test_what_is_no_file_to_be_written_is_refused_before(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "closed").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real.json")
+    for kind, path in (("json", "pipe"), ("junit", "closed")):
+        with pytest.raises(UserError, match=f"--{kind} .*it is something else"):
+            check_writable({kind: tmp_path / path})
+    with pytest.raises(UserError, match=r"--json /proc/x: no file can be written there"):
+        check_writable({"json": Path("/proc/x")})
+    with pytest.raises(UserError, match="the file of --json, too"):
+        check_writable({"json": tmp_path / "real.json", "markdown": tmp_path / "link"})
+    files: dict[str, Path | None] = {"json": tmp_path / "link"}
+    check_writable(files)
+    write_outputs(make_result("pass"), files, "bencher")
+    assert (tmp_path / "link").is_symlink()  # what it leads to was written
+    assert (tmp_path / "real.json").exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["closed", "link", "pipe", "real.json"]

@@ -93,6 +93,9 @@ def test_the_page_of_a_show(tmp_path: Path) -> None:
     assert read_lines(path, settings) == lines
     with pytest.raises(UserError, match="another plant"):
         read_lines(path, settings | {"plant": "copy"})
+    path.write_text(json.dumps({name: value for name, value in lines[0].items() if name != "typical_log_ratios"}))
+    with pytest.raises(UserError, match="decided on the median"):
+        read_lines(path, settings)
 
 
 def test_a_show_goes_on_where_it_ended(clone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

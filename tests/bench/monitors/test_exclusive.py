@@ -123,7 +123,18 @@ def test_an_exclusive_run_ends_before_its_first_cell_and_goes_on_when_the_machin
 ) -> None:
     out = tmp_path / "run"
     monkeypatch.setattr(exclusive, "busy_cores", lambda: ["1.30 of 2 cores are busy: trainer (8) 0.95"])
-    asked = ("run", "--framework", "pt", "--gpus", "1", "--workload", str(workload_file), "--data", str(store))
+    asked = (
+        "run",
+        "--no-figures",
+        "--framework",
+        "pt",
+        "--gpus",
+        "1",
+        "--workload",
+        str(workload_file),
+        "--data",
+        str(store),
+    )
     assert bench(*asked, "--epochs", "0", "--exclusive", "--out", str(out)) == 2
     last = capsys.readouterr().err.strip().splitlines()[-1]
     assert last.startswith("bench: error: --exclusive: 1.30 of 2 cores are busy: trainer (8) 0.95; ")
@@ -140,7 +151,18 @@ def test_without_it_a_run_warns_once_and_its_table_says_it_for_each_cell(
 ) -> None:
     monkeypatch.setattr("bench.monitors.usage.Usage.disturbance", property(lambda self: 0.8))
     out = tmp_path / "run"
-    asked = ("run", "--framework", "pt", "--gpus", "1,2", "--workload", str(workload_file), "--data", str(store))
+    asked = (
+        "run",
+        "--no-figures",
+        "--framework",
+        "pt",
+        "--gpus",
+        "1,2",
+        "--workload",
+        str(workload_file),
+        "--data",
+        str(store),
+    )
     assert bench(*asked, "--epochs", "0", "--out", str(out)) == 0
     said = capsys.readouterr().err
     assert said.count("other processes kept 0.8 cores busy") == 1

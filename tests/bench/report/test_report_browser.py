@@ -113,7 +113,7 @@ def test_nothing_scrolls_sideways_on_a_phone_but_tables_in_their_boxes(measured:
     assert phone["inner"] == PHONE
     assert phone["wide"] <= PHONE
     assert phone["boxes"]
-    assert len(phone["pictures"]) == 5
+    assert len(phone["pictures"]) == 4
     assert all(100 < height < 1000 for height in phone["pictures"])
 
 

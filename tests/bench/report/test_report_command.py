@@ -48,7 +48,11 @@ def test_all_files_are_written_and_named(bench: Bench, tmp_path: Path) -> None:
     assert (code, err) == (0, "")
     assert [Path(line).name for line in out.splitlines()] == names
     assert (run / "report.html").read_text().startswith("<!DOCTYPE html>")
-    assert (tmp_path / "report.md").read_text().startswith("# run\n")
+    assert (
+        (tmp_path / "report.md")
+        .read_text()
+        .startswith("# PyTorch 2.13.0 and TensorFlow 2.21.0, effnet-b0 quick, 1 CPU replica\n")
+    )
     assert (tmp_path / "report.csv").stat().st_mode & 0o777 == 0o666 & ~os.umask(os.umask(0o022))
     assert not list(tmp_path.glob(".*")), "something temporary is left"
 

@@ -12,6 +12,7 @@ import pytest
 from report_runs import failed_record, make_run, records
 from side_records import write_run
 
+from bench.files import write_for_user
 from bench.locations import PROJECT_ROOT
 from bench.report import exports, mllog
 from bench.report.blocks import Chapter, Notes, Section, Text, number, table, texts_table
@@ -36,9 +37,11 @@ def test_markdown_shows_texts_as_they_are() -> None:
         {"cell": "_c_", "samples/s": number(None, 1), "empty": "-"},
     ]
     blocks = (Text("*done*", "good"), table("t", "The caption", rows), Notes(("one", "two\nthree")))
-    chapter = Chapter("run", "run", "lead", (Text("read this", "bad"),), (Section("s", "Part", blocks),))
+    chapter = Chapter(
+        "run", "short", "title", "answer", "lead", (Text("read this", "bad"),), (Section("s", "Part", blocks),)
+    )
     assert markdown([chapter]) == (
-        "# run\n\nlead\n\n- **read this**\n\n## Part\n\n**\\*done\\***\n\n*The caption*\n\n"
+        "# title\n\n**answer**\n\n- **read this**\n\nlead\n\n## Part\n\n**\\*done\\***\n\n*The caption*\n\n"
         "| cell | samples/s |\n| --- | ---: |\n| a/b &lt;b&gt; | 1,234.5 |\n| \\_c\\_ | - |\n\n- one\n- two three\n"
     )
 
@@ -161,7 +164,7 @@ def test_an_interrupted_write_leaves_nothing_behind(tmp_path: Path, monkeypatch:
 
     monkeypatch.setattr(Path, "replace", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        exports.write(tmp_path / "page.html", b"x")
+        write_for_user(tmp_path / "page.html", b"x")
     assert list(tmp_path.iterdir()) == []
 
 

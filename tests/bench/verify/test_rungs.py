@@ -14,7 +14,7 @@ from shared.spec import load
 
 def make_task(kind: str, precision: str = "fp64") -> Task:
     workload = rung_workload(load("effnet-b0", "quick"))
-    return Task(kind, kind, precision, workload, str(Path("store")), str(Path("weights")), seeds=(0, 1, 2))
+    return Task(kind, kind, precision, workload, str(Path("store")), str(Path("weights")))
 
 
 def parameter_answer() -> dict[str, np.ndarray]:
@@ -71,23 +71,57 @@ def test_an_incomplete_answer_breaks_its_rung() -> None:
     assert not check.passed
 
 
-def accuracy_answer(correct: list[int]) -> dict[str, np.ndarray]:
-    return {"correct": np.array(correct, float), "total": np.full(len(correct), 40.0)}
+def predictions_answer(wrong: slice, count: int = 1000) -> dict[str, np.ndarray]:
+    """Predictions of a network that is wrong on some of so many documents."""
+    labels = np.arange(count) % 16
+    predicted = labels.copy()
+    predicted[wrong] = (labels[wrong] + 1) % 16
+    return {"predicted": predicted, "labels": labels}
 
 
-def test_accuracies_within_chance_of_each_other_pass() -> None:
-    checks = rungs.judge(make_task("accuracy"), accuracy_answer([36, 35, 37]), accuracy_answer([35, 37, 38]), "")
-    assert all(check.passed for check in checks)
+def broken_predictions(pt: dict[str, np.ndarray], tf: dict[str, np.ndarray]) -> list[str]:
+    return [check.what for check in rungs.judge(make_task("predictions"), pt, tf, "") if not check.passed]
 
 
-def test_accuracies_that_differ_for_real_break_the_last_rung() -> None:
-    checks = rungs.judge(make_task("accuracy"), accuracy_answer([36, 35, 37]), accuracy_answer([20, 22, 25]), "")
-    assert not all(check.passed for check in checks)
+def test_equal_predictions_pass_however_many_are_wrong() -> None:
+    answer = predictions_answer(slice(0, 400))
+    assert broken_predictions(answer, answer) == []
+
+
+def test_a_document_in_two_hundred_may_be_predicted_otherwise() -> None:
+    assert broken_predictions(predictions_answer(slice(0, 100)), predictions_answer(slice(5, 100))) == []
+
+
+def test_a_difference_of_two_points_is_seen() -> None:
+    broken = broken_predictions(predictions_answer(slice(0, 100)), predictions_answer(slice(0, 120)))
+    assert broken == ["p of equal accuracies"]
+
+
+def test_equal_accuracies_of_other_documents_are_no_equality() -> None:
+    broken = broken_predictions(predictions_answer(slice(0, 100)), predictions_answer(slice(50, 150)))
+    assert "share of documents predicted otherwise" in broken
+    assert "p of equal accuracies" not in broken
+
+
+def test_a_wrong_class_in_place_of_another_wrong_one_counts() -> None:
+    """Accuracies say nothing of it."""
+    pt, tf = predictions_answer(slice(0, 100)), predictions_answer(slice(0, 100))
+    tf["predicted"][:50] = (tf["predicted"][:50] + 1) % 16
+    assert broken_predictions(pt, tf) == ["share of documents predicted otherwise"]
+
+
+def test_too_few_documents_break_the_rung() -> None:
+    answer = predictions_answer(slice(0, 40), count=100)
+    assert broken_predictions(answer, answer) == ["smallest difference of accuracies that is seen"]
+
+
+def test_other_documents_break_the_rung() -> None:
+    assert broken_predictions(predictions_answer(slice(0), 1000), predictions_answer(slice(0), 1008)) != []
 
 
 def test_two_wings_that_learn_nothing_do_not_count_as_equal() -> None:
-    checks = rungs.judge(make_task("accuracy"), accuracy_answer([2, 2, 3]), accuracy_answer([2, 3, 2]), "")
-    assert not all(check.passed for check in checks)
+    answer = predictions_answer(slice(0, 950))
+    assert broken_predictions(answer, answer) == ["shortfall from twice chance"]
 
 
 def test_published_counts_are_those_of_the_table() -> None:

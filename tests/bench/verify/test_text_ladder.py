@@ -57,11 +57,11 @@ def test_the_accuracy_rung_has_a_network_that_learns_in_so_few_steps() -> None:
 
 def test_tasks_of_a_small_and_of_a_wide_workload(material: Material) -> None:
     tasks = make_tasks(WORKLOAD, material)
-    assert {task.name for task in tasks} == HONEST | {"accuracy"}
+    assert {task.name for task in tasks} == HONEST | {"predictions"}
     assert [task.name for task in tasks][:2] == ["parameters", "tokens"]
     assert next(task for task in tasks if task.name == "tokens").store == str(material.odd)
     wide = {task.name for task in make_tasks(load("bert-6l"), material, corpus="corpus")}
-    assert wide == HONEST | {"accuracy", "tokens-corpus", "forward-fp64-512tokens", "forward-fp32-512tokens"}
+    assert wide == HONEST | {"predictions", "tokens-corpus", "forward-fp64-512tokens", "forward-fp32-512tokens"}
     own = next(t for t in make_tasks(load("bert-6l"), material) if t.name == "forward-fp32-512tokens")
     assert own.workload == own_size_workload(load("bert-6l"))
 
@@ -93,7 +93,7 @@ def test_the_twins_pass_every_rung_of_one_replica(material: Material, tmp_path: 
     """In single precision; double precision is what the mutations below begin with."""
     pytest.importorskip("torch", reason="the ladder compares both wings; PyTorch is not installed")
     pytest.importorskip("tensorflow", reason="the ladder compares both wings; TensorFlow is not installed")
-    tasks = [task for task in make_tasks(WORKLOAD, material) if task.precision == "fp32" and task.kind != "accuracy"]
+    tasks = [task for task in make_tasks(WORKLOAD, material) if task.precision == "fp32" and task.kind != "predictions"]
     checks = climb(tasks, tmp_path)
     assert [check.line() for check in checks if not check.passed] == []
     assert {check.name for check in checks} == {name for name in HONEST if not name.endswith("fp64")}
