@@ -10,7 +10,7 @@ import math
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, Field, model_validator
+from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_validator
 
 from bench.limits import (
     LARGEST,
@@ -91,6 +91,13 @@ class Figures(BaseModel):
                 if not (math.isfinite(number) and abs(number) <= LARGEST):
                     raise ValueError(f"{name}: {number} is no figure of a machine")
         return self
+
+
+def first_problem(error: ValidationError) -> str:
+    """The first field that a check of pydantic refused, and why, in one line."""
+    first = error.errors()[0]
+    field = ".".join(map(str, first["loc"]))
+    return f"{field}: {first['msg'].removeprefix('Value error, ')}" if field else first["msg"]
 
 
 def numbers_in(value: Any) -> list[float]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from bench.bounds import first_problem
 from bench.environments.choice import wing_pythons
 from bench.files import write_atomically
 from bench.interpreters import PROVEN, versions_of
@@ -98,7 +99,7 @@ def read_certificate(path: Path) -> Certificate:
     try:
         return Certificate.model_validate(read_json(path))
     except ValidationError as error:
-        raise OutsideError(path, f"no certificate ({error.errors()[0]['msg']})") from None
+        raise OutsideError(path, f"no certificate ({first_problem(error)})") from None
 
 
 def find(workload: Workload, pythons: Pythons | None = None) -> Certificate | None:

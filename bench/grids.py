@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bench.printable import printable, printable_lines
+from bench.printable import markdown_text, printable, printable_lines
 
 NOTHING = "-"
 PIPED_WIDTH = 200  # characters, where the output is no terminal and nothing says how wide it shall be
@@ -82,9 +82,9 @@ def print_grid(
 
 
 def markdown(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Headings and rows as a table of Markdown."""
-    body = [headings, ["---"] * len(headings), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "/") for cell in line) + " |" for line in body)
+    """Headings and rows as a table of Markdown; what they hold is text."""
+    head, *body = [[*map(markdown_text, line)] for line in (headings, *rows)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in [head, ["---"] * len(headings), *body])
 
 
 def is_content(text: str) -> bool:

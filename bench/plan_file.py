@@ -22,6 +22,7 @@ from bench.bounds import (
     Replicas,
     Seed,
     Size,
+    first_problem,
 )
 from bench.interpreters import column_of
 from bench.limits import LONGEST_TIMEOUT, MOST_CORES, MOST_LOADERS
@@ -152,6 +153,4 @@ def read_cell(content: Mapping[str, Any], where: str, directory: Path) -> Cell:
 
 def damaged(directory: Path, where: str, error: ValidationError) -> str:
     """The first thing that is wrong with a plan, in one line."""
-    first = error.errors()[0]
-    field = where + ".".join(map(str, first["loc"]))
-    return f"{directory}: {field or 'the plan'} of its plan: {first['msg']}; start a new run"
+    return f"{directory}: its plan: {where}{first_problem(error)}; start a new run"

@@ -7,6 +7,7 @@ passes it through here; nothing else escapes.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:  # rich is imported where something is drawn: `bench --help` d
     from rich.text import Text
 
 JOINERS = "\u200c\u200d"  # format characters that names in Persian, Hindi and emoji need, and that reorder nothing
+TAG = re.compile(r"<(?=[A-Za-z/!?])")  # what Markdown takes for HTML, or for a link
+BLOCK = re.compile(r"^(?=#{1,6}\s|>|[-+*]\s|\[[^\]]*\]:|-{3}|={3}|\*{3}|~{3}|`{3})")  # a line that is more than text
 HIDDEN = frozenset({"Cc", "Cf", "Cs", "Cn", "Zl", "Zp"})  # control, format, surrogate, unassigned, line, paragraph
 
 
@@ -42,6 +45,18 @@ def printable_lines(text: object) -> str:
     'a\\x07\nb'
     """
     return "\n".join(map(printable, str(text).splitlines()))
+
+
+def markdown_text(text: object) -> str:
+    r"""One line of Markdown that shows a text and does nothing: no tag, no link or picture, no heading, no new column.
+
+    What is harmless stays legible as it is: an interval's brackets, a name's underscores.
+
+    >>> markdown_text("a <b>| ![x](http://y)"), markdown_text("# x\n- y"), markdown_text("p < 0.05 [1, 2]")
+    ('a &lt;b>/ ![x]\\(http://y)', '\\# x - y', 'p < 0.05 [1, 2]')
+    """
+    line = printable(" ".join(str(text).split())).replace("|", "/").replace("](", "]\\(")
+    return BLOCK.sub(r"\\", TAG.sub("&lt;", line))
 
 
 def cell(text: object, limit: int | None = None) -> Text:

@@ -30,6 +30,7 @@ from bench.bounds import (
     Speed,
     Steps,
     StepTime,
+    first_problem,
 )
 from bench.files import write_atomically
 from bench.monitors.usage import Usage
@@ -179,8 +180,7 @@ def read_as(kind: type[Kind], path: Path, schemas: Collection[int]) -> Kind:
     try:
         return kind.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        raise UserError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        raise UserError(f"{path}: {first_problem(error)}") from None
 
 
 def read_records(directories: Iterable[Path], on_bad: Callable[[str], None] | None = None) -> list[Record]:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
+from bench.bounds import first_problem
 from bench.events import Event
 from bench.launch import LOG, Outcome
 from bench.monitors.usage import Usage
@@ -151,9 +152,8 @@ def make_record(cell: Cell, outcome: Outcome, environment: dict[str, str], **con
     try:
         return as_record(cell, outcome, figures, context)
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"]))
-        crashed = replace(outcome, status="crash", reason=f"its worker reported an impossible {field}: {first['msg']}")
+        reason = f"its worker reported an impossible {first_problem(error)}"
+        crashed = replace(outcome, status="crash", reason=reason)
         return as_record(cell, crashed, {"settings": environment, "num_parameters": None}, context)
 
 

@@ -12,6 +12,7 @@ from bench.columns import column_name
 from bench.csv_files import csv_text
 from bench.grids import NOTHING
 from bench.plots.caption import versions
+from bench.printable import markdown_text
 from bench.records import Record
 from bench.repeats import Row, cell_name, rows
 from bench.stats import Estimate, text
@@ -144,7 +145,8 @@ def markdown(records: Sequence[Record]) -> str:
     """The table, column against column, its caption and its notes as Markdown."""
     attribution, records = attribution_markdown(records), tabled(records)
     table = grids.markdown(COLUMNS, [*map(cells_of, rows(records))])
-    parts = [table, *ratio_lines(rows(records)), caption(records), *(f"- {note}" for note in notes(records))]
+    parts = [table, *map(markdown_text, [*ratio_lines(rows(records)), caption(records)])]
+    parts += [f"- {markdown_text(note)}" for note in notes(records)]
     parts += [attribution] if attribution else []
     return "\n\n".join([*parts, fairness.markdown(fairness.diff(records))])
 

@@ -17,6 +17,7 @@ from bench.accuracy.predictions import read_predictions
 from bench.accuracy.protocol import protocol_names
 from bench.accuracy.request import AccuracyRequest
 from bench.accuracy.results import KIND, AccuracyRecord, in_order, read_record, write_record
+from bench.bounds import first_problem
 from bench.environment import recorded_environment, worker_environment
 from bench.files import write_atomically
 from bench.launch import Limits, run_cell
@@ -73,9 +74,7 @@ def resume_run(directory: RunDirectory, say: Say) -> AccuracyPlan:
     try:
         request = REQUEST.validate_python(content.get("request"))
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "request"
-        raise UserError(f"{directory.path / PLAN}: {where}: {first['msg']}; start a new run") from None
+        raise UserError(f"{directory.path / PLAN}: request: {first_problem(error)}; start a new run") from None
     if request.protocol not in protocol_names():
         raise UserError(f"{directory.path / PLAN}: no protocol {request.protocol[:50]!r}; start a new run")
     for option, name in named_elsewhere(request).items():

@@ -19,6 +19,7 @@ from bench.accuracy.results import (
 )
 from bench.accuracy.statistics import PairedTest, describe_test, paired_test, spread
 from bench.grids import NOTHING
+from bench.printable import markdown_text
 from bench.titles import joined
 
 TOLD_ONCE = ("splits", "certificate")  # above the table on a terminal, where all rows agree
@@ -186,7 +187,8 @@ def notes(records: Sequence[AccuracyRecord]) -> list[str]:
 def markdown(records: Sequence[AccuracyRecord]) -> str:
     """The table, its caption and its notes as Markdown."""
     table = grids.markdown(columns(records), rows(records))
-    return "\n\n".join([table, "; ".join(caption(records)), "\n".join(f"- {note}" for note in notes(records))]) + "\n"
+    told = "\n".join(f"- {markdown_text(note)}" for note in notes(records))
+    return "\n\n".join([table, markdown_text("; ".join(caption(records))), told]) + "\n"
 
 
 def print_table(records: Sequence[AccuracyRecord]) -> None:

@@ -12,6 +12,7 @@ from bench.attribution.split import BESIDE, PARTS, STEP, Split, attribute
 from bench.csv_files import csv_text
 from bench.files import write_atomically
 from bench.plots.caption import counted, device, versions
+from bench.printable import markdown_text
 from bench.records import Record
 from bench.sittings import apart_text
 from bench.stats_words import level_text
@@ -86,11 +87,11 @@ def markdown(records: Sequence[Record]) -> str:
         return ""
     splits = attribute(records)
     found = gaps(splits)
-    parts = ["## Where the time goes", *(sentence(gap) for gap in found)]
+    parts = ["## Where the time goes", *(markdown_text(sentence(gap)) for gap in found)]
     parts += [as_markdown(table) for table, there in tables_of(splits, found) if there]
     if not splits:
         parts.append("No repeat is complete: nothing to split.")
-    return "\n\n".join([*parts, "\n".join(f"- {note}" for note in notes(records, splits, found))]) + "\n"
+    return "\n\n".join([*parts, "\n".join(f"- {markdown_text(note)}" for note in notes(records, splits, found))]) + "\n"
 
 
 def tables_of(splits: Sequence[Split], found: Sequence[Gap]) -> list[tuple[Table, bool]]:
@@ -108,7 +109,9 @@ def as_markdown(table: Table) -> str:
     """A table in Markdown, its figures to the right."""
     head, *body = table
     rule = ["---", *["---:"] * (len(head) - 1)]
-    return "\n".join("| " + " | ".join(line) + " |" for line in [head, rule, *body])
+    return "\n".join(
+        "| " + " | ".join(line) + " |" for line in [head, rule, *([*map(markdown_text, row)] for row in body)]
+    )
 
 
 def csv(records: Sequence[Record]) -> str:

@@ -10,6 +10,7 @@ from bench.compare.rows import A, B, Comparison, Row
 from bench.csv_files import csv_text
 from bench.grids import NOTHING
 from bench.plots.caption import counted
+from bench.printable import markdown_text
 from bench.records import Record
 from bench.stats import Estimate
 from bench.summary import percentile
@@ -102,13 +103,13 @@ def environment_line(comparison: Comparison) -> str:
 
 def markdown(comparison: Comparison) -> str:
     """The comparison as Markdown: figures first, then the settings of both sides, then their environments."""
-    parts = [f"## {comparison.b.name} ({B}) against {comparison.a.name} ({A})"]
+    parts = [f"## {markdown_text(f'{comparison.b.name} ({B}) against {comparison.a.name} ({A})')}"]
     if comparison.not_comparable:
-        parts.append(f"**{comparison.not_comparable}**")
-    parts += [grids.markdown(*table(comparison)), "\n".join(f"- {note}" for note in comparison.notes)]
+        parts.append(f"**{markdown_text(comparison.not_comparable)}**")
+    parts += [grids.markdown(*table(comparison)), "\n".join(f"- {markdown_text(note)}" for note in comparison.notes)]
     for columns, diff in comparison.fairness:
-        parts += [f"### Settings: {columns}", fairness.markdown(diff).strip()]
-    parts += ["### Environments", environment_line(comparison)]
+        parts += [f"### Settings: {markdown_text(columns)}", fairness.markdown(diff).strip()]
+    parts += ["### Environments", markdown_text(environment_line(comparison))]
     if comparison.environment:
         parts.append(grids.markdown(["entry", A, B], comparison.environment))
     return "\n\n".join(parts) + "\n"

@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 from bench.data.ocr_worker import Reading
 from bench.data.page_text import PageText
+from shared.outside import parse_json
 
 
 def packed(reading: Reading) -> bytes:
@@ -25,8 +26,11 @@ def unpacked(line: bytes) -> Reading | None:
     crc, _, data = line.rstrip(b"\n").partition(b" ")
     if crc != b"%08x" % zlib.crc32(data):
         return None
-    slot, reason, *text = json.loads(data)
-    return Reading(slot, PageText(*text), reason)
+    try:
+        slot, reason, *text = parse_json(data)
+        return Reading(int(slot), PageText(*text), reason)
+    except (ValueError, TypeError):
+        return None
 
 
 class OcrJournal:

@@ -19,9 +19,11 @@ from pathlib import Path
 
 from bench.data.pages import Result
 from shared.errors import UserError
+from shared.outside import parse_json, read_bytes
 from shared.store import IMAGES
 
 FINGERPRINT, JOURNAL, LOCK, STORE = "fingerprint", "journal", "lock", "store"
+MOST_JOURNAL_BYTES = 1 << 32  # of a million pages that all failed there are a tenth of it
 OCR_JOURNAL, SCRATCH, REPLACED = "ocr.jsonl", "scratch", "replaced"
 
 
@@ -88,9 +90,9 @@ class Partial:
         journal = self.root / JOURNAL
         if not journal.exists():
             return
-        for line in journal.read_text(errors="replace").splitlines():
+        for line in read_bytes(journal, MOST_JOURNAL_BYTES).decode(errors="replace").splitlines():
             try:
-                slot, crc, reason, pages = json.loads(line)
+                slot, crc, reason, pages = parse_json(line)
                 result = Result(int(slot), int(crc), reason, int(pages))
             except (ValueError, TypeError):
                 continue

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from pydantic import TypeAdapter, ValidationError
+
 from bench import locks
 from bench.environments.requirements import normalised_version, read_pins
 from bench.interpreters import MODULES, fits
 from bench.locations import PROJECT_ROOT, results_directory
 from shared.errors import UserError
+from shared.outside import OutsideError, read_json
 
 READY = ".ready"  # written last: an environment without it is unfinished
 REQUIREMENTS_LOCK = "requirements.lock"
@@ -50,6 +54,10 @@ class Environment:
         return json.dumps(asdict(self), indent=1) + "\n"
 
 
+MARKER = TypeAdapter(Environment)
+VERSION = re.compile(r"\d+(\.\d+)*[A-Za-z0-9.]*(\+[A-Za-z0-9.]+)?")  # as pip has it
+
+
 def environments_directory() -> Path:
     """Where they lie."""
     return results_directory() / "environments"
@@ -70,10 +78,13 @@ def read(path: Path) -> Environment | None:
     Whether it is pinned is told from the constraints.txt of now, which may have moved on since it was made.
     """
     try:
-        found = Environment(**json.loads((path / READY).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        found = MARKER.validate_python(read_json(path / READY))
+    except (OutsideError, ValidationError):
         return None
-    if found.schema != ENVIRONMENT_SCHEMA or not Path(found.python).exists():
+    # the name says where its interpreter lies: another one than the folder's would be a program of somewhere else
+    if found.schema != ENVIRONMENT_SCHEMA or found.name != path.name or found.framework not in MODULES:
+        return None
+    if VERSION.fullmatch(found.version) is None or not Path(found.python).exists():
         return None
     pinned = pinned_name(found.framework)
     return found if pinned is None else replace(found, pinned=found.name == pinned)

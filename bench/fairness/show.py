@@ -5,6 +5,7 @@ from __future__ import annotations
 from bench import grids
 from bench.fairness.diff import Diff, Line
 from bench.plots.caption import counted
+from bench.printable import markdown_text
 
 VERDICT_NAMES = {"unfair": "UNFAIR", "unexplained": "UNEXPLAINED", "explained": "explained", "equal": "equal"}
 
@@ -57,10 +58,10 @@ def equal_text(diff: Diff) -> str:
 
 def markdown(diff: Diff) -> str:
     """The verdict, a table of what differs, and what is equal; only the verdict where one side is alone and clean."""
-    parts = [verdict_line(diff)[:1].upper() + verdict_line(diff)[1:] + "."]
+    parts = [markdown_text(verdict_line(diff)[:1].upper() + verdict_line(diff)[1:] + ".")]
     headings, rows = table_rows(diff)
     if rows:
         parts.append(grids.markdown(headings, rows))
     if len(diff.sides) > 1 and (equal := equal_text(diff)):
-        parts.append(f"Equal: {equal}.")
+        parts.append(markdown_text(f"Equal: {equal}."))
     return "\n\n".join(parts) + "\n"

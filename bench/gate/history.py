@@ -19,6 +19,7 @@ import numpy as np
 from pydantic import Field, ValidationError
 
 from bench import machine
+from bench.bounds import first_problem
 from bench.files import write_atomically
 from bench.gate.measure import Bench
 from bench.gate.measurement import TRIES, Request, Say
@@ -29,7 +30,9 @@ from bench.gate.rule import ERROR, FEWEST_PAIRS
 from bench.gate.run import device_name, prepared, side_result
 from bench.gate.running import Benchmark, Measured, MeasurementError
 from bench.gate.sides import Side
+from bench.printable import passed_over
 from shared.errors import UserError
+from shared.outside import OutsideError, parse_json, read_text
 
 PROCESSES = 7  # of the head, fresh ones
 FEWEST_ENTRIES = FEWEST_PAIRS
@@ -68,37 +71,37 @@ class Entry(Frozen):
 
 
 def read_history(path: Path, must_exist: bool) -> list[Entry]:
-    """The entries of a history, all of this machine.
+    """The entries of a history, all of this machine; a line that is none is told and passed over.
 
     Raises:
-        UserError: missing, truncated, of an unknown schema, or another machine's.
+        UserError: missing, no entry at all among its lines, or another machine's.
     """
     if not path.exists() and not must_exist:
         return []
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise UserError(f"--baseline {path}: {error.strerror}; `--update` makes it") from None
-    except UnicodeDecodeError as error:
-        raise UserError(f"--baseline {path}: no UTF-8 text (byte {error.start}); is it a history?") from None
-    entries = []
+        lines = read_text(path).splitlines()
+    except OutsideError as error:
+        raise UserError(f"--baseline {path}: {error.reason}; `--update` makes one") from None
+    entries: dict[int, Entry] = {}
+    bad = []
     for number, line in enumerate(lines, start=1):
         try:
-            entries.append(Entry.model_validate_json(line))
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"])) or "line"
-            raise UserError(
-                f"--baseline {path}: line {number} is no entry of this version ({where}: {first['msg']}); take it out"
-            ) from None
+            entries[number] = Entry.model_validate(parse_json(line))
+        except ValueError as error:  # pydantic's too
+            why = first_problem(error) if isinstance(error, ValidationError) else str(error)
+            bad.append(f"--baseline {path}: line {number} is no entry of this version ({why}); take it out")
+    if bad and not entries:
+        raise UserError(bad[0])
+    for told in bad:
+        passed_over(told)
     ours = machine.fingerprint()
-    for number, entry in enumerate(entries, start=1):
+    for number, entry in entries.items():
         if entry.fingerprint != ours:
             raise UserError(
                 f"--baseline {path}: line {number} was measured on another machine ({entry.device_name}, "
                 f"{entry.fingerprint}; this one is {ours}); keep a history a machine"
             )
-    return entries
+    return [*entries.values()]
 
 
 def append(path: Path, entries: Sequence[Entry]) -> None:

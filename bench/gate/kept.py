@@ -12,11 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from bench.files import write_atomically
 from bench.gate.result import Frozen, PairResult
 from shared.errors import UserError
+from shared.outside import NO_SUCH_FILE, OutsideError, parse_json, read_text
 
 
 class KeptPair(Frozen):
@@ -84,17 +83,17 @@ def read(path: Path, gate: dict[str, Any]) -> list[KeptPair]:
         UserError: no file, one of another gate, or one that is no such file.
     """
     try:
-        first, *lines = path.read_text(encoding="utf-8").split("\n")
-        there = json.loads(first)
+        first, *lines = read_text(path).split("\n")
+        there = parse_json(first)
         if not isinstance(there, dict):
             raise ValueError("no settings")
         if other := [name for name in gate if there.get(name) != gate[name]]:
             raise UserError(f"--resume: the pairs in {path} are of another gate ({other[0]}: {there.get(other[0])!r}, "
                             f"now {gate[other[0]]!r})")  # fmt: skip
-        return [KeptPair.model_validate_json(line) for line in lines[:-1]]
-    except FileNotFoundError:
-        raise UserError(f"--resume: no pairs are kept in {path.parent}; leave it out") from None
-    except (OSError, ValidationError, ValueError, RecursionError) as error:
+        return [KeptPair.model_validate(parse_json(line)) for line in lines[:-1]]
+    except (OutsideError, ValueError) as error:  # pydantic's too
+        if isinstance(error, OutsideError) and error.reason == NO_SUCH_FILE:
+            raise UserError(f"--resume: no pairs are kept in {path.parent}; leave it out") from None
         why = " ".join(str(error).split())[:100]
         raise UserError(f"--resume: {path} is not what a gate wrote ({why}); leave --resume out") from None
 

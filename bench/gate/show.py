@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from bench import grids
 from bench.gate.power import POWER
 from bench.gate.result import BenchmarkResult, GateResult
-from bench.printable import printable
+from bench.printable import markdown_text, printable
 
 NAMED = 3  # different disturbances a benchmark; the others are counted
 OUTCOMES = {
@@ -108,11 +109,10 @@ def footer(result: GateResult) -> str:
 
 def markdown(result: GateResult) -> str:
     """For a pull request."""
-    rows = [COLUMNS, tuple("---" for _ in COLUMNS), *map(cells, result.benchmarks)]
-    table = ["| " + " | ".join(text.replace("|", "\\|") for text in row) + " |" for row in rows]
-    lines = [f"### bench gate: {result.headline}", "", against(result), "", *table, ""]
-    lines += [f"- {text}" for text in notes(result)]
-    return "\n".join([*lines, "", f"<sub>{footer(result)}</sub>", ""])
+    lines = [f"### bench gate: {markdown_text(result.headline)}", "", markdown_text(against(result)), ""]
+    lines += [grids.markdown(COLUMNS, [cells(one) for one in result.benchmarks]), ""]
+    lines += [f"- {markdown_text(text)}" for text in notes(result)]
+    return "\n".join([*lines, "", f"<sub>{markdown_text(footer(result))}</sub>", ""])
 
 
 def print_result(result: GateResult) -> None:

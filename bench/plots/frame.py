@@ -38,6 +38,9 @@ GROUP_FIELDS = (
 )
 
 
+LONGEST_SLUG = 120  # characters: file systems take names of 255 bytes
+
+
 @dataclass(frozen=True)
 class Point:
     """The repeats of one cell: `values` of those that went well, the statuses of those that did not."""
@@ -126,7 +129,8 @@ class Group:
         first = self.first
         words = [first.workload, first.preset, first.device, first.precision, first.input_mode]
         words.append(digest(group_key(first))[:8])
-        return re.sub(r"[^A-Za-z0-9.-]+", "_", "-".join(words))
+        *told, identity = [re.sub(r"[^A-Za-z0-9.-]+", "_", word) for word in words]
+        return f"{'-'.join(told)[:LONGEST_SLUG]}-{identity}"
 
     def series(self, metric: Callable[[Record], float | None]) -> list[Series]:
         """One series a (column, arm); the label names the arm where the group has more than one.

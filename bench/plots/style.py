@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import textwrap
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +17,12 @@ from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.text import Text
 
 from bench.files import write_for_user
 from bench.plots.caption import statuses
 from bench.plots.frame import Point, Series
+from bench.printable import printable_lines
 
 P = ParamSpec("P")
 
@@ -188,9 +191,24 @@ def save(figure: Figure, path: Path) -> Path:
     Raises:
         UserError: the file cannot be written.
     """
-    metadata = {"Date": None} if path.suffix == ".svg" else None
-    buffer = io.BytesIO()
-    with matplotlib.rc_context(SETTINGS):
-        figure.savefig(buffer, format=path.suffix[1:], metadata=metadata)
-    write_for_user(path, buffer.getvalue(), "name another folder")
+    write_for_user(path, rendered(figure, path.suffix[1:]), "name another folder")
     return path
+
+
+def rendered(figure: Figure, kind: str, transparent: bool = False) -> bytes:
+    """A figure as a file's bytes, every text in it printable: a control character makes an SVG no XML.
+
+    Args:
+        kind: "png" or "svg".
+        transparent: leave the ground to what the figure lies on.
+    """
+    buffer = io.BytesIO()
+    for text in figure.findobj(Text):
+        given = text.get_text()
+        if (shown := printable_lines(given)) != given.rstrip("\n"):
+            text.set_text(shown)
+    with matplotlib.rc_context(SETTINGS), warnings.catch_warnings():
+        # the font has not every script: a box stands there, and matplotlib would print the character
+        warnings.filterwarnings("ignore", message="Glyph ")
+        figure.savefig(buffer, format=kind, metadata={"Date": None} if kind == "svg" else None, transparent=transparent)
+    return buffer.getvalue()

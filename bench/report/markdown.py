@@ -6,6 +6,7 @@ import html
 import re
 from collections.abc import Sequence
 
+from bench.printable import printable
 from bench.report.blocks import Block, Card, Cards, Chapter, Heading, Notes, Table, Text
 
 # what would make something else than text of a text; a vertical bar would end a table's cell
@@ -14,7 +15,7 @@ SPECIAL = re.compile(r"([\\`*_\[\]])")
 
 def escaped(text: str) -> str:
     """A text as Markdown that shows it as it is, in one line."""
-    return SPECIAL.sub(r"\\\1", html.escape(" ".join(text.split()), quote=False)).replace("|", "/")
+    return SPECIAL.sub(r"\\\1", html.escape(printable(" ".join(text.split())), quote=False)).replace("|", "/")
 
 
 def markdown(chapters: Sequence[Chapter]) -> str:

@@ -22,6 +22,7 @@ from bench.events import Event, parse
 from bench.records import Record
 from bench.report.sources import Run
 from shared.errors import UserError
+from shared.outside import OutsideError, inside, read_bytes
 
 POINT, START, END = "POINT_IN_TIME", "INTERVAL_START", "INTERVAL_END"
 SUCCESS, ABORTED = "success", "aborted"
@@ -108,7 +109,7 @@ def read_times(directory: Path, record: Record) -> Times:
     started = datetime.fromisoformat(record.started).timestamp()
     stop = started + record.wall_seconds
     times = Times(started, max(started, min(stop, started + (record.time_to_first_step or 0.0))), stop)
-    events = read_events(directory / "cells" / record.cell_id / "events.0.jsonl")
+    events = read_events(directory, f"cells/{record.cell_id}/events.0.jsonl")
     if not events:
         return times
     ready = [event["time"] for event in events if event["event"] == "phase" and event["name"] == READY]
@@ -121,11 +122,11 @@ def read_times(directory: Path, record: Record) -> Times:
     return times
 
 
-def read_events(path: Path) -> list[Event]:
-    """The events of one rank that have a time; none where the file is gone."""
+def read_events(directory: Path, name: str) -> list[Event]:
+    """The events of one rank of a run that have a time; none where the file is gone, or is not the run's own."""
     try:
-        lines = path.read_bytes().splitlines()
-    except (OSError, ValueError):  # gone; no path (a NUL byte)
+        lines = read_bytes(inside(directory, name)).splitlines()
+    except OutsideError:
         return []
     events = [event for line in lines if (event := parse(line)) is not None]
     return [event for event in events if isinstance(event.get("time"), int | float) and 0 <= event["time"] < LATEST]

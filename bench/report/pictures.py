@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 from typing import TYPE_CHECKING
 
@@ -29,15 +28,10 @@ def picture(figure: Figure, name: str, label: str, beside: bool = False) -> Pict
         label: what it shows, in words.
         beside: of what follows it, where the window is wide.
     """
-    import matplotlib
+    from bench.plots.style import rendered
 
-    from bench.plots.style import SETTINGS
-
-    buffer = io.BytesIO()
-    with matplotlib.rc_context(SETTINGS):
-        # transparent: the page gives the ground, light or dark
-        figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
-    return Picture(inlined(buffer.getvalue().decode("utf-8"), name), label, beside)
+    svg = rendered(figure, "svg", transparent=True).decode("utf-8")  # the page gives the ground, light or dark
+    return Picture(inlined(svg, name), label, beside)
 
 
 def inlined(svg: str, name: str) -> str:

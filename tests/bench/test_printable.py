@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from bench.printable import cell, printable, printable_lines
+from bench.printable import cell, markdown_text, printable, printable_lines
 
 
 @pytest.mark.parametrize("name", ["memo", "é", "letters [old]", "[/b]", "[link=x]bills", "北京", "a\u200db", "\xa0x"])
@@ -50,3 +50,28 @@ def test_a_cell_is_no_markup() -> None:
     console = Console(file=io.StringIO(), width=80)
     console.print(table)
     assert r"[red]a[/nothing]\x1b[2J" in console.file.getvalue()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("<script>x</script>", "&lt;script>x&lt;/script>"),
+        ("<!-- x", "&lt;!-- x"),
+        ("![x](http://y)", "![x]\\(http://y)"),
+        ("[x]: http://y", "\\[x]: http://y"),
+        ("a\n# b", "a # b"),
+        ("# b", "\\# b"),
+        ("> b", "\\> b"),
+        ("- b", "\\- b"),
+        ("--- b", "\\--- b"),
+        ("a | b", "a / b"),
+        ("\x1b[31mred\u202e", "\\x1b[31mred\\u202e"),
+    ],
+)
+def test_nothing_in_a_text_is_markdown(text: str, shown: str) -> None:
+    assert markdown_text(text) == shown
+
+
+@pytest.mark.parametrize("text", ["-", "-1.5", "+3 %", "0.98 [0.95, 1.01]", "a < b, p <= 0.05", "step_seconds", "#1"])
+def test_figures_and_names_stay_legible_in_markdown(text: str) -> None:
+    assert markdown_text(text) == text

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from bench_command import Bench, assert_error, by_cell
+from side_records import make_record
 
+from bench import tables
 from bench.plan import Pages, Plan
 from bench.plan_file import CheckedCell, CheckedPages, CheckedPlan
+from bench.records import write_record
 from shared.protocol import Cell
 
 pytestmark = pytest.mark.usefixtures("fake_worker")
@@ -166,3 +171,58 @@ def test_the_checks_know_every_field_of_a_plan() -> None:
     for checked, real in ((CheckedCell, Cell), (CheckedPages, Pages), (CheckedPlan, Plan)):
         names = {field.alias or name for name, field in checked.model_fields.items()}
         assert names == set(real.__dataclass_fields__), f"bench/plan_file.py: {checked.__name__}"
+
+
+EVIL = "\x1b]0;PWN\x07 [bold]x[/b] $a_b$ <script>alert(1)</script> ![x](http://y) | cell\n# head \u202eabc"
+NAMES = (
+    "workload",
+    "preset",
+    "precision",
+    "input_mode",
+    "device_name",
+    "data_name",
+    "reason",
+    "certificate_id",
+    "run_id",
+)
+
+
+def test_texts_of_a_record_do_nothing_wherever_they_are_shown(bench: Bench, run: Path, tmp_path: Path) -> None:
+    record = make_record("pt", cell_id="evil", **dict.fromkeys(NAMES, EVIL), status="crash", settings={EVIL: EVIL})
+    write_record(run, record)
+    write_record(run, make_record("pt", repeat=1))
+    page, text, table = (tmp_path / f"report.{kind}" for kind in ("html", "md", "csv"))
+    told, figures = tmp_path / "compare.md", tmp_path / "figures"
+    commands: list[list[object]] = [
+        ["report", run, "--out", page, "--markdown", text, "--csv", table],
+        ["plot", run, "--out", figures, "--format", "svg"],
+        ["compare", run / "records" / f"{record.cell_id}.json", run / "records" / "pt-matched-r1-disk-1.json",
+         "--force", "--markdown", told],
+    ]  # fmt: skip
+    for command in commands:
+        code, stdout, stderr = bench(*command)
+        assert code == 0, stderr
+        for shown in (stdout, stderr):
+            assert not {"\x1b", "\x07", "\u202e"} & set(shown)
+    (run / "summary.md").write_text(tables.markdown([record]))
+    for path in (page, text, told, run / "summary.md"):
+        content = path.read_text()
+        assert "<script>alert" not in content
+        if path.suffix == ".md":
+            assert "\n# head" not in content
+            assert not re.search(r"(?<!\\)\](?!\\)\(http", content)
+            assert not {"\x1b", "\x07", "\u202e"} & set(content)
+    assert list(figures.iterdir())
+    for path in figures.iterdir():
+        ElementTree.parse(path)
+
+
+def test_events_of_a_run_are_read_from_it_alone(bench: Bench, run: Path, victim: Path, tmp_path: Path) -> None:
+    record = make_record("pt")
+    write_record(run, record)
+    events = run / "cells" / record.cell_id / "events.0.jsonl"
+    events.parent.mkdir(parents=True)
+    for make in (lambda: os.mkfifo(events), lambda: events.symlink_to(victim / "precious" / "thesis.txt")):
+        make()
+        assert bench("report", run, "--mllog", tmp_path / "lines")[0] == 0
+        events.unlink()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 
 import numpy as np
@@ -61,8 +62,25 @@ def test_a_bad_history_is_refused(tmp_path: Path, text: str, told: str) -> None:
     with pytest.raises(UserError, match="--update"):
         read_history(tmp_path / "none", must_exist=True)
     path.write_bytes(b"\xff\xfe")
-    with pytest.raises(UserError, match="no UTF-8 text"):
+    with pytest.raises(UserError, match="not UTF-8 text"):
         read_history(path, must_exist=True)
+
+
+def test_a_bad_line_costs_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "history.jsonl"
+    lines = [entry().model_dump_json(), "[" * 100_000, '{"schema_version": 1}', "NaN", entry(90.0).model_dump_json()]
+    path.write_text("\n".join(lines) + "\n")
+    assert len(read_history(path, must_exist=True)) == 2
+    told = capsys.readouterr().err.splitlines()
+    assert [f"line {number} is no entry" in line for number, line in zip((2, 3, 4), told, strict=True)] == [True] * 3
+    append(path, [entry(80.0)])
+    assert path.read_text().splitlines()[:-1] == lines, "what others wrote stays there"
+
+
+def test_a_history_that_is_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UserError, match="not a regular file"):
+        read_history(tmp_path / "pipe", must_exist=True)
 
 
 def test_an_unchanged_head_fails_seldom_and_a_slow_one_is_caught() -> None:
