@@ -28,6 +28,10 @@ class LayerNorm(nn.Module):
         """(..., H) to the same."""
         return text_ops.layer_norm(x, self.weight, self.bias, self.epsilon)
 
+    def of_sum(self, x: Tensor, change: Tensor, noise: Tensor | None, rate: float) -> Tensor:
+        """x + change (..., H), some features of the change dropped, and normed."""
+        return self(x + change if noise is None else torch.addcmul(x, change, kept(noise, rate, x.dtype)))
+
 
 class Embedding(nn.Module):
     """A table of vectors, one row an entry."""
@@ -78,9 +82,9 @@ class Layer(nn.Module):
             noise: (N, R, H) uint8 behind the attention and behind the feed-forward network; None drops nothing.
         """
         attended = self.output(self.attention(x, readers, bias))
-        x = self.attention_norm(added(readers, attended, noise and noise[0], self.dropout))
+        x = self.attention_norm.of_sum(readers, attended, noise and noise[0], self.dropout)
         changed = self.down(text_ops.gelu(self.up(x)))
-        return self.output_norm(added(x, changed, noise and noise[1], self.dropout))
+        return self.output_norm.of_sum(x, changed, noise and noise[1], self.dropout)
 
     def attention(self, x: Tensor, readers: Tensor, bias: Tensor) -> Tensor:
         """Scaled dot-product attention, every head: (N, T, H), (N, R, H) to (N, R, H)."""
@@ -96,11 +100,6 @@ def kept(noise: Tensor, rate: float, dtype: torch.dtype) -> Tensor:
     """The factor of each feature: 0 where its noise is below the rate, else what keeps the mean."""
     threshold = noise_threshold(rate)
     return (noise >= threshold).to(dtype).mul_(256 / (256 - threshold))
-
-
-def added(x: Tensor, change: Tensor, noise: Tensor | None, rate: float) -> Tensor:
-    """x + change, some features of the change dropped."""
-    return x + change if noise is None else torch.addcmul(x, change, kept(noise, rate, x.dtype))
 
 
 class Bert(nn.Module):

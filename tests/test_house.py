@@ -32,6 +32,8 @@ FORBIDDEN = {
 TENSORFLOW_ALONE = {
     "kernels.py": "TensorFlow passes over memory once an operator unless XLA fuses them; PyTorch has fused kernels",
     "layers.py: trained": "a variable is given TensorFlow's layout and its name; PyTorch has the canonical layout",
+    "text_ops.py: keep_factor": "inside of the kernel that XLA makes of sum and norm",
+    "text_ops.py: sum_norm": "one kernel of XLA's; PyTorch's fused operators are faster each by itself",
     "networks.py: canonical_name": "variables carry their names; PyTorch's modules know them by attribute",
 }
 

@@ -28,6 +28,13 @@ class LayerNorm(tf.Module):
         """(..., H) to the same."""
         return text_ops.layer_norm(x, self.weight, self.bias, self.epsilon)
 
+    def of_sum(self, x: tf.Tensor, change: tf.Tensor, noise: tf.Tensor | None, rate: float) -> tf.Tensor:
+        """x + change (..., H), some features of the change dropped, and normed: with dropout one kernel for it all."""
+        if noise is None:
+            return self(x + change)
+        threshold = noise_threshold(rate)
+        return text_ops.sum_norm(x, change, noise, threshold, self.weight, self.bias, self.epsilon)
+
 
 class Embedding(tf.Module):
     """A table of vectors, one row an entry."""
@@ -80,9 +87,9 @@ class Layer(tf.Module):
             noise: (N, R, H) uint8 behind the attention and behind the feed-forward network; None drops nothing.
         """
         attended = self.output(self.attention(x, readers, bias))
-        x = self.attention_norm(added(readers, attended, noise and noise[0], self.dropout))
+        x = self.attention_norm.of_sum(readers, attended, noise and noise[0], self.dropout)
         changed = self.down(text_ops.gelu(self.up(x)))
-        return self.output_norm(added(x, changed, noise and noise[1], self.dropout))
+        return self.output_norm.of_sum(x, changed, noise and noise[1], self.dropout)
 
     def attention(self, x: tf.Tensor, readers: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
         """Scaled dot-product attention, every head: (N, T, H), (N, R, H) to (N, R, H)."""
@@ -99,13 +106,7 @@ class Layer(tf.Module):
 
 def kept(noise: tf.Tensor, rate: float, dtype: tf.DType) -> tf.Tensor:
     """The factor of each feature: 0 where its noise is below the rate, else what keeps the mean."""
-    threshold = noise_threshold(rate)
-    return tf.cast(noise >= threshold, dtype) * (256 / (256 - threshold))
-
-
-def added(x: tf.Tensor, change: tf.Tensor, noise: tf.Tensor | None, rate: float) -> tf.Tensor:
-    """x + change, some features of the change dropped."""
-    return x + change if noise is None else x + change * kept(noise, rate, x.dtype)
+    return text_ops.keep_factor(noise, noise_threshold(rate), dtype)
 
 
 class Bert(tf.Module):

@@ -254,9 +254,10 @@ def test_every_linear_layer_is_a_product_of_two_axes(store: Store) -> None:
     for operation in traced.graph.get_operations():
         if "MatMul" in operation.type or operation.type in ("Einsum", "BiasAdd", "BiasAddGrad"):
             axes.setdefault(operation.type, []).append(operation.inputs[0].shape.rank)
-    num_linear = 6 * arch.num_layers + 2
+    num_linear, num_norms = 6 * arch.num_layers + 2, 2 * arch.num_layers + 1
     assert axes.pop("BatchMatMulV2") == [4] * 6 * arch.num_layers, "two products of attention, each with two gradients"
-    assert axes == {"MatMul": [2] * 3 * num_linear, "BiasAdd": [2] * num_linear, "BiasAddGrad": [2] * num_linear}
+    assert axes.pop("BiasAddGrad") == [2] * (num_linear + 2 * num_norms), "the biases', and a norm's scale and offset"
+    assert axes == {"MatMul": [2] * 3 * num_linear, "BiasAdd": [2] * num_linear}
 
 
 @pytest.mark.parametrize("shape", [(5, 32), (2, 3, 32), (2, 3, 1, 32)])

@@ -56,6 +56,41 @@ def test_layer_norm_and_its_gradients(shape: tuple[int, ...]) -> None:
     agree(values_and_gradients(ours, x, scale, offset), values_and_gradients(plain, x, scale, offset), 1e-12)
 
 
+@pytest.mark.parametrize("threshold", [0, 26, 200])
+def test_the_norm_of_a_sum_is_that_of_its_parts(threshold: int) -> None:
+    """Values and gradients of dropout, sum and norm in one kernel against one after the other."""
+    rng = np.random.default_rng(0)
+    x, change = 3.0 + rng.standard_normal((2, 3, 8)), rng.standard_normal((2, 3, 8))
+    scale, offset = rng.standard_normal(8), rng.standard_normal(8)
+    noise = tf.constant(rng.integers(0, 256, x.shape), tf.uint8)
+
+    def plain(x: tf.Tensor, change: tf.Tensor, scale: tf.Tensor, offset: tf.Tensor) -> tf.Tensor:
+        total = x + tf.where(noise < threshold, tf.zeros_like(change), change * 256 / (256 - threshold))
+        mean, variance = tf.nn.moments(total, [-1], keepdims=True)
+        return (total - mean) / tf.sqrt(variance + 1e-3) * scale + offset
+
+    def ours(x: tf.Tensor, change: tf.Tensor, scale: tf.Tensor, offset: tf.Tensor) -> tf.Tensor:
+        return text_ops.sum_norm(x, change, noise, threshold, scale, offset, 1e-3)
+
+    inputs = (x, change, scale, offset)
+    agree(values_and_gradients(ours, *inputs), values_and_gradients(plain, *inputs), 1e-12)
+
+
+def test_the_norm_of_a_sum_of_bfloat16_has_gradients_of_its_inputs_precision() -> None:
+    rng = np.random.default_rng(0)
+    x, change = (tf.constant(rng.standard_normal((4, 8)), tf.bfloat16) for _ in range(2))
+    noise, scale, offset = tf.constant(rng.integers(0, 256, (4, 8)), tf.uint8), tf.ones(8), tf.zeros(8)
+    with tf.GradientTape() as tape:
+        tape.watch([x, change, scale, offset])
+        found = text_ops.sum_norm(x, change, noise, 26, scale, offset, 1e-12)
+    gradients = tape.gradient(found, [x, change, scale, offset])
+    assert found.dtype == tf.bfloat16
+    assert [gradient.dtype for gradient in gradients] == [tf.bfloat16, tf.bfloat16, tf.float32, tf.float32]
+    total = x + change * text_ops.keep_factor(noise, 26, tf.bfloat16)
+    exact = text_ops.layer_norm(tf.cast(total, tf.float32), scale, offset, 1e-12)
+    assert tiny_text.closeness(tf.cast(found, tf.float32), exact) < 2e-2
+
+
 def test_kernels_within_a_graph_are_those_outside() -> None:
     rng = np.random.default_rng(0)
     x, scale, offset = rng.standard_normal((4, 8)), rng.standard_normal(8), rng.standard_normal(8)
