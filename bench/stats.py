@@ -261,6 +261,11 @@ def _between_order_statistics(ordered: Floats, level: float) -> tuple[float, flo
     inner = levels[rank] if rank < len(levels) else 0.0
     surplus = max(0.0, (levels[rank - 1] - level) / (levels[rank - 1] - inner))
     weight = (count - rank) * surplus / (rank + (count - 2 * rank) * surplus)
-    low = (1 - weight) * ordered[rank - 1] + weight * ordered[rank]
-    high = (1 - weight) * ordered[-rank] + weight * ordered[-rank - 1]
-    return float(low), float(high)
+    low = _towards(ordered[rank - 1], ordered[rank], weight)
+    high = _towards(ordered[-rank], ordered[-rank - 1], weight)
+    return low, high
+
+
+def _towards(outer: float, inner: float, weight: float) -> float:
+    """A share of the way from one value to another; rounding never carries it beyond either."""
+    return float(np.clip(outer + weight * (inner - outer), min(outer, inner), max(outer, inner)))
