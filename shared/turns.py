@@ -1,7 +1,7 @@
 """Taking turns: several trainings on one machine, each alone on it for a few steps at a time.
 
 On a machine whose speed changes from second to second, two trainings that run one after the other differ by what the
-machine did meanwhile. In turns they meet the same machine. The harness (`bench/turns.py`) names a folder with two
+machine did meanwhile. In turns they meet the same machine. The harness (`bench/cells/turns.py`) names a folder with two
 pipes in TWINBENCH_TURNS; a rank 0 that finds it asks there before its warm-up, then before every few steps.
 """
 

@@ -16,7 +16,7 @@ from text_stores import text_store
 from bench.data.encoder import Encoder
 from bench.data.tokens import tokenised
 from bench.data.vocabulary_files import load_vocabulary, train_vocabulary
-from bench.locations import PROJECT_ROOT
+from bench.host.locations import PROJECT_ROOT
 from bench.verify.tokens import token_checks
 from shared.wordpiece import kept_ends, write_vocabulary
 

@@ -16,7 +16,7 @@ import pytest
 import tiny
 import tiny_text
 
-from bench.launch import worker_command
+from bench.cells.launch import worker_command
 from shared.batches import TrainBatches
 from shared.networks import architecture_of
 from shared.parts import PARTS, ROUNDS

@@ -7,8 +7,8 @@ from typing import Any
 from bench.accuracy.plan import AccuracyPlan, Job
 from bench.accuracy.predictions import figures_of, read_predictions
 from bench.accuracy.results import AccuracyRecord
-from bench.launch import LOG, Outcome
-from bench.summary import accuracy, of_kind
+from bench.cells.launch import LOG, Outcome
+from bench.cells.summary import accuracy, of_kind
 from shared.outside import read_array
 
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from bench import machine
 from bench.accuracy.protocol import Protocol, check_documents, split_codes
 from bench.accuracy.request import (
     AccuracyRequest,
@@ -20,9 +19,10 @@ from bench.accuracy.request import (
     scaled_protocol,
 )
 from bench.accuracy.stages import Say, Stage, fit, make_stage, make_stage1, pages_of
-from bench.files import write_atomically
-from bench.plan import Pages
-from bench.resolve import check_request, check_weights, resolve_device, resolve_workload
+from bench.host import machine
+from bench.host.files import write_atomically
+from bench.run.plan import Pages
+from bench.run.resolve import check_request, check_weights, resolve_device, resolve_workload
 from shared.errors import UserError
 from shared.outside import read_array
 from shared.protocol import Cell

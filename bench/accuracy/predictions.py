@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.launch import num_ranks
+from bench.cells.launch import num_ranks
 from shared.outside import OutsideError, read_arrays
 from shared.protocol import Cell
 from shared.store import SPLITS

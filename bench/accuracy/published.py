@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from bench.accuracy.protocol import load_protocol
 from bench.accuracy.results import ENSEMBLE, AccuracyRecord
-from bench.papers import PAPERS, Published, published
+from bench.show.papers import PAPERS, Published, published
 
 PAPER = "efficientnet-bert-parallel"
 INPUTS = {"image": "image", ENSEMBLE: "image and text"}  # member to what the paper says it was given

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bench.accuracy.protocol import Protocol, load_protocol, smallest_class
-from bench.plan import Request
+from bench.run.plan import Request
 from shared.errors import UserError
 from shared.spec import TextWorkload, Workload
 from shared.store import Store

@@ -12,9 +12,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from bench.accuracy.protocol import Protocol
-from bench.bounds import CellName, Epochs, Moment, Place, Repeat, Replicas, Seconds, Seed, Share, Size
-from bench.records import Status, read_all, read_as, write_as_record
-from bench.run_directory import PLAN
+from bench.records.bounds import CellName, Epochs, Moment, Place, Repeat, Replicas, Seconds, Seed, Share, Size
+from bench.records.directory import PLAN
+from bench.records.record import Status, read_all, read_as, write_as_record
 from shared.outside import OutsideError, read_json
 
 ACCURACY_SCHEMA = 1

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from bench import machine, preflight
 from bench.accuracy.combine import ensemble_records
 from bench.accuracy.outcome import cell_record, skipped_record
 from bench.accuracy.plan import AccuracyPlan, Job, checkpoint_path, make_accuracy_plan, split_jobs, stage1_jobs
@@ -17,15 +16,17 @@ from bench.accuracy.predictions import read_predictions
 from bench.accuracy.protocol import protocol_names
 from bench.accuracy.request import AccuracyRequest
 from bench.accuracy.results import KIND, AccuracyRecord, in_order, read_record, write_record
-from bench.bounds import first_problem
-from bench.environment import recorded_environment, worker_environment
-from bench.files import write_atomically
-from bench.launch import Limits, run_cell
-from bench.printable import printable
-from bench.processes import termination_as_interrupt
-from bench.progress import ConsoleReporter
-from bench.records import record_files
-from bench.run_directory import ENVIRONMENT, NO_SPACE, PLAN, RUN_SCHEMA, RunDirectory
+from bench.cells.launch import Limits, run_cell
+from bench.host import machine
+from bench.host.files import write_atomically
+from bench.host.processes import termination_as_interrupt
+from bench.host.worker_environment import recorded_environment, worker_environment
+from bench.records.bounds import first_problem
+from bench.records.directory import ENVIRONMENT, NO_SPACE, PLAN, RUN_SCHEMA, RunDirectory
+from bench.records.record import record_files
+from bench.run import preflight
+from bench.run.progress import ConsoleReporter
+from bench.terminal.printable import printable
 from shared.errors import UserError
 from shared.outside import read_array
 from shared.protocol import Cell
@@ -212,8 +213,8 @@ def finish(directory: Path, records: list[AccuracyRecord], say: Say) -> list[Pat
 
     write_atomically(directory / "summary.md", markdown(records))
     try:
-        from bench.plots import FIGURES_FOLDER
-        from bench.plots.accuracy import plot_accuracy
+        from bench.accuracy.figures import plot_accuracy
+        from bench.run.figures import FIGURES_FOLDER
 
         return plot_accuracy(records, directory / FIGURES_FOLDER)
     except Exception as error:  # the records are what the run is for; figures can be drawn again from them

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from bench import certificates, machine
 from bench.accuracy.overlap import shared_documents
 from bench.accuracy.request import AccuracyRequest, Training, training_of
-from bench.plan import Pages, Request, make_plan
-from bench.resolve import choose_interpreters, pythons_of
-from bench.stores import resolve_pages
+from bench.host import machine
+from bench.records import certificates
+from bench.run.plan import Pages, Request, make_plan
+from bench.run.resolve import choose_interpreters, pythons_of
+from bench.run.stores import resolve_pages
 from shared.errors import UserError
 from shared.protocol import Cell
 from shared.spec import ImageWorkload, TextWorkload, Workload

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bench import grids
 from bench.accuracy.published import published_for, why_not
 from bench.accuracy.results import (
     EQUAL,
@@ -18,9 +17,10 @@ from bench.accuracy.results import (
     over_splits,
 )
 from bench.accuracy.statistics import PairedTest, describe_test, paired_test, spread
-from bench.grids import NOTHING
-from bench.printable import markdown_text
-from bench.titles import joined
+from bench.show.titles import joined
+from bench.terminal import grids
+from bench.terminal.grids import NOTHING
+from bench.terminal.printable import markdown_text
 
 TOLD_ONCE = ("splits", "certificate")  # above the table on a terminal, where all rows agree
 VERSIONS = ("version.torch", "version.tensorflow", "version.keras")

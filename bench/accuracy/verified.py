@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from bench import certificates
 from bench.accuracy.plan import AccuracyPlan
 from bench.accuracy.stages import Stage
-from bench.run import certified
+from bench.records import certificates
+from bench.run.execution import certified
 
 Say = Callable[[str], None]
 

@@ -1,4 +1,4 @@
-"""Medians and paired differences of values that may be negative; bench/stats.py has those of positive ones."""
+"""Medians and paired differences of values that may be negative; those of positive ones: bench/statistics."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from bench import stats
-from bench.stats import Estimate
+from bench.statistics import intervals
+from bench.statistics.intervals import Estimate
 
 
 def moved(estimate: Estimate, by: float) -> Estimate:
@@ -26,7 +26,7 @@ def median(values: Sequence[float]) -> Estimate:
     2.0
     """
     lowest = min(values)
-    return moved(stats.median([value - lowest for value in values]), lowest)
+    return moved(intervals.median([value - lowest for value in values]), lowest)
 
 
 def difference(over: Sequence[float], under: Sequence[float]) -> Estimate:
@@ -35,7 +35,7 @@ def difference(over: Sequence[float], under: Sequence[float]) -> Estimate:
     The Hodges-Lehmann centre of the differences with the exact interval of Wilcoxon's signed-rank test.
     """
     assert len(over) == len(under), f"{len(over)} values less {len(under)}"
-    return stats.signed_rank_estimate(np.asarray(over, np.float64) - np.asarray(under, np.float64))
+    return intervals.signed_rank_estimate(np.asarray(over, np.float64) - np.asarray(under, np.float64))
 
 
 def excludes_zero(estimate: Estimate) -> bool | None:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from bench import stats
 from bench.attribution import estimates
 from bench.attribution.split import PARTS, STEP, Split, split_key
-from bench.stats import Estimate
+from bench.statistics import intervals
+from bench.statistics.intervals import Estimate
 
 NAMES = {
     STEP: "step",
@@ -140,7 +140,7 @@ def sentence(gap: Gap) -> str:
     few = ""
     if gap.is_shown is None:
         count = len(gap.first.repeats)
-        few = f" ({count} repeat{'' if count == 1 else 's'}: no interval; {stats.fewest()} give one)"
+        few = f" ({count} repeat{'' if count == 1 else 's'}: no interval; {intervals.fewest()} give one)"
     return f"{head}: of the {milliseconds(between)} ms between them{few} {', '.join(shares)}."
 
 

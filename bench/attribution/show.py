@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench import grids, stats
-from bench.attribution.cells import attribution_runs
 from bench.attribution.gap import NAMES, Gap, gaps, milliseconds, percent, sentence
 from bench.attribution.split import BESIDE, PARTS, STEP, Split, attribute
-from bench.csv_files import csv_text
-from bench.files import write_atomically
-from bench.plots.caption import counted, device, versions
-from bench.printable import markdown_text
-from bench.records import Record
-from bench.sittings import apart_text
-from bench.stats_words import level_text
+from bench.host.files import write_atomically
+from bench.records.kinds import attribution_runs
+from bench.records.record import Record
+from bench.records.sittings import apart_text
+from bench.show.captions import counted, device, versions
+from bench.statistics import intervals
+from bench.statistics.words import level_text
+from bench.terminal import grids
+from bench.terminal.csv_files import csv_text
+from bench.terminal.printable import markdown_text
 
 MARKDOWN, CSV = "attribution.md", "attribution.csv"
 Table = list[list[str]]  # the first line is the head
@@ -31,7 +32,7 @@ def split_table(splits: Sequence[Split]) -> Table:
     return lines
 
 
-def part_text(split: Split, part: str, estimate: stats.Estimate, signed: bool = False) -> str:
+def part_text(split: Split, part: str, estimate: intervals.Estimate, signed: bool = False) -> str:
     """A part in milliseconds; at one replica there is no exchange."""
     return "-" if part == "exchange" and split.replicas == 1 else milliseconds(estimate, signed)
 
@@ -68,8 +69,8 @@ def notes(records: Sequence[Record], splits: Sequence[Split], found: Sequence[Ga
         for gap in found
         if gap.apart
     ]
-    if counts and counts[0] < stats.fewest():
-        lines.append(f"{counted(counts[0], 'repeat')}: no interval; {stats.fewest()} give one")
+    if counts and counts[0] < intervals.fewest():
+        lines.append(f"{counted(counts[0], 'repeat')}: no interval; {intervals.fewest()} give one")
     lines += [
         f"(!) {split.name} at {counted(split.replicas)}: {percent(split.unexplained_share)} of the step is "
         "unexplained: its parts by themselves do not add up to it"
@@ -131,7 +132,7 @@ def csv(records: Sequence[Record]) -> str:
     return csv_text(pandas.DataFrame(lines, columns=columns))
 
 
-def figure_line(kind: str, column: str, split: Split, part: str, estimate: stats.Estimate) -> dict[str, object]:
+def figure_line(kind: str, column: str, split: Split, part: str, estimate: intervals.Estimate) -> dict[str, object]:
     """A line of the CSV."""
     low, high = (None, None) if estimate.interval is None else (1e3 * bound for bound in estimate.interval)
     settings = {"kind": kind, "column": column, "replicas": split.replicas, "workload": split.records[0].workload}

@@ -30,11 +30,11 @@ from functools import cached_property
 from statistics import fmean, median
 
 from bench.attribution import estimates
-from bench.attribution.cells import attribution_runs
-from bench.columns import column_name, column_order
-from bench.records import Record
-from bench.sittings import PairKey, Sittings
-from bench.stats import Estimate
+from bench.records.columns import column_name, column_order
+from bench.records.kinds import attribution_runs
+from bench.records.record import Record
+from bench.records.sittings import PairKey, Sittings
+from bench.statistics.intervals import Estimate
 
 PARTS = ("forward_backward", "overhead", "optimizer", "exchange", "copy", "wait", "unexplained")
 # measured beside them: parts of the input, and what of it can be seen from one side only

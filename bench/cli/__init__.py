@@ -16,7 +16,7 @@ from typing import NoReturn
 
 import click
 
-from bench.printable import printable
+from bench.terminal.printable import printable
 from shared.errors import UserError
 
 # sub-command to its one-line help; the code is `bench.cli.NAME:command`: a new one is a file there and a line here

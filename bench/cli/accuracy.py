@@ -9,9 +9,9 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from bench import limits
 from bench.cli import options
-from bench.locations import results_directory
+from bench.host.locations import results_directory
+from bench.records import limits
 from shared.errors import UserError
 from shared.protocol import FRAMEWORKS
 
@@ -80,7 +80,7 @@ def command(ctx: click.Context, **settings: Any) -> int:
     from bench.accuracy.request import AccuracyRequest
     from bench.accuracy.run import AccuracyReporter, resume_run, start_run
     from bench.accuracy.verified import verified_plan
-    from bench.run_directory import RunDirectory
+    from bench.records.directory import RunDirectory
 
     out: Path | None = settings.pop("out")
     resume: Path | None = settings.pop("resume")

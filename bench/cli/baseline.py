@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from bench.papers import Published
+    from bench.show.papers import Published
     from shared.store import Store
 
 
@@ -31,8 +31,8 @@ def command(directory: Path) -> None:
     """
     from importlib.metadata import version
 
-    from bench import grids
-    from bench.baselines import store_scores
+    from bench.accuracy.baselines import store_scores
+    from bench.terminal import grids
     from shared.store import open_store
 
     store = open_store(directory)
@@ -65,8 +65,8 @@ def published_scores(store: Store) -> dict[str, Published]:
 
     A corpus is known by its numbers of documents and classes: a store may be named after any folder.
     """
-    from bench.baselines import LOGISTIC_REGRESSION, SUPPORT_VECTORS
-    from bench.papers import find, read_papers
+    from bench.accuracy.baselines import LOGISTIC_REGRESSION, SUPPORT_VECTORS
+    from bench.show.papers import find, read_papers
 
     rows = read_papers()
     documents, classes = (find(rows, "docbert", "data set", "Reuters", name).value for name in ("documents", "classes"))

@@ -49,7 +49,7 @@ def command(
     from bench.compare.rows import compare
     from bench.compare.show import csv, markdown, print_comparison
     from bench.compare.sources import check_distinct, read_source
-    from bench.printable import passed_over
+    from bench.terminal.printable import passed_over
 
     if len(names) < FEWEST:
         raise UserError(f"{names[0]}: compared with what? name a second, or two columns: {names[0]}:pt {names[0]}:tf")
@@ -78,7 +78,7 @@ def write(path: Path, text: str) -> None:
     Raises:
         UserError: it cannot be written.
     """
-    from bench.files import write_for_user
+    from bench.host.files import write_for_user
 
     write_for_user(path, text)
     click.echo(path)

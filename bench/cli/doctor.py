@@ -32,7 +32,7 @@ def command(quick: bool, destination: str | None) -> int:
     differences this machine can resolve. Let nothing else run meanwhile. Exit status 1: `make bench` can not run here.
     """
     from bench.doctor.examine import examine, look
-    from bench.processes import termination_as_interrupt
+    from bench.host.processes import termination_as_interrupt
 
     if destination not in (None, "-"):
         refuse_unwritable(Path(destination))
@@ -74,7 +74,7 @@ def write(path: Path, text: str) -> None:
     Raises:
         UserError: it can not be written after all (a full disk, a read-only one).
     """
-    from bench.files import write_atomically
+    from bench.host.files import write_atomically
 
     try:
         write_atomically(path, text)
@@ -97,7 +97,7 @@ def progress() -> Iterator[Callable[[str], None]]:
 
 def print_findings(found: Examination) -> None:
     """The table, and the verdict under it, on standard output."""
-    from bench import grids
+    from bench.terminal import grids
 
     rows = [
         [finding.state, finding.check, finding.text + (f"\nfix: {finding.fix}" if finding.fix else "")]

@@ -37,11 +37,11 @@ def create(framework: str, version: str | None, cpu: bool | None, python: str | 
     build of torch, say), set PIP_INDEX_URL or PIP_EXTRA_INDEX_URL to the one that has it. What pip said is kept in a
     log beside the environment. One that was interrupted, or whose requirements have changed since, is made anew.
     """
-    from bench.environments import REQUIREMENTS_LOCK
-    from bench.environments.install import create as make
-    from bench.environments.requirements import read_requirements
-    from bench.locations import PROJECT_ROOT
-    from bench.machine import gpus
+    from bench.host.environments import REQUIREMENTS_LOCK
+    from bench.host.environments.install import create as make
+    from bench.host.environments.requirements import read_requirements
+    from bench.host.locations import PROJECT_ROOT
+    from bench.host.machine import gpus
 
     cuda = bool(gpus()) if cpu is None else not cpu
     requirements = read_requirements(PROJECT_ROOT, framework, version, cuda)
@@ -63,7 +63,7 @@ def create(framework: str, version: str | None, cpu: bool | None, python: str | 
 @command.command(name="list")
 def list_() -> None:
     """Show the environments, newest version first."""
-    from bench.environments import environments, environments_directory
+    from bench.host.environments import environments, environments_directory
 
     found = environments()
     for made in found:
@@ -83,7 +83,7 @@ def list_() -> None:
 @click.argument("name")
 def remove(name: str) -> None:
     """Take the environment NAME away."""
-    from bench.environments import remove as take_away
+    from bench.host.environments import remove as take_away
 
     take_away(name)
     click.echo(f"{name}: removed")

@@ -123,7 +123,7 @@ def command(**settings: Any) -> int:
 
 def progress(text: str) -> None:
     """A line on standard error; a gate does not end because nobody can read it."""
-    from bench.printable import printable
+    from bench.terminal.printable import printable
 
     with suppress(OSError):
         click.echo(printable(text), err=True)

@@ -26,7 +26,8 @@ def command() -> None:
     A certificate holds for a computation, the present code and the installed framework versions; `bench verify` makes
     one.
     """
-    from bench import certificates, grids
+    from bench.records import certificates
+    from bench.terminal import grids
     from shared import spec
 
     rows = []

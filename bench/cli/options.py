@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from bench import limits
+from bench.records import limits
 from shared.protocol import ARMS, DEVICES, FRAMEWORKS, INPUT_MODES, PRECISIONS
 
 
@@ -37,7 +37,7 @@ class ColumnList(click.ParamType):
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
         """Parse; a click usage error names the first that is unknown or there twice."""
-        from bench.interpreters import column_of
+        from bench.host.interpreters import column_of
 
         if isinstance(value, tuple):
             return value

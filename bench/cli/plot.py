@@ -8,9 +8,9 @@ import click
 
 from bench.accuracy.results import is_accuracy_run
 from bench.accuracy.results import read_records as read_accuracy_records
-from bench.plots import FIGURES_FOLDER, FORMATS, plot_records
-from bench.printable import passed_over
-from bench.records import read_records
+from bench.records.record import read_records
+from bench.run.figures import FIGURES_FOLDER, FORMATS, plot_records
+from bench.terminal.printable import passed_over
 from shared.errors import UserError
 
 
@@ -40,9 +40,9 @@ def command(directories: tuple[Path, ...], out: Path | None, formats: tuple[str,
     precision, input or data get figures of their own; runs that agree in all of them count as repeats of each other.
     Of more than a dozen such groups the first four are drawn, unless --all is given.
     """
-    from bench.attribution.cells import plain
-    from bench.plots.frame import drawn_groups, group_records
+    from bench.records.kinds import plain
     from bench.report.sources import has_accuracy_records
+    from bench.show.groups import drawn_groups, group_records
 
     if out is None:
         if len(directories) > 1:
@@ -52,7 +52,7 @@ def command(directories: tuple[Path, ...], out: Path | None, formats: tuple[str,
     if accuracy_runs:
         if len(directories) > 1:
             raise UserError(f"{accuracy_runs[0]}: a run of `bench accuracy` is drawn alone; name no other with it")
-        from bench.plots.accuracy import plot_accuracy
+        from bench.accuracy.figures import plot_accuracy
 
         for path in plot_accuracy(read_accuracy_records(accuracy_runs[0], passed_over), out, formats):
             click.echo(path)

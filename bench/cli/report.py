@@ -41,13 +41,13 @@ def command(
     check_outputs({
         "--out": page, "--markdown": markdown_file, "--csv": csv_file, "--parquet": parquet_file, "--mllog": mllog_file,
     })  # fmt: skip
-    from bench.files import write_for_user
-    from bench.printable import passed_over
+    from bench.host.files import write_for_user
     from bench.report.exports import csv, parquet
     from bench.report.markdown import markdown
     from bench.report.mllog import mllog
     from bench.report.page import chapters, html
     from bench.report.sources import read_runs
+    from bench.terminal.printable import passed_over
 
     runs = read_runs(directories)
     for line in (line for run in runs for line in run.bad):

@@ -10,7 +10,7 @@ import click
 from click.core import ParameterSource
 
 from bench.cli import options
-from bench.locations import results_directory
+from bench.host.locations import results_directory
 from shared.errors import UserError
 
 # what may be said anew when a run is resumed; everything else is in its run.json
@@ -78,10 +78,10 @@ def option_name(parameter: str) -> str:
 
 def run_new(settings: dict[str, Any]) -> int:
     """Plan and run; the exit code."""
-    from bench.plan import Request
-    from bench.progress import ConsoleReporter
-    from bench.run import ensure_certificate, plan_request, start_run
-    from bench.run_directory import RunDirectory
+    from bench.records.directory import RunDirectory
+    from bench.run.execution import ensure_certificate, plan_request, start_run
+    from bench.run.plan import Request
+    from bench.run.progress import ConsoleReporter
 
     out: Path | None = settings.pop("out")
     exclusive: bool = settings.pop("exclusive")
@@ -107,9 +107,9 @@ def run_again(
     path: Path, named: dict[str, str | None], timeout: float | None, dry_run: bool, exclusive: bool, figures: bool
 ) -> int:
     """Run what is left of a run; the exit code."""
-    from bench.progress import ConsoleReporter
-    from bench.run import finished_cells, resume_run
-    from bench.run_directory import RunDirectory
+    from bench.records.directory import RunDirectory
+    from bench.run.execution import finished_cells, resume_run
+    from bench.run.progress import ConsoleReporter
     from shared.store import open_store
 
     with RunDirectory(path, resume=True) as directory:
@@ -125,12 +125,12 @@ def run_again(
 
 def run_plan(plan: Any, directory: Any, reporter: Any, timeout: float | None, exclusive: bool, figures: bool) -> int:
     """Run the cells, draw the plots, print the table; 0 where all cells are ok, else 1."""
-    from bench.attribution.cells import tabled
     from bench.attribution.show import print_attribution
-    from bench.expected import earlier_records, expected
-    from bench.fairness import diff, verdict_line
-    from bench.run import execute, finish
-    from bench.tables import print_table
+    from bench.records.kinds import tabled
+    from bench.run.execution import execute, finish
+    from bench.run.expected import earlier_records, expected
+    from bench.show.fairness import diff, verdict_line
+    from bench.show.tables import print_table
 
     workload = plan.workload
     reporter.message(
@@ -162,10 +162,10 @@ def print_plan(plan: Any, finished: set[str], directory: Path | None = None) -> 
         finished: the ids of the cells that need not run again.
         directory: of the run, where it is resumed: its records tell too.
     """
-    from bench import grids
-    from bench.expected import earlier_records, expected, summed
-    from bench.plots.caption import input_shape
-    from bench.progress import clock
+    from bench.run.expected import earlier_records, expected, summed
+    from bench.run.progress import clock
+    from bench.show.captions import input_shape
+    from bench.terminal import grids
 
     times = expected(plan, earlier_records(results_directory() / "runs", [directory] if directory else []))
     workload, first = plan.workload, plan.cells[0]

@@ -34,8 +34,8 @@ def command(
     in the one that `bench run` takes. It says nothing about speed, and nothing about GPU kernels beyond what the
     frameworks promise for them. Exit status 1: a rung broke, or a mutation got through.
     """
-    from bench.environments.choice import named_wings
-    from bench.stores import tokenised_texts
+    from bench.host.environments.choice import named_wings
+    from bench.run.stores import tokenised_texts
     from bench.verify.ladder import certify
     from bench.verify.mutations import run_mutations
     from shared import spec

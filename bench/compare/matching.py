@@ -6,10 +6,10 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
-from bench.columns import column_name
 from bench.compare.sources import Source
-from bench.plots.caption import counted
-from bench.records import Record
+from bench.records.columns import column_name
+from bench.records.record import Record
+from bench.show.captions import counted
 from shared.errors import UserError
 
 

@@ -6,20 +6,20 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bench import stats
-from bench.columns import column_name
 from bench.compare.matching import Match, match
 from bench.compare.sources import Source
 from bench.compare.unpaired import fewest_unpaired, unpaired_factor, unpaired_ratio
-from bench.disturbances import cell_text, sides_text
-from bench.fairness import Diff, diff_places
-from bench.plots.caption import counted
-from bench.records import Record
-from bench.repeats import measured, throughput_estimate, values_ratio
-from bench.sittings import Sittings, apart_text
-from bench.stats import Estimate
-from bench.stats_power import power_text, shown_share
-from bench.stats_words import direction_text, family_notes, level_text
+from bench.records.columns import column_name
+from bench.records.record import Record
+from bench.records.repeats import measured, throughput_estimate, values_ratio
+from bench.records.sittings import Sittings, apart_text
+from bench.show.captions import counted
+from bench.show.disturbances import cell_text, sides_text
+from bench.show.fairness import Diff, diff_places
+from bench.statistics import intervals
+from bench.statistics.intervals import Estimate
+from bench.statistics.power import power_text, shown_share
+from bench.statistics.words import direction_text, family_notes, level_text
 from shared.spec import digest
 
 A, B = "A", "B"
@@ -54,7 +54,7 @@ class Row:
             )
         if self.ratio.interval is None:
             if self.paired:
-                needed = stats.fewest(self.ratio.level)
+                needed = intervals.fewest(self.ratio.level)
                 return f"no verdict: {counted(self.ratio.count, 'pair')}, {needed} are needed"
             needed = fewest_unpaired(self.ratio.level)
             return f"no verdict: {self.a.count} and {self.b.count} repeats, {needed} of each are needed"

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from bench import fairness, grids, stats
 from bench.compare.rows import A, B, Comparison, Row
-from bench.csv_files import csv_text
-from bench.grids import NOTHING
-from bench.plots.caption import counted
-from bench.printable import markdown_text
-from bench.records import Record
-from bench.stats import Estimate
-from bench.summary import percentile
-from bench.tables import accuracy_text, median_of, memory_text, number, status_text
+from bench.records.record import Record
+from bench.show import fairness
+from bench.show.captions import counted
+from bench.show.tables import accuracy_text, median_of, memory_text, number, status_text
+from bench.statistics import intervals
+from bench.statistics.intervals import Estimate
+from bench.statistics.steps import percentile
+from bench.terminal import grids
+from bench.terminal.csv_files import csv_text
+from bench.terminal.grids import NOTHING
+from bench.terminal.printable import markdown_text
 
 KEY_COLUMNS = 5  # of a row: framework, arm, replicas, precision, input
 TOLD_ONCE = ("arm", "precision", "input", "status", "certificate")  # above the table, where all rows agree
@@ -46,7 +48,7 @@ def both(a: str, b: str) -> str:
 
 def estimate_text(estimate: Estimate | None, digits: int) -> str:
     """An estimate with its interval, or the mark for nothing."""
-    return NOTHING if estimate is None else stats.text(estimate, digits)
+    return NOTHING if estimate is None else intervals.text(estimate, digits)
 
 
 def table(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
@@ -146,7 +148,7 @@ def csv_line(comparison: Comparison, row: Row) -> dict[str, Any]:
 
 def numbers(name: str, estimate: Estimate | None) -> dict[str, float | None]:
     """An estimate in columns."""
-    found = estimate or Estimate(float("nan"), None, None, 0, stats.LEVEL, 0.0)
+    found = estimate or Estimate(float("nan"), None, None, 0, intervals.LEVEL, 0.0)
     return {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high, f"{name}_count": found.count}
 
 

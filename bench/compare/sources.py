@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from bench.accuracy.results import is_accuracy_run
-from bench.columns import column_order
-from bench.records import Record, read_record
-from bench.run_directory import ENVIRONMENT
+from bench.records.columns import column_order
+from bench.records.directory import ENVIRONMENT
+from bench.records.record import Record, read_record
 from shared.errors import UserError
 from shared.outside import OutsideError, read_json
 

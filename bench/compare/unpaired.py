@@ -8,8 +8,8 @@ from functools import cache
 
 import numpy as np
 
-from bench.stats import LEVEL, Estimate, tolerance
-from bench.stats_power import DRAWS, power_factor
+from bench.statistics.intervals import LEVEL, Estimate, tolerance
+from bench.statistics.power import DRAWS, power_factor
 
 MOST_EXACT = 2500  # products of the two counts; beyond it U is normal to within what a rank can resolve
 MOST_DRAWN = 40  # values of either side; beyond it the factor hardly changes any more

@@ -16,7 +16,7 @@ from bench.data.page_text import PageText, plain_text
 from bench.data.rows import class_names, json_rows, label_of, name_of, split_of
 from bench.data.source import Page, TextJob, TextOutcome, text_stamp
 from bench.data.splits import DEFAULT_SPLIT, DEFAULT_VAL_SHARE, assign_splits, draw_val
-from bench.printable import printable
+from bench.terminal.printable import printable
 from shared.errors import UserError
 from shared.store import SPLITS, TEXT, write_strings
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from bench.data.rows import shown
 from bench.data.source import Page, counted
-from bench.printable import printable
+from bench.terminal.printable import printable
 from shared.errors import UserError
 from shared.store import SPLITS
 

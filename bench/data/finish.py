@@ -18,7 +18,7 @@ from bench.data.documents import Content, content_notes, stored_name
 from bench.data.pages import Result
 from bench.data.partial import Partial
 from bench.data.source import EMPTY_STAMP, Page, Progress, Source, counted
-from bench.printable import printable
+from bench.terminal.printable import printable
 from shared.errors import UserError
 from shared.store import (
     LABELS,

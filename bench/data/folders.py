@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bench.data.rows import label_of, shown
 from bench.data.source import Page, counted
-from bench.printable import printable
+from bench.terminal.printable import printable
 from shared.errors import UserError
 from shared.store import SPLITS
 

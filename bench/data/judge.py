@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeVar
 
-from bench.printable import printable
+from bench.terminal.printable import printable
 from shared.errors import UserError
 
 FIRST_PAGES = 24

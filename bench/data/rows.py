@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from bench.printable import printable
+from bench.terminal.printable import printable
 from shared.errors import UserError
 from shared.outside import open_file, parse_json
 from shared.store import SPLITS

@@ -10,9 +10,9 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from rich.console import Console
 
-from bench import grids
-from bench.files import write_for_user
-from bench.printable import printable
+from bench.host.files import write_for_user
+from bench.terminal import grids
+from bench.terminal.printable import printable
 from shared.errors import UserError
 from shared.store import SPLITS, Store
 

@@ -15,7 +15,7 @@ from bench.data.documents import Seen
 from bench.data.folders import Walk, class_of_folder, folder_names, is_litter, page_of, split_folders
 from bench.data.rows import class_names, csv_rows, json_rows, label_of, look_alikes, numbered_lines, shown, split_of
 from bench.data.source import Page
-from bench.printable import printable
+from bench.terminal.printable import printable
 from shared.errors import UserError
 from shared.store import SPLITS
 

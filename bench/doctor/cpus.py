@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bench.doctor import cgroups
-from bench.doctor.findings import Finding, Host, good, notice, problem, read
+from bench.doctor.findings import Finding, Host, good, notice, problem
+from bench.host import cgroups
+from bench.host.system import read
 
 # instruction sets that change the speed of a step, as /proc/cpuinfo calls them (x86, then Arm)
 INSTRUCTIONS = {

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeVar
 
-from bench import machine
 from bench.doctor import cpus, frameworks, gpus, memory, noise, packages, storage, system
 from bench.doctor.findings import Finding, Host
 from bench.doctor.noise import Noise
 from bench.doctor.storage import DiskSpeed
-from bench.environments.choice import python_of
-from bench.interpreters import MODULES
+from bench.host import machine
+from bench.host.environments.choice import python_of
+from bench.host.interpreters import MODULES
 from shared.errors import UserError
 from shared.protocol import FRAMEWORKS
 

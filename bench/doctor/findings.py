@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from bench.locations import results_directory
-from bench.machine import usable_cores
+from bench.host.locations import results_directory
+from bench.host.machine import usable_cores
+from bench.host.system import System
 
 if TYPE_CHECKING:
     from bench.doctor.frameworks import Probe
@@ -49,12 +50,9 @@ def problem(check: str, text: str, fix: str, blocks: bool = False) -> Finding:
 
 
 @dataclass(frozen=True)
-class Host:
+class Host(System):
     """The machine as the checks see it: where to read, and what was measured before. Tests give their own."""
 
-    proc: Path = Path("/proc")
-    sys: Path = Path("/sys")
-    shm: Path = Path("/dev/shm")
     results: Path = field(default_factory=results_directory)
     cores: tuple[int, ...] = field(default_factory=lambda: tuple(usable_cores()))
     load: float | None = None  # of the last minute, before we began; None: no /proc/loadavg
@@ -62,20 +60,3 @@ class Host:
     probes: dict[str, Probe] = field(default_factory=dict)  # by framework
     disk: DiskSpeed | str | None = None  # str: why it could not be measured; None: not asked for
     noise: Noise | str | None = None  # likewise
-
-
-def read(path: Path) -> str | None:
-    """A small text file of the system, stripped; None where it can not be read."""
-    try:
-        return path.read_text(encoding="utf-8", errors="replace").strip()
-    except OSError:
-        return None
-
-
-def gib(num_bytes: float) -> str:
-    """Bytes in GiB, with one digit.
-
-    >>> gib(3 * 2**30)
-    '3.0 GiB'
-    """
-    return f"{num_bytes / 2**30:.1f} GiB"

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bench.doctor.findings import Finding, Host, good, notice, problem
-from bench.interpreters import MODULES
-from bench.processes import exit_text
+from bench.host.interpreters import MODULES
+from bench.host.processes import exit_text
 
 PROBE_SECONDS = 180.0  # importing from a cold network disk takes minutes
 LAST_SECONDS = 5.0  # for the answer of a process when the time is up

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from bench.doctor.findings import Finding, Host, gib, good, notice, problem, read
-from bench.machine import with_driver
+from bench.doctor.findings import Finding, Host, good, notice, problem
+from bench.host.machine import with_driver
+from bench.host.system import gib, read
 
 NVIDIA_VENDOR = "0x10de"
 DISPLAY_CLASSES = ("0x0300", "0x0302")  # VGA and 3D controllers on the PCI bus

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 
-from bench.doctor import cgroups
-from bench.doctor.findings import Finding, Host, gib, good, notice, problem, read
+from bench.doctor.findings import Finding, Host, good, notice, problem
+from bench.host import cgroups
+from bench.host.system import gib, read
 
 # TensorFlow at two replicas holds 1.5 GiB in `make bench` (results/reference/quick-synthetic); with the harness,
 # loader workers and the page cache that a store wants beside it:

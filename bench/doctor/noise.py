@@ -20,13 +20,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import stats
 from bench.doctor import kernel
-from bench.doctor.findings import Finding, Host, good, notice, problem, read
+from bench.doctor.findings import Finding, Host, good, notice, problem
 from bench.doctor.kernel import Block
-from bench.machine import usable_cores
-from bench.processes import exit_text
-from bench.stats_power import POWER, shown_share
+from bench.host.machine import usable_cores
+from bench.host.processes import exit_text
+from bench.host.system import read
+from bench.statistics import intervals
+from bench.statistics.power import POWER, shown_share
 from shared.errors import UserError
 
 PAIRS, FEW_PAIRS = 20, 7
@@ -53,7 +54,7 @@ class Noise:
     size: int  # rows of the matrices
     kernel_seconds: float  # median of all calls
     calls: int
-    ratio: stats.Estimate  # time of B over A, all pairs; 1 is the truth
+    ratio: intervals.Estimate  # time of B over A, all pairs; 1 is the truth
     jitter: float  # coefficient of variation of calls within a second, the median over the seconds
     drift: float | None  # coefficient of variation of the seconds' medians; None: less than two seconds
     shown_few: float | None  # the smallest difference that FEW_PAIRS pairs show in 80 % of runs
@@ -107,9 +108,9 @@ def analyse(
     spreads = [statistics.stdev(calls) / statistics.fmean(calls) for calls in groups if len(calls) > 1]
     centres = [statistics.median(calls) for calls in groups]
     calls = [call for group in groups for call in group]
-    ratio = stats.ratio(over, under)
+    ratio = intervals.ratio(over, under)
     few = [
-        shown_share(stats.ratio(over[begin : begin + FEW_PAIRS], under[begin : begin + FEW_PAIRS]))
+        shown_share(intervals.ratio(over[begin : begin + FEW_PAIRS], under[begin : begin + FEW_PAIRS]))
         for begin in range(len(over) - FEW_PAIRS + 1)
     ]
     known = [share for share in few if share is not None]

@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, requires
 
 from bench.data import ocr_rapidocr, ocr_tesseract
 from bench.doctor.findings import Finding, Host, good, notice, problem
-from bench.interpreters import MODULES
+from bench.host.interpreters import MODULES
 from shared.errors import UserError
 
 

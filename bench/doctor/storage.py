@@ -9,8 +9,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import certificates
-from bench.doctor.findings import Finding, Host, gib, good, notice, problem
+from bench.doctor.findings import Finding, Host, good, notice, problem
+from bench.host.system import gib
+from bench.records import certificates
 from shared import spec
 from shared.errors import UserError
 

@@ -6,10 +6,11 @@ import os
 import platform
 import sys
 
-from bench.doctor import cgroups
-from bench.doctor.findings import Finding, Host, good, notice, problem, read
-from bench.environment import is_usable
-from bench.interpreters import OLDEST_PYTHON
+from bench.doctor.findings import Finding, Host, good, notice, problem
+from bench.host import cgroups
+from bench.host.interpreters import OLDEST_PYTHON
+from bench.host.system import read
+from bench.host.worker_environment import is_usable
 
 FEW_FILES, FEW_PROCESSES = 1024, 512
 # clocks that a process reads without asking the kernel

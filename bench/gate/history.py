@@ -18,9 +18,6 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field, ValidationError
 
-from bench import machine
-from bench.bounds import first_problem
-from bench.files import write_atomically
 from bench.gate.measure import Bench
 from bench.gate.measurement import TRIES, Request, Say
 from bench.gate.power import POWER
@@ -30,7 +27,10 @@ from bench.gate.rule import ERROR, FEWEST_PAIRS
 from bench.gate.run import device_name, prepared, side_result
 from bench.gate.running import Benchmark, Measured, MeasurementError
 from bench.gate.sides import Side
-from bench.printable import passed_over
+from bench.host import machine
+from bench.host.files import write_atomically
+from bench.records.bounds import first_problem
+from bench.terminal.printable import passed_over
 from shared.errors import UserError
 from shared.outside import OutsideError, parse_json, read_text
 

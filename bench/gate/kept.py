@@ -12,8 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench.files import write_atomically
 from bench.gate.result import Frozen, PairResult
+from bench.host.files import write_atomically
 from shared.errors import UserError
 from shared.outside import NO_SUCH_FILE, OutsideError, parse_json, read_text
 

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import psutil
 
+from bench.cells.turns import Participant, conduct
 from bench.gate.running import Benchmark, Measured, Running
 from bench.gate.sides import Side
-from bench.guardian import Guardian
-from bench.processes import interrupts_deferred, stop
-from bench.turns import Participant, conduct
+from bench.host.guardian import Guardian
+from bench.host.processes import interrupts_deferred, stop
 from shared.errors import UserError
 
 GRACE_SECONDS = 20.0  # a `bench run` that is told to end ends its own processes first

@@ -15,7 +15,7 @@ from bench.gate.result import BenchmarkResult, PairResult
 from bench.gate.rule import FEWEST_PAIRS, MOST_PAIRS, Verdict, judge, looks
 from bench.gate.running import Benchmark, Measured, MeasurementError
 from bench.gate.sides import Side
-from bench.progress import clock
+from bench.run.progress import clock
 
 Say = Callable[[str], None]
 TRIES = 2  # of a pair: one failure may be the machine's

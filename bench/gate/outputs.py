@@ -9,10 +9,10 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from xml.etree import ElementTree
 
-from bench.files import TEMPORARY, write_atomically
 from bench.gate.result import FAILURES, BenchmarkResult, GateResult
 from bench.gate.show import against, bounds, footer, markdown, notes, stalls
-from bench.printable import printable
+from bench.host.files import TEMPORARY, write_atomically
+from bench.terminal.printable import printable
 from shared.errors import UserError
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from bench.gate.rule import Look, boundaries, centre
-from bench.stats import walsh_averages
+from bench.statistics.intervals import walsh_averages
 
 POWER = 0.8
 GATES = 2000  # simulated ones; the figure is then good to a tenth of itself

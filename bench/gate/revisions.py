@@ -8,10 +8,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import locks
-from bench.git import GitError, NoGitError, ask
-from bench.locations import results_directory
-from bench.processes import interrupts_deferred
+from bench.host import locks
+from bench.host.git import GitError, NoGitError, ask
+from bench.host.locations import results_directory
+from bench.host.processes import interrupts_deferred
 from shared.errors import UserError
 
 HERE = "."  # the checkout's HEAD; with --allow-dirty its files as they are

@@ -16,7 +16,8 @@ and the looks together spend ERROR, so:
 A gate with several benchmarks fails falsely with at most the sum. All hold exactly in finite samples if the pairs are
 independent and their values lie symmetrically about their centre; nothing is assumed about their spread. Those of an
 unchanged head do: either side is what the other is, and they take turns at being first. It is a threshold away from
-failing and fails far less often (`python -m bench.gate.simulate` counts it, with neighbours that disturb single turns).
+failing and fails far less often (`python -m bench.studies.gate.simulate` counts it, with neighbours that disturb single
+turns).
 
 A pair that was disturbed weighs as one pair among many, however far off it is. For the same reason stalls that meet
 only few of the head's processes are not shown.
@@ -33,7 +34,7 @@ from typing import Literal
 
 import numpy as np
 
-from bench.stats import signed_rank_interval, signed_rank_shares, smallest_p, walsh_averages
+from bench.statistics.intervals import signed_rank_interval, signed_rank_shares, smallest_p, walsh_averages
 from shared.errors import UserError
 
 ERROR = 0.025  # of either kind, a benchmark

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench import machine
 from bench.gate import sides
 from bench.gate.kept import Kept
 from bench.gate.measure import Bench
@@ -18,7 +17,8 @@ from bench.gate.result import GATE_SCHEMA, GateResult, SideResult
 from bench.gate.revisions import Repository, Revision, checkouts, gate_directory, workplace
 from bench.gate.rule import guarantee, looks
 from bench.gate.sides import Side
-from bench.processes import termination_as_interrupt
+from bench.host import machine
+from bench.host.processes import termination_as_interrupt
 
 PAIRS = "pairs.jsonl"  # of the last gate, in the gate's folder
 

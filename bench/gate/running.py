@@ -16,10 +16,10 @@ from typing import Any
 import psutil
 from pydantic import ValidationError
 
-from bench.disturbances import disturbances
 from bench.gate.sides import Side
-from bench.processes import TOKEN, log_tail
-from bench.records import Record
+from bench.host.processes import TOKEN, log_tail
+from bench.records.record import Record
+from bench.show.disturbances import disturbances
 from shared.errors import UserError
 from shared.outside import inside
 

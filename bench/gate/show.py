@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from bench import grids
 from bench.gate.power import POWER
 from bench.gate.result import BenchmarkResult, GateResult
-from bench.printable import markdown_text, printable
+from bench.terminal import grids
+from bench.terminal.printable import markdown_text, printable
 
 NAMED = 3  # different disturbances a benchmark; the others are counted
 OUTCOMES = {
@@ -117,7 +117,7 @@ def markdown(result: GateResult) -> str:
 
 def print_result(result: GateResult) -> None:
     """The table on standard output."""
-    from bench.grids import print_grid, say, stdout
+    from bench.terminal.grids import print_grid, say, stdout
 
     console = stdout()
     say(console, [against(result)])

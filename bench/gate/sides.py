@@ -13,12 +13,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.environments.choice import wing_pythons
 from bench.gate.code import check_code
 from bench.gate.revisions import Revision
-from bench.guardian import Guardian
-from bench.interpreters import Column, check_has
-from bench.processes import log_tail, stop
+from bench.host.environments.choice import wing_pythons
+from bench.host.guardian import Guardian
+from bench.host.interpreters import Column, check_has
+from bench.host.processes import log_tail, stop
 from shared.errors import UserError
 
 HELP_SECONDS = 120.0

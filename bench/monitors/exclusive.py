@@ -10,10 +10,10 @@ from typing import Any
 
 import psutil
 
-from bench.machine import usable_cores
+from bench.host.machine import usable_cores
 from bench.monitors.nvml import PROCESSES, GpuWatch, connect
 from bench.monitors.processes import machine_times
-from bench.monitors.usage import GpuProcess, Usage
+from bench.records.usage import GpuProcess, Usage
 from shared.errors import UserError
 
 LOOK_SECONDS = 1.0

@@ -16,11 +16,11 @@ from typing import Any
 
 import psutil
 
-from bench.doctor.cgroups import Throttling, quotas, throttling
-from bench.doctor.findings import Host
+from bench.host.cgroups import Throttling, quotas, throttling
+from bench.host.system import System
 from bench.monitors.nvml import GpuWatch, connect
 from bench.monitors.processes import MachineTimes, Tree, machine_times
-from bench.monitors.usage import Usage
+from bench.records.usage import Usage
 
 # between two looks; less than the harness's own second between two of its in the window, so that none is left out
 SAMPLE_SECONDS = 0.95
@@ -50,7 +50,7 @@ class Monitor:
         driver: Any = None,
         clock: Callable[[], float] = time.monotonic,
         num_monitors: int = 1,
-        host: Host | None = None,
+        host: System | None = None,
     ) -> None:
         """Begin.
 
@@ -85,7 +85,7 @@ class Monitor:
         if self.driver is not None:
             self.gpus = [GpuWatch(self.driver, selector) for selector in selectors]
         self.tree = Tree(root)
-        self.quota = min(quotas(host or Host()), default=None)  # the tightest, and its group
+        self.quota = min(quotas(host or System()), default=None)  # the tightest, and its group
         self.first = self.snapshot()
         self.cost += time.thread_time() - begun
 

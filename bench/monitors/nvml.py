@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 
 import psutil
 
-from bench.machine import gpu_handle
-from bench.monitors.usage import GpuProcess, GpuUsage
+from bench.host.machine import gpu_handle
+from bench.records.usage import GpuProcess, GpuUsage
 
 Answer = TypeVar("Answer")
 # what lowers the clocks, by the bit that nvml.h gives it; idling (1) is none

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from bench.machine import usable_cores
+from bench.host.machine import usable_cores
 
 if os.name == "posix":
     import resource

@@ -23,7 +23,7 @@ from bench.report.blocks import (
 from bench.report.cells import NO_LOG, certificates, environment, long_table
 from bench.report.notices import accuracy_notices, bad
 from bench.report.sources import Run, log_end
-from bench.titles import joined
+from bench.show.titles import joined
 from shared.protocol import FRAMEWORKS
 
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from bench import stats
 from bench.accuracy import tables
 from bench.accuracy.results import EQUAL, FRAMEWORK_NAMES, AccuracyRecord, accuracies_on_test, over_splits
 from bench.accuracy.statistics import spread
-from bench.columns import column_name
-from bench.plots.caption import counted
-from bench.repeats import Row
-from bench.stats import Estimate
-from bench.table_notes import column_ratios
+from bench.records.columns import column_name
+from bench.records.repeats import Row
+from bench.show.captions import counted
+from bench.show.table_notes import column_ratios
+from bench.statistics import intervals
+from bench.statistics.intervals import Estimate
 
 ALIKE = 1.005  # a ratio that is printed as 1.00
 
@@ -44,10 +44,10 @@ def clause(first: Row, other: Row, ratio: Estimate, with_arm: bool) -> str:
     if way.interval is None:
         pairs = counted(ratio.count, "pair") if ratio.count else "no pairs"
         said = f"{faster} measured {way.value:.2f} times as fast as {slower}" if way.value >= ALIKE else "both alike"
-        return f"no verdict {where}: {said}, {pairs} of repeats where {stats.fewest()} are needed"
+        return f"no verdict {where}: {said}, {pairs} of repeats where {intervals.fewest()} are needed"
     if way.interval[0] > 1:
-        return f"{faster} is {stats.text(way, 2)} times as fast as {slower} {where}"
-    return f"no difference shown {where} ({faster} / {slower} {stats.text(way, 2)})"
+        return f"{faster} is {intervals.text(way, 2)} times as fast as {slower} {where}"
+    return f"no difference shown {where} ({faster} / {slower} {intervals.text(way, 2)})"
 
 
 def inverse(ratio: Estimate) -> Estimate:

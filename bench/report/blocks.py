@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar, Literal
 
-from bench import stats
-from bench.stats import Estimate
-from bench.tables import NOTHING
+from bench.show.tables import NOTHING
+from bench.statistics import intervals
+from bench.statistics.intervals import Estimate
 
 # a figure alone, or before its unit or interval
 FIGURE = re.compile(r"([+-]?\d+(?:\.\d+)?)(?= |$)")
@@ -156,7 +156,7 @@ def number(value: float | None, digits: int, tone: Tone = "") -> Cell:
 
 def estimated(estimate: Estimate | None, digits: int, tone: Tone = "") -> Cell:
     """An estimate with its interval; sorted by the estimate."""
-    return Cell(NOTHING) if estimate is None else Cell(stats.text(estimate, digits), estimate.value, tone)
+    return Cell(NOTHING) if estimate is None else Cell(intervals.text(estimate, digits), estimate.value, tone)
 
 
 def table(name: str, caption: str, rows: Sequence[dict[str, Cell | str]]) -> Table:

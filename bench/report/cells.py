@@ -6,14 +6,14 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from bench import stats
-from bench.certificates import Certificate
-from bench.columns import column_name
 from bench.compare.rows import flat
-from bench.grids import NOTHING
-from bench.records import Record
+from bench.records.certificates import Certificate
+from bench.records.columns import column_name
+from bench.records.record import Record
 from bench.report.blocks import Block, Cell, Folded, Log, Notes, Text, Tone, number, table, texts_table
 from bench.report.sources import Run, find_certificates, log_end
+from bench.statistics import intervals
+from bench.terminal.grids import NOTHING
 
 MANY_CELLS = 200  # beyond which logs and settings of all would make the page too large to mail
 DETAILED_OF_MANY = 40
@@ -38,7 +38,7 @@ def outlier_cell(record: Record) -> Cell:
     """Steps that stood out; they are in the throughput."""
     if record.status != "ok" or not record.step_seconds:
         return Cell("")
-    found = stats.outlying(record.step_seconds)
+    found = intervals.outlying(record.step_seconds)
     return Cell(f"{found.count} of {found.steps}", found.count)
 
 

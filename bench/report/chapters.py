@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from bench import fairness
 from bench.attribution import show as attribution_show
-from bench.attribution.cells import tabled
 from bench.attribution.gap import gaps, sentence
 from bench.attribution.split import attribute
-from bench.fairness.show import equal_text
-from bench.plots.caption import counted
-from bench.plots.frame import GROUP_FIELDS, Group, drawn_groups, group_records
-from bench.records import Record
-from bench.repeats import Row, rows
+from bench.records.kinds import tabled
+from bench.records.record import Record
+from bench.records.repeats import Row, rows
 from bench.report import drawn
 from bench.report.answer import answer
 from bench.report.blocks import Block, Cell, Chapter, Folded, Heading, Notes, Section, Text, table, texts_table
@@ -23,8 +19,12 @@ from bench.report.notices import bad, notices
 from bench.report.resources import memory, monitors
 from bench.report.sources import Run
 from bench.report.training import accuracy, time
-from bench.tables import provenance
-from bench.titles import setting, title
+from bench.show import fairness
+from bench.show.captions import counted
+from bench.show.fairness.show import equal_text
+from bench.show.groups import GROUP_FIELDS, Group, drawn_groups, group_records
+from bench.show.tables import provenance
+from bench.show.titles import setting, title
 
 Write = Callable[[Group, Sequence[Row], str], list[Block]]
 

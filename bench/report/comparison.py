@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench import stats
-from bench.columns import column_name
-from bench.plots.caption import counted
-from bench.repeats import Row, cell_name
+from bench.records.columns import column_name
+from bench.records.repeats import Row, cell_name
 from bench.report.blocks import Bar, Block, Card, Cards, Cell, Notes, Text, Tone, estimated, number, table
-from bench.stats import Estimate
-from bench.stats_power import power_text, shown_share
-from bench.table_notes import basis, column_ratios
-from bench.tables import is_implausible, median_of, notes, status_text
+from bench.show.captions import counted
+from bench.show.table_notes import basis, column_ratios
+from bench.show.tables import is_implausible, median_of, notes, status_text
+from bench.statistics import intervals
+from bench.statistics.intervals import Estimate
+from bench.statistics.power import power_text, shown_share
 
 
 def names(row: Row) -> dict[str, Cell | str]:
@@ -34,11 +34,11 @@ def verdict(first: str, other: str, ratio: Estimate) -> tuple[str, Tone]:
         first, other: the columns' names.
         ratio: of the throughput of the other over that of the first.
     """
-    held = f"{stats.text(ratio, 2)}, {basis(ratio)}"
+    held = f"{intervals.text(ratio, 2)}, {basis(ratio)}"
     if ratio.interval is None:
         faster, slower, times = (other, first, ratio.value) if ratio.value >= 1 else (first, other, 1 / ratio.value)
         said = f"{faster} measured {times:.2f} times as fast as {slower}" if times >= 1.005 else "Both measured alike"
-        needed = stats.fewest(ratio.level)
+        needed = intervals.fewest(ratio.level)
         return f"{said}; no verdict without {needed} repeats ({other} / {first} {held})", "warn"
     low, high = ratio.interval
     if low > 1 or high < 1:
@@ -58,7 +58,12 @@ def cards(rows: Sequence[Row]) -> Cards:
         longest = max(1.0, ratio.value)
         bars = (
             Bar(column_name(first.records[0]), "1", 1.0 / longest, first.records[0].framework),
-            Bar(column_name(other.records[0]), stats.text(ratio, 2), ratio.value / longest, other.records[0].framework),
+            Bar(
+                column_name(other.records[0]),
+                intervals.text(ratio, 2),
+                ratio.value / longest,
+                other.records[0].framework,
+            ),
         )
         of, to = first.records[0], other.records[0]
         several = len({row.records[0].arm for row in rows}) > 1

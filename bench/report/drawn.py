@@ -1,34 +1,34 @@
-"""The figures of `bench.plots` in the sections that they belong to."""
+"""The figures of `bench.run.figures` in the sections that they belong to."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from bench.accuracy.results import AccuracyRecord
-from bench.plots.frame import Group
-from bench.records import Record
+from bench.records.record import Record
 from bench.report.blocks import Block
 from bench.report.pictures import picture
-from bench.tables import caption
+from bench.show.groups import Group
+from bench.show.tables import caption
 
 
 def throughput_picture(group: Group, name: str) -> Block:
     """Bars of samples/s."""
-    from bench.plots.bars import throughput_figure
+    from bench.show.figures.bars import throughput_figure
 
     return picture(throughput_figure(group), name, f"Throughput against replicas; {caption(group.records)}", True)
 
 
 def speedup_picture(group: Group, name: str) -> Block:
     """Speedup against replicas."""
-    from bench.plots.lines import speedup_figure
+    from bench.show.figures.lines import speedup_figure
 
     return picture(speedup_figure(group), name, f"Speedup against replicas; {caption(group.records)}", True)
 
 
 def time_pictures(group: Group, name: str) -> list[Block]:
     """Projected hours against replicas; the published job is one of pages."""
-    from bench.plots.lines import training_time_figure
+    from bench.show.figures.lines import training_time_figure
 
     if group.first.max_tokens is not None:
         return []
@@ -38,9 +38,9 @@ def time_pictures(group: Group, name: str) -> list[Block]:
 
 def accuracy_pictures(group: Group, name: str) -> list[Block]:
     """Accuracy on each split, and beside published systems where their figures are there."""
-    from bench.papers import PAPERS, read_papers
-    from bench.plots.bars import accuracy_figure
-    from bench.plots.comparison import comparison_figure, references
+    from bench.show.figures.bars import accuracy_figure
+    from bench.show.figures.comparison import comparison_figure, references
+    from bench.show.papers import PAPERS, read_papers
 
     shown: list[Block] = [picture(accuracy_figure(group), name, f"Accuracy on each split; {caption(group.records)}")]
     if PAPERS.is_dir() and references(group.records):
@@ -51,7 +51,7 @@ def accuracy_pictures(group: Group, name: str) -> list[Block]:
 
 def attribution_pictures(records: Sequence[Record], name: str) -> list[Block]:
     """Where the time of a step goes."""
-    from bench.plots.attribution import attribution_figures
+    from bench.attribution.figures import attribution_figures
 
     return [
         picture(
@@ -63,8 +63,8 @@ def attribution_pictures(records: Sequence[Record], name: str) -> list[Block]:
 
 def split_pictures(records: Sequence[AccuracyRecord], name: str) -> list[Block]:
     """Accuracy over random splits; nothing where no split was run."""
+    from bench.accuracy.figures import splits_figure
     from bench.accuracy.results import over_splits
-    from bench.plots.accuracy import splits_figure
 
     if not over_splits(records):
         return []
@@ -73,8 +73,8 @@ def split_pictures(records: Sequence[AccuracyRecord], name: str) -> list[Block]:
 
 def class_pictures(records: Sequence[AccuracyRecord], name: str) -> list[Block]:
     """Accuracy on each class."""
+    from bench.accuracy.figures import classes_figure
     from bench.accuracy.results import over_splits
-    from bench.plots.accuracy import classes_figure
 
     members = dict.fromkeys(member for _, member, _ in over_splits(records))
     return [

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from bench.compare.rows import flat
-from bench.csv_files import csv_text
 from bench.report.sources import Run
+from bench.terminal.csv_files import csv_text
 from shared.errors import UserError
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import html
 import re
 from collections.abc import Sequence
 
-from bench.printable import printable
 from bench.report.blocks import Block, Card, Cards, Chapter, Heading, Notes, Table, Text
+from bench.terminal.printable import printable
 
 # what would make something else than text of a text; a vertical bar would end a table's cell
 SPECIAL = re.compile(r"([\\`*_\[\]])")

@@ -18,8 +18,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from bench.events import Event, parse
-from bench.records import Record
+from bench.cells.events import Event, parse
+from bench.records.record import Record
 from bench.report.sources import Run
 from shared.errors import UserError
 from shared.outside import OutsideError, inside, read_bytes

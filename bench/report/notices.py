@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from bench import fairness, stats
 from bench.accuracy.results import AccuracyRecord
-from bench.attribution.cells import attribution_runs, tabled
-from bench.disturbances import cell_text, is_disturbed
-from bench.plots.caption import SYNTHETIC, counted, device, listed
-from bench.plots.frame import group_records
-from bench.records import Record
-from bench.repeats import cell_name, rows
+from bench.records.kinds import attribution_runs, tabled
+from bench.records.record import Record
+from bench.records.repeats import cell_name, rows
 from bench.report.blocks import Text
+from bench.show import fairness
+from bench.show.captions import SYNTHETIC, counted, device, listed
+from bench.show.disturbances import cell_text, is_disturbed
+from bench.show.groups import group_records
+from bench.statistics import intervals
 
 NAMED = 3  # disturbed cells at the top of a page; the others are named below
 
@@ -66,9 +67,9 @@ def limits(records: Sequence[Record]) -> Iterator[str]:
     if attribution_runs(records):
         yield "An attribution: its cells were run to be split, and trained nothing."
     counts = [row.throughput.count for row in rows(shown) if row.throughput is not None]
-    if counts and min(counts) < stats.fewest():
+    if counts and min(counts) < intervals.fewest():
         few = counted(min(counts), "repeat")
-        yield f"{few} of a cell: no interval, so no verdict; --repeats {stats.fewest()} gives one."
+        yield f"{few} of a cell: no interval, so no verdict; --repeats {intervals.fewest()} gives one."
 
 
 def accuracy_notices(records: Sequence[AccuracyRecord]) -> tuple[Text, ...]:

@@ -20,7 +20,7 @@ FRAME = re.compile(r' (?:width|height)="[\d.]+pt"| xmlns(?::\w+)?="[^"]*"')
 
 
 def picture(figure: Figure, name: str, label: str, beside: bool = False) -> Picture:
-    """A figure of `bench.plots` for the page.
+    """A figure of `bench.run.figures` for the page.
 
     Args:
         figure: as drawn for a file.
@@ -28,7 +28,7 @@ def picture(figure: Figure, name: str, label: str, beside: bool = False) -> Pict
         label: what it shows, in words.
         beside: of what follows it, where the window is wide.
     """
-    from bench.plots.style import rendered
+    from bench.show.figures.style import rendered
 
     svg = rendered(figure, "svg", transparent=True).decode("utf-8")  # the page gives the ground, light or dark
     return Picture(inlined(svg, name), label, beside)

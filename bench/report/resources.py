@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from bench.disturbances import cell_text
-from bench.monitors.usage import GpuUsage, Usage
-from bench.records import Record
-from bench.repeats import Row, cell_name
+from bench.records.record import Record
+from bench.records.repeats import Row, cell_name
+from bench.records.usage import GpuUsage, Usage
 from bench.report.blocks import Block, Cell, Notes, Text, number, table
 from bench.report.comparison import names
 from bench.report.training import good_records
-from bench.tables import median_of
+from bench.show.disturbances import cell_text
+from bench.show.tables import median_of
 
 GIB = 2**30
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench import fairness
 from bench.compare.matching import NotComparableError
 from bench.compare.rows import Comparison, compare
 from bench.compare.show import environment_line, sentence, table
 from bench.compare.sources import Source, read_source
 from bench.report.blocks import Block, Chapter, Heading, Notes, Section, Text, texts_table
 from bench.report.sources import Run
-from bench.titles import joined
+from bench.show import fairness
+from bench.show.titles import joined
 from shared.errors import UserError
 
 

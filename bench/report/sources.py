@@ -10,10 +10,10 @@ from typing import Any
 
 from bench.accuracy.results import AccuracyRecord, is_accuracy_run
 from bench.accuracy.results import read_records as read_accuracy_records
-from bench.certificates import Certificate, read_certificate
 from bench.compare.sources import ACCURACY_FIELD, read_environment
-from bench.locations import results_directory
-from bench.records import Record, read_records, record_files
+from bench.host.locations import results_directory
+from bench.records.certificates import Certificate, read_certificate
+from bench.records.record import Record, read_records, record_files
 from shared.errors import UserError
 from shared.outside import OutsideError, inside, open_file, read_json
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench import stats
-from bench.plots.frame import PUBLISHED_EPOCHS, PUBLISHED_PAGES, projected_hours
-from bench.records import Record
-from bench.repeats import Row
+from bench.records.record import Record
+from bench.records.repeats import Row
 from bench.report.blocks import Block, Cell, Table, Text, estimated, number, table
 from bench.report.comparison import names, status_cell
-from bench.stats import Estimate
-from bench.summary import percentile
-from bench.tables import median_of
+from bench.show.groups import PUBLISHED_EPOCHS, PUBLISHED_PAGES, projected_hours
+from bench.show.tables import median_of
+from bench.statistics import intervals
+from bench.statistics.intervals import Estimate
+from bench.statistics.steps import percentile
 
 SPLITS = ("train", "val", "test")
 
@@ -39,7 +39,7 @@ def time(rows: Sequence[Row], name: str) -> list[Block]:
     for row in rows:
         good = good_records(row)
         steps = [1e3 * second for record in good for second in record.step_seconds]
-        outliers = [stats.outlying(record.step_seconds) for record in good if record.step_seconds]
+        outliers = [intervals.outlying(record.step_seconds) for record in good if record.step_seconds]
         warmups = sorted({record.warmup_steps for record in good if record.warmup_steps is not None})
         restless = sum(record.warmup_stationary is False for record in good)
         lines.append(

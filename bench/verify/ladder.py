@@ -6,10 +6,10 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import certificates
-from bench.environments.choice import wing_pythons
-from bench.interpreters import MODULES, versions_of
-from bench.locations import results_directory
+from bench.host.environments.choice import wing_pythons
+from bench.host.interpreters import MODULES, versions_of
+from bench.host.locations import results_directory
+from bench.records import certificates
 from bench.verify.checks import Check
 from bench.verify.compare import Arrays
 from bench.verify.replicas import check_replicas

@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-from bench import launch
-from bench.certificates import Pythons
-from bench.environments.choice import wing_pythons
-from bench.locations import results_directory
+from bench.cells import launch
+from bench.host.environments.choice import wing_pythons
+from bench.host.locations import results_directory
+from bench.records.certificates import Pythons
 from bench.verify.compare import Arrays, worst
 from bench.verify.planted import PAGE_MUTATIONS, TEXT_MUTATIONS, Mutation
 from bench.verify.replicas import calibrated_weights, trained_weights

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file
 
-from bench.environment import worker_environment
-from bench.launch import Limits, run_cell
-from bench.machine import usable_cores
+from bench.cells.launch import Limits, run_cell
+from bench.host.machine import usable_cores
+from bench.host.worker_environment import worker_environment
 from bench.verify.checks import Check, within
 from bench.verify.compare import Arrays, worst
 from bench.verify.rungs import REPLICA_TOLERANCE

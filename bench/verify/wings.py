@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bench.guardian import Guardian
-from bench.locations import PROJECT_ROOT
-from bench.processes import TOKEN, stop
+from bench.host.guardian import Guardian
+from bench.host.locations import PROJECT_ROOT
+from bench.host.processes import TOKEN, stop
 from bench.verify.compare import Arrays
 from shared.outside import read_arrays
 from shared.probe import Task, write_request
@@ -52,7 +52,7 @@ class Probe:
             "CUDA_VISIBLE_DEVICES": "",
             "TF_CPP_MIN_LOG_LEVEL": "2",
             "OMP_NUM_THREADS": "1",
-            TOKEN: str(folder),  # by which `bench.processes` finds every descendant
+            TOKEN: str(folder),  # by which `bench.host.processes` finds every descendant
         }
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(

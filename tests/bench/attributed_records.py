@@ -5,7 +5,7 @@ from __future__ import annotations
 from statistics import fmean
 from typing import Any
 
-from bench.records import Record
+from bench.records.record import Record
 
 RECORD: dict[str, Any] = {
     "workload": "bert-6l",

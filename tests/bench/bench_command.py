@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from bench.records import Record, read_records
+from bench.records.record import Record, read_records
 
 Bench = Callable[..., tuple[int, str, str]]  # arguments to exit code, standard output and standard error
 

@@ -12,9 +12,11 @@ import fake_bench
 import pytest
 from bench_command import Bench
 
-from bench import launch, machine, resolve
+from bench.cells import launch
 from bench.cli import main
-from bench.processes import family
+from bench.host import machine
+from bench.host.processes import family
+from bench.run import resolve
 from shared import spec
 from shared.protocol import Cell
 

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from bench import launch, processes, resolve
+from bench.cells import launch
 from bench.cli import main
+from bench.host import processes
+from bench.run import resolve
 from shared.protocol import Cell
 from shared.store import IMAGES, LABELS, MANIFEST, NAMES, SPLIT_CODES, STORE_SCHEMA, file_sha256, write_strings
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.environments import install
+from bench.host.environments import install
 
 PIP = ("-m", "pip", "--disable-pip-version-check")
 PYPROJECT = """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from bench.records import Record, write_record
+from bench.records.record import Record, write_record
 
 RECORD: dict[str, Any] = {
     "run_id": "run", "workload": "effnet-b0", "preset": "quick", "spec_hash": "abc", "computation_hash": "c",

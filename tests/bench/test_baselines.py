@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from bench import papers
-from bench.baselines import (
+from bench.accuracy.baselines import (
     LOGISTIC_REGRESSION,
     MAJORITY,
     SUPPORT_VECTORS,
@@ -21,8 +20,9 @@ from bench.baselines import (
     tfidf_scores,
 )
 from bench.cli.baseline import command, published_scores
-from bench.locations import PROJECT_ROOT
-from bench.papers import published
+from bench.host.locations import PROJECT_ROOT
+from bench.show import papers
+from bench.show.papers import published
 from shared.errors import UserError
 from shared.store import (
     LABELS,

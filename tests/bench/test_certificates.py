@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from bench import certificates
+from bench.records import certificates
 from shared import spec
 from shared.spec import Workload
 

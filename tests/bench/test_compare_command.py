@@ -13,7 +13,7 @@ from side_records import make_record, write_run
 
 from bench.compare import matching
 from bench.compare.sources import read_source
-from bench.records import Record
+from bench.records.record import Record
 
 NOISE = (0.99, 1.0, 1.01, 1.0, 1.02, 0.98, 1.0, 1.01)
 

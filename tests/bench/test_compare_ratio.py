@@ -13,9 +13,9 @@ from side_records import make_record
 from bench.compare.matching import Match
 from bench.compare.rows import Row, guarantee_notes, make_row
 from bench.compare.unpaired import fewest_unpaired, rank_sum_shares, unpaired_factor, unpaired_ratio
-from bench.records import Record
-from bench.sittings import Sittings
-from bench.stats_power import shown_share
+from bench.records.record import Record
+from bench.records.sittings import Sittings
+from bench.statistics.power import shown_share
 
 SPEEDS = st.lists(st.floats(0.1, 1e4), min_size=1, max_size=9)
 

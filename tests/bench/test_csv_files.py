@@ -8,7 +8,7 @@ import io
 import pandas
 import pytest
 
-from bench.csv_files import csv_text
+from bench.terminal.csv_files import csv_text
 
 
 @pytest.mark.parametrize("name", ['=HYPERLINK("http://x")', "+1+cmd", "-2+3", "@SUM(1)", "\t=1", "\r=1"])

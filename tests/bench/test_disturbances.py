@@ -9,14 +9,14 @@ import pytest
 
 from bench.compare.rows import compare
 from bench.compare.sources import read_source
-from bench.disturbances import cell_text, disturbances, sides_text
-from bench.monitors.usage import GpuProcess, GpuUsage, Usage
-from bench.plots.caption import caption
-from bench.plots.frame import group_records
-from bench.repeats import rows
+from bench.records.repeats import rows
+from bench.records.usage import GpuProcess, GpuUsage, Usage
 from bench.report.notices import notices
-from bench.table_notes import ratio_lines
-from bench.tables import notes
+from bench.show.captions import caption
+from bench.show.disturbances import cell_text, disturbances, sides_text
+from bench.show.groups import group_records
+from bench.show.table_notes import ratio_lines
+from bench.show.tables import notes
 from tests.bench.side_records import make_record, write_run
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from bench.environment import recorded_environment, worker_environment
+from bench.host.worker_environment import recorded_environment, worker_environment
 from shared.protocol import Cell
 
 MakeCell = Callable[..., Cell]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.environments import READY, Environment, environments, read
+from bench.host.environments import READY, Environment, environments, read
 
 
 @pytest.fixture

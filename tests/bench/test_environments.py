@@ -16,17 +16,17 @@ from pathlib import Path
 import pytest
 from fake_index import make_checkout, make_index, use_index
 
-from bench import environments as there
-from bench.certificates import framework_versions
 from bench.cli import main
-from bench.environments import Environment, environments, environments_directory, held
-from bench.environments.choice import environment_of, python_of
-from bench.environments.install import create
-from bench.environments.requirements import Requirements, read_requirements
-from bench.interpreters import Column, versions_of
-from bench.locations import PROJECT_ROOT
-from bench.plan import Request
-from bench.resolve import choose_interpreters
+from bench.host import environments as there
+from bench.host.environments import Environment, environments, environments_directory, held
+from bench.host.environments.choice import environment_of, python_of
+from bench.host.environments.install import create
+from bench.host.environments.requirements import Requirements, read_requirements
+from bench.host.interpreters import Column, versions_of
+from bench.host.locations import PROJECT_ROOT
+from bench.records.certificates import framework_versions
+from bench.run.plan import Request
+from bench.run.resolve import choose_interpreters
 from shared.errors import UserError
 
 # A command that makes no environment but starts a process in a session of its own, says both ids, and waits.
@@ -40,8 +40,8 @@ time.sleep(300)
 CREATING = """
 import sys
 from bench import processes
-from bench.environments import install
-from bench.environments.requirements import Requirements
+from bench.host.environments import install
+from bench.host.environments.requirements import Requirements
 
 processes.GRACE_SECONDS = 0.3
 install.VENV = ("-c", sys.argv[1])
@@ -143,7 +143,7 @@ def test_which_column_takes_which(monkeypatch: pytest.MonkeyPatch) -> None:
     # one in another version than the pinned comes in only where this interpreter has none
     monkeypatch.setattr(there, "read", lambda path: made_in(path) if path.name == "pt-2.12.0" else None)
     assert environment_of(Column("pt")) is None
-    monkeypatch.setattr("bench.environments.choice.versions_of", lambda python: {"torch": None})
+    monkeypatch.setattr("bench.host.environments.choice.versions_of", lambda python: {"torch": None})
     other = environment_of(Column("pt"))
     assert other is not None
     assert other.name == "pt-2.12.0"
@@ -171,7 +171,7 @@ def test_the_pinned_one_comes_first_and_is_that_of_the_constraints_of_now(
     (tmp_path / "constraints.txt").write_text("torch==2.12.0\n")
     assert {each.name: each.pinned for each in environments("pt")} == {"pt-2.13.0": False, "pt-2.12.0": True}
     for installed in ("2.13.0", None):
-        monkeypatch.setattr("bench.environments.choice.versions_of", lambda python, has=installed: {"torch": has})
+        monkeypatch.setattr("bench.host.environments.choice.versions_of", lambda python, has=installed: {"torch": has})
         found = environment_of(Column("pt"))
         assert found is not None
         assert found.name == "pt-2.12.0", f"this interpreter has {installed}"
@@ -221,7 +221,7 @@ def test_one_made_from_other_requirements_is_made_anew(
         write_ready(done)
         return done
 
-    monkeypatch.setattr("bench.environments.install.install", install)
+    monkeypatch.setattr("bench.host.environments.install.install", install)
     requirements = read_requirements(checkout, "pt", "2.12", False)
     old = made_in(environments_directory() / "pt-2.12.0")
     write_ready(old, **({"made_from": made_from} if made_from else {}))
@@ -249,7 +249,7 @@ def test_an_unfinished_one_is_made_anew(
         assert not path.exists()
         return made_in(path)
 
-    monkeypatch.setattr("bench.environments.install.install", install)
+    monkeypatch.setattr("bench.host.environments.install.install", install)
     remnant = environments_directory() / "pt-2.13.0" / "bin" / "python"
     remnant.parent.mkdir(parents=True)
     remnant.write_text("half of it")
@@ -264,7 +264,7 @@ def test_an_interrupt_leaves_nothing_unfinished(
         (path / "bin").mkdir(parents=True)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("bench.environments.install.install", interrupted)
+    monkeypatch.setattr("bench.host.environments.install.install", interrupted)
     with pytest.raises(KeyboardInterrupt):
         quick(read_requirements(checkout, "pt", None, False))
     assert not (environments_directory() / "pt-2.13.0").exists()

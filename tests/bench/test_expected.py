@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from bench import machine
 from bench.cli import main
-from bench.expected import earlier_records, expected, summed
-from bench.plan import Pages, Plan, Request, make_plan
-from bench.progress import clock
-from bench.records import Record, write_record
+from bench.host import machine
+from bench.records.record import Record, write_record
+from bench.run.expected import earlier_records, expected, summed
+from bench.run.plan import Pages, Plan, Request, make_plan
+from bench.run.progress import clock
 from shared import spec
 
 PAGES = Pages("store", "noise", "0", 16, 32, {"train": 24, "val": 4, "test": 8})

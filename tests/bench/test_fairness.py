@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from side_records import make_record
 
-from bench import tables
-from bench.fairness import Diff, Line, diff, markdown, table_rows, verdict_line
-from bench.records import Record, read_records
+from bench.records.record import Record, read_records
+from bench.show import tables
+from bench.show.fairness import Diff, Line, diff, markdown, table_rows, verdict_line
 
 REFERENCE = Path(__file__).parents[2] / "results/reference"
 

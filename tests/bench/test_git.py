@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import git, machine
+from bench.host import git, machine
 
 
 @pytest.fixture

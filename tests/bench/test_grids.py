@@ -10,7 +10,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from bench import grids
+from bench.terminal import grids
 
 Render = Callable[..., str]
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bench import processes
-from bench.guardian import Guardian
-from bench.locations import PROJECT_ROOT
-from bench.processes import MARK, TOKEN, family, stop
+from bench.host import processes
+from bench.host.guardian import Guardian
+from bench.host.locations import PROJECT_ROOT
+from bench.host.processes import MARK, TOKEN, family, stop
 
 IsAlive = Callable[[int], bool]
 # A harness: makes a guardian, starts a cell of one process that ignores SIGTERM, says all three ids, and waits.
@@ -24,7 +24,7 @@ HARNESS = """
 import os, sys, time
 from pathlib import Path
 from bench import processes
-from bench.guardian import Guardian
+from bench.host.guardian import Guardian
 
 processes.GRACE_SECONDS = 0.3
 directory = Path(sys.argv[1])

@@ -6,10 +6,10 @@ import pytest
 from click.testing import CliRunner
 from side_records import make_record
 
-from bench import harness_cost
-from bench.harness_cost import COLUMNS, main, row, written
-from bench.monitors.usage import Usage
-from bench.records import Record
+from bench.records.record import Record
+from bench.records.usage import Usage
+from bench.studies import harness_cost
+from bench.studies.harness_cost import COLUMNS, main, row, written
 from shared.errors import UserError
 
 

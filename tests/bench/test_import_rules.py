@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from bench.cli import COMMANDS
-from bench.locations import PROJECT_ROOT
+from bench.host.locations import PROJECT_ROOT
 
 FRAMEWORKS = {"torch", "tensorflow", "keras", "transformers", "pt_impl", "tf_impl"}
 HEAVY = {"numpy", "pandas", "matplotlib", "PIL", "rich", "pydantic", "psutil"}

@@ -10,12 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from bench import certificates, interpreters, launch, resolve
+from bench.cells import launch
 from bench.cli.options import ColumnList
-from bench.environments.choice import named_wings, python_of, wing_pythons
-from bench.interpreters import Column, check_has, column_of, fits, inspect, versions_of
-from bench.plan import Request
-from bench.resolve import choose_interpreters
+from bench.host import interpreters
+from bench.host.environments.choice import named_wings, python_of, wing_pythons
+from bench.host.interpreters import Column, check_has, column_of, fits, inspect, versions_of
+from bench.records import certificates
+from bench.run import resolve
+from bench.run.plan import Request
+from bench.run.resolve import choose_interpreters
 from shared import spec
 from shared.errors import UserError
 from shared.protocol import Cell

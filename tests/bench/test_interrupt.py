@@ -14,9 +14,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bench.locations import PROJECT_ROOT
-from bench.processes import family, stop
-from bench.records import read_records
+from bench.host.locations import PROJECT_ROOT
+from bench.host.processes import family, stop
+from bench.records.record import read_records
 
 HANGING = "tiny-pt-matched-r2-fp32-disk-0"  # the third of four cells
 
@@ -116,7 +116,7 @@ def test_a_killed_run_releases_its_directory_and_resuming_ends_what_a_killed_gua
 ) -> None:
     grandchild = run.wait_until_it_hangs()
     for child in psutil.Process(run.process.pid).children():
-        if "bench.guardian" in child.cmdline():
+        if "bench.host.guardian" in child.cmdline():
             child.kill()
     run.process.kill()
     run.process.communicate(timeout=60)

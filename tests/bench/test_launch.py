@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from bench import launch, processes
-from bench.launch import Limits, Outcome, Progress, run_cell
-from bench.processes import family
-from bench.summary import make_record
+from bench.cells import launch
+from bench.cells.launch import Limits, Outcome, Progress, run_cell
+from bench.cells.summary import make_record
+from bench.host import processes
+from bench.host.processes import family
 from shared.protocol import Cell
 
 MakeCell = Callable[..., Cell]

@@ -10,10 +10,10 @@ import pytest
 from click.testing import CliRunner
 from test_tables import record
 
-from bench.noise import BLOCK, block_error, cells, main, noise_of
-from bench.records import Record, write_record
-from bench.stats_steps import drift
-from bench.summary import drift_figures
+from bench.cells.summary import drift_figures
+from bench.records.record import Record, write_record
+from bench.statistics.steps import drift
+from bench.studies.noise import BLOCK, block_error, cells, main, noise_of
 
 STEPS = 400
 

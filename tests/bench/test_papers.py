@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.locations import PROJECT_ROOT
-from bench.papers import COLUMNS, PAPERS, Published, find, published, read_papers
+from bench.host.locations import PROJECT_ROOT
+from bench.show.papers import COLUMNS, PAPERS, Published, find, published, read_papers
 from shared.errors import UserError
 
 UNITS = {

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from bench.performance import __main__ as program
-from bench.performance import contestants, report
-from bench.performance.contestants import CONTESTANTS_OF, RATIOS_OF, Contestant, Ratio, Run, Settings
-from bench.processes import family
+from bench.host.processes import family
+from bench.studies.performance import __main__ as program
+from bench.studies.performance import contestants, report
+from bench.studies.performance.contestants import CONTESTANTS_OF, RATIOS_OF, Contestant, Ratio, Run, Settings
 from shared.protocol import Cell
 
 SETTINGS = Settings("effnet-b0", rounds=3, steps=2, warmup=1, size=32, batch=2)
@@ -124,7 +124,7 @@ def test_the_report_is_written_after_every_round(tmp_path: Path, monkeypatch: py
     assert content["samples_per_second"] == {"pt-peer": 1.0, "pt-bare": 4.0}
     assert content["environment"]["usable_cores"] >= 1
     text = out.with_suffix(".md").read_text()
-    assert text.startswith("Printed by `python -m bench.performance")
+    assert text.startswith("Printed by `python -m bench.studies.performance")
     assert "| pt-bare | 4.00 | 4.00-4.00 | 2 |" in text
 
 

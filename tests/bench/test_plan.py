@@ -11,12 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bench import machine
-from bench.environment import worker_environment
-from bench.launch import num_ranks, worker_command
-from bench.plan import Pages, Plan, Request, core_groups, make_plan
-from bench.resolve import fit_to_pages, resolve_device
-from bench.run import in_directory, limits_for
+from bench.cells.launch import num_ranks, worker_command
+from bench.host import machine
+from bench.host.worker_environment import worker_environment
+from bench.run.execution import in_directory, limits_for
+from bench.run.plan import Pages, Plan, Request, core_groups, make_plan
+from bench.run.resolve import fit_to_pages, resolve_device
 from shared import spec
 from shared.errors import UserError
 from shared.protocol import FRAMEWORKS, Cell
@@ -73,7 +73,7 @@ def test_a_timeout_is_the_users(plan: Plan) -> None:
 
 
 class EightGpus:
-    """NVML of a machine with eight GPUs, as far as `bench.machine.gpus` asks it."""
+    """NVML of a machine with eight GPUs, as far as `bench.host.machine.gpus` asks it."""
 
     NVMLError = KeyError
     UUIDS = tuple(f"GPU-{number:08x}" for number in range(8))

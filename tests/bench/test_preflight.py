@@ -11,11 +11,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from bench import causes, launch, preflight
+from bench.cells import causes, launch
+from bench.cells.launch import Limits, run_cell
 from bench.doctor import memory
 from bench.doctor.findings import Finding, Host
-from bench.environment import LONGEST_TMPDIR, is_usable, temporary_folder
-from bench.launch import Limits, run_cell
+from bench.host.worker_environment import LONGEST_TMPDIR, is_usable, temporary_folder
+from bench.run import preflight
 from shared.errors import UserError
 from shared.protocol import Cell
 from tests.bench.doctor import fake_host
@@ -156,7 +157,7 @@ def test_a_temporary_folder_that_does_is_left_alone(monkeypatch: pytest.MonkeyPa
 
 def test_where_no_folder_does_the_user_is_told_which_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TMPDIR", "/no/such")
-    monkeypatch.setattr("bench.environment.SHORT_FOLDERS", ("/nor/this",))
+    monkeypatch.setattr("bench.host.worker_environment.SHORT_FOLDERS", ("/nor/this",))
     with pytest.raises(UserError, match="TMPDIR=/no/such: ") as refused, temporary_folder():
         pass
     assert "\n" not in str(refused.value)

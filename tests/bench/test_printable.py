@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from bench.printable import cell, markdown_text, printable, printable_lines
+from bench.terminal.printable import cell, markdown_text, printable, printable_lines
 
 
 @pytest.mark.parametrize("name", ["memo", "é", "letters [old]", "[/b]", "[link=x]bills", "北京", "a\u200db", "\xa0x"])

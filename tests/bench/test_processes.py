@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from bench.processes import interrupts_deferred, termination_as_interrupt
+from bench.host.processes import interrupts_deferred, termination_as_interrupt
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

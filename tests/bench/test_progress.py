@@ -9,10 +9,10 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from bench import progress as progress_module
-from bench.expected import Expectation
-from bench.launch import Progress
-from bench.progress import ConsoleReporter, clock, describe, name_of
+from bench.cells.launch import Progress
+from bench.run import progress as progress_module
+from bench.run.expected import Expectation
+from bench.run.progress import ConsoleReporter, clock, describe, name_of
 from shared.protocol import Cell
 
 MakeCell = Callable[..., Cell]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bench.accuracy.results import read_records as read_accuracy_records
-from bench.records import RECORD_SCHEMA, Record, read_record, read_records, write_record
+from bench.records.record import RECORD_SCHEMA, Record, read_record, read_records, write_record
 from shared.errors import UserError
 
 # what version 1 wrote, every field of it

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from bench.remaining import Remaining
+from bench.run.remaining import Remaining
 from shared.protocol import Cell
 
 MakeCell = Callable[..., Cell]

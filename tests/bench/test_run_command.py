@@ -14,8 +14,10 @@ from bench_command import Bench, assert_error, by_cell
 from fake_bench import make_store
 from safetensors.numpy import save_file
 
-from bench import certificates, machine, resolve
-from bench.records import read_records
+from bench.host import machine
+from bench.records import certificates
+from bench.records.record import read_records
+from bench.run import resolve
 from shared import spec
 from shared.efficientnet import architecture
 from shared.weights import initial_weights, save_weights
@@ -173,7 +175,7 @@ def test_plots_that_fail_lose_nothing(
     def fail(directory: Path) -> list[Path]:
         raise RuntimeError("no ink")
 
-    monkeypatch.setattr("bench.plots.plot_run", fail)
+    monkeypatch.setattr("bench.run.figures.plot_run", fail)
     code, stdout, stderr = bench(*tiny, "--gpus", "1", "--out", tmp_path / "out")
     assert code == 0
     assert "no ink" in stderr

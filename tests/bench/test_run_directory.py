@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from bench_command import Bench, assert_error, by_cell
 
-from bench import machine, run_directory
-from bench import records as records_module
-from bench.run_directory import RunDirectory
+from bench.host import machine
+from bench.records import directory
+from bench.records import record as records_module
+from bench.records.directory import RunDirectory
 
 pytestmark = pytest.mark.usefixtures("fake_worker")
 
@@ -59,14 +60,14 @@ def test_a_full_disk_keeps_finished_records(
 def test_a_disk_that_is_full_before_anything_runs_leaves_nothing_behind(
     bench: Bench, tiny: list[object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    out, write = tmp_path / "new" / "out", run_directory.write_atomically
+    out, write = tmp_path / "new" / "out", directory.write_atomically
 
     def fill(path: Path, text: str) -> None:
         if path.name == "run.json":
             raise OSError(errno.ENOSPC, "No space left on device")
         write(path, text)
 
-    monkeypatch.setattr(run_directory, "write_atomically", fill)
+    monkeypatch.setattr(directory, "write_atomically", fill)
     assert_error(bench(*tiny, "--out", out), "No space left on device", "nothing was started: make room")
     assert not out.parent.exists()
 

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 from side_records import make_record
 
-from bench.records import Record
-from bench.repeats import rows
-from bench.sittings import LEAST_IDLE, MOST_IDLE, Sittings
-from bench.table_notes import column_ratios, interval_notes, ratio_lines
+from bench.records.record import Record
+from bench.records.repeats import rows
+from bench.records.sittings import LEAST_IDLE, MOST_IDLE, Sittings
+from bench.show.table_notes import column_ratios, interval_notes, ratio_lines
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bench.stats import (
+from bench.statistics.intervals import (
     Estimate,
     attainable_level,
     fewest,

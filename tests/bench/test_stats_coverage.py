@@ -15,8 +15,8 @@ import pytest
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
-from bench.stats import Estimate, median, ratio
-from bench.stats_steps import Floats
+from bench.statistics.intervals import Estimate, median, ratio
+from bench.statistics.steps import Floats
 
 BETWEEN = 0.10  # from process to process: "between processes", 9.6 % and 10.9 %
 WITHIN = 0.11  # from step to step in a process: "within a process", 9.9 % and 12.0 %

@@ -6,10 +6,11 @@ import doctest
 
 import pytest
 
-from bench import sittings, stats_power, stats_words
-from bench.coverage.power import share_shown
-from bench.stats import Estimate, ratio
-from bench.stats_power import MOST_PAIRS, paired_factor, shown_share
+from bench.records import sittings
+from bench.statistics import power, words
+from bench.statistics.intervals import Estimate, ratio
+from bench.statistics.power import MOST_PAIRS, paired_factor, shown_share
+from bench.studies.coverage.power import share_shown
 
 
 @pytest.mark.parametrize("pairs", [5, 7, 10, 20])
@@ -39,7 +40,7 @@ def test_more_pairs_than_are_drawn_have_a_factor_too() -> None:
     assert paired_factor(10 * MOST_PAIRS, 0.95) == pytest.approx(paired_factor(MOST_PAIRS, 0.95), rel=0.01)
 
 
-@pytest.mark.parametrize("module", [stats_power, stats_words, sittings])
+@pytest.mark.parametrize("module", [power, words, sittings])
 def test_examples(module) -> None:
     found = doctest.testmod(module)
     assert (found.failed, found.attempted > 0) == (0, True)

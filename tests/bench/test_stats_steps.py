@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy.signal import lfilter
 
-from bench.stats import outlying
-from bench.stats_steps import autocorrelation, blocks, drift, thirds
+from bench.statistics.intervals import outlying
+from bench.statistics.steps import autocorrelation, blocks, drift, thirds
 
 
 def test_slow_steps_are_counted_with_their_share_of_the_time() -> None:

@@ -16,10 +16,10 @@ import pytest
 from bench_command import Bench, assert_error, by_cell
 from side_records import make_record
 
-from bench import tables
-from bench.plan import Pages, Plan
-from bench.plan_file import CheckedCell, CheckedPages, CheckedPlan
-from bench.records import write_record
+from bench.records.record import write_record
+from bench.run.plan import Pages, Plan
+from bench.run.plan_file import CheckedCell, CheckedPages, CheckedPlan
+from bench.show import tables
 from shared.protocol import Cell
 
 pytestmark = pytest.mark.usefixtures("fake_worker")
@@ -178,7 +178,7 @@ def test_an_environment_of_other_types(bench: Bench, run: Path, columns: object)
 def test_the_checks_know_every_field_of_a_plan() -> None:
     for checked, real in ((CheckedCell, Cell), (CheckedPages, Pages), (CheckedPlan, Plan)):
         names = {field.alias or name for name, field in checked.model_fields.items()}
-        assert names == set(real.__dataclass_fields__), f"bench/plan_file.py: {checked.__name__}"
+        assert names == set(real.__dataclass_fields__), f"bench/run/plan_file.py: {checked.__name__}"
 
 
 EVIL = "\x1b]0;PWN\x07 [bold]x[/b] $a_b$ <script>alert(1)</script> ![x](http://y) | cell\n# head \u202eabc"

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bench import files
-from bench.locations import PROJECT_ROOT
+from bench.host import files
+from bench.host.locations import PROJECT_ROOT
 from shared.errors import UserError
 
 FULL = Path("/dev/full")

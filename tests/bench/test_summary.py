@@ -6,17 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
-from bench.events import Event
-from bench.launch import Outcome
-from bench.summary import (
-    accuracy,
-    efficiency,
-    f1,
-    make_record,
-    measured_figures,
-    percentile,
-    throughput,
-)
+from bench.cells.events import Event
+from bench.cells.launch import Outcome
+from bench.cells.summary import accuracy, f1, make_record, measured_figures, throughput
+from bench.records.repeats import efficiency
+from bench.statistics.steps import percentile
 from shared.protocol import Cell
 
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from bench.records import Record
-from bench.repeats import Row, rows
-from bench.summary import percentile
-from bench.table_notes import ratio_lines
-from bench.tables import COLUMNS, caption, cells_of, csv, markdown, notes, print_table
+from bench.records.record import Record
+from bench.records.repeats import Row, rows
+from bench.show.table_notes import ratio_lines
+from bench.show.tables import COLUMNS, caption, cells_of, csv, markdown, notes, print_table
+from bench.statistics.steps import percentile
 
 
 def record(replicas: int, throughput: float | None, **changes: Any) -> Record:

@@ -11,8 +11,8 @@ import pytest
 import text_stores
 import tiny_text
 
-from bench import resolve, stores
-from bench.plan import Pages, Request
+from bench.run import resolve, stores
+from bench.run.plan import Pages, Request
 from shared import spec
 from shared.errors import UserError
 from shared.networks import architecture_of

@@ -11,10 +11,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bench import processes, turns
-from bench.launch import Limits
-from bench.processes import family
-from bench.turns import Participant, conduct, run_in_turns
+from bench.cells import turns
+from bench.cells.launch import Limits
+from bench.cells.turns import Participant, conduct, run_in_turns
+from bench.host import processes
+from bench.host.processes import family
 from shared.protocol import Cell
 from shared.turns import ASK, VARIABLE, Turns
 

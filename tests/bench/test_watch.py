@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from bench import events, launch
-from bench import progress as progress_module
-from bench.launch import Limits, Progress, Watch, watch
+from bench.cells import events, launch
+from bench.cells.launch import Limits, Progress, Watch, watch
+from bench.host.wake import Wake
 from bench.monitors.monitor import Monitor
-from bench.monitors.usage import Usage
-from bench.progress import ConsoleReporter
-from bench.wake import Wake
+from bench.records.usage import Usage
+from bench.run import progress as progress_module
+from bench.run.progress import ConsoleReporter
 from shared.protocol import Cell
 
 MakeCell = Callable[..., Cell]
@@ -86,7 +86,7 @@ class Stage:
         assert path == self.path
 
     def wait(self, seconds: float) -> None:
-        """As `bench.wake.Wake`, where the system wakes and where it does not."""
+        """As `bench.host.wake.Wake`, where the system wakes and where it does not."""
         first = self.story[0][0] if self.story and self.wakes else self.now + seconds
         self.go_to(min(first, self.now + seconds))
 
@@ -244,7 +244,7 @@ def test_a_wait_ends_when_the_file_grows(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_a_file_that_cannot_be_watched_is_slept_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[float] = []
-    monkeypatch.setattr("bench.wake.time.sleep", slept.append)
+    monkeypatch.setattr("bench.host.wake.time.sleep", slept.append)
     wake = Wake()
     wake.on_growth(tmp_path / "absent")
     wake.wait(7.0)

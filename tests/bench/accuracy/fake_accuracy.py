@@ -14,7 +14,7 @@ from bench.accuracy.combine import ensemble_records
 from bench.accuracy.predictions import figures_of
 from bench.accuracy.protocol import load_protocol, split_codes
 from bench.accuracy.results import AccuracyRecord
-from bench.launch import Outcome, num_ranks
+from bench.cells.launch import Outcome, num_ranks
 from shared.protocol import Cell
 from shared.store import (
     IMAGES,

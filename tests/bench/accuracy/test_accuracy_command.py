@@ -13,12 +13,12 @@ import pytest
 from bench_command import assert_error
 from fake_accuracy import CLASSES, Cast, make_documents
 
-from bench import certificates
+from bench.accuracy import figures as figures
 from bench.accuracy import run
+from bench.accuracy.figures import plot_accuracy
 from bench.accuracy.results import AccuracyRecord, read_records
-from bench.launch import run_cell
-from bench.plots import accuracy as figures
-from bench.plots.accuracy import plot_accuracy
+from bench.cells.launch import run_cell
+from bench.records import certificates
 from shared.spec import Workload
 from shared.store import IMAGES, Store, open_store
 

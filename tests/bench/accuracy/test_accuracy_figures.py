@@ -10,9 +10,9 @@ import pytest
 from fake_accuracy import CLASSES, make_records
 from matplotlib.figure import Figure
 
+from bench.accuracy.figures import classes_figure, confusion_figure, plot_accuracy, splits_figure
 from bench.accuracy.results import AccuracyRecord, accuracies_on_test, over_splits
 from bench.accuracy.tables import columns, markdown, notes, rows
-from bench.plots.accuracy import classes_figure, confusion_figure, plot_accuracy, splits_figure
 
 SKILLS = {("pt", "image"): 0.7, ("tf", "image"): 0.7, ("pt", "text"): 0.8, ("tf", "text"): 0.4}
 

@@ -9,9 +9,10 @@ import pandas
 import pytest
 from bench_command import Bench, by_cell
 
-from bench import launch, machine
 from bench.attribution.split import attribute
-from bench.records import read_records
+from bench.cells import launch
+from bench.host import machine
+from bench.records.record import read_records
 from shared.protocol import Cell
 
 
@@ -66,7 +67,7 @@ def test_every_file_is_there_before_anything_is_printed(
     bench: Bench, tiny: list[object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out, seen = tmp_path / "out", []
-    monkeypatch.setattr("bench.tables.print_table", lambda _: seen.extend(path.name for path in out.glob("*.*")))
+    monkeypatch.setattr("bench.show.tables.print_table", lambda _: seen.extend(path.name for path in out.glob("*.*")))
     options = ["--framework", "pt", "--gpus", "1", "--repeats", "1", "--no-figures"]
     code, stdout, stderr = bench(*tiny, *options, "--out", out)
     assert code == 0, stderr
@@ -125,8 +126,8 @@ def test_apart_the_cells_run_there_and_back(bench: Bench, tiny: list[object], tm
 def test_on_gpus_cells_run_apart_unless_told(
     bench: Bench, tiny: list[object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from bench.plan import Request
-    from bench.run import plan_request
+    from bench.run.execution import plan_request
+    from bench.run.plan import Request
 
     gpu = machine.Gpu("0", "Example GPU", 1 << 34)
     monkeypatch.setattr(machine, "gpus", lambda: [gpu])

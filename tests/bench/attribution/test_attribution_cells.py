@@ -9,11 +9,12 @@ import pytest
 import tiny_text
 from attributed_records import attribution_records, cell_record
 
-from bench import machine
-from bench.attribution.cells import attributed, attribution_runs, one_width, plain, ran_together, tabled
-from bench.plan import Pages, Plan, Request, make_plan
-from bench.plots.frame import group_records
-from bench.run import finished_cells
+from bench.host import machine
+from bench.records.kinds import attribution_runs, plain, ran_together, tabled
+from bench.run.attribution import attributed, one_width
+from bench.run.execution import finished_cells
+from bench.run.plan import Pages, Plan, Request, make_plan
+from bench.show.groups import group_records
 from shared import spec
 
 PAGES = Pages("store", "noise", "0", 16, 32, {"train": 24, "val": 4, "test": 7})

@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench import stats
 from bench.attribution import estimates
+from bench.statistics import intervals
 
 VALUES = st.lists(st.floats(-1e3, 1e3).map(lambda value: round(value, 3)), min_size=5, max_size=15)
 
 
 def test_of_positive_values_it_is_the_houses_median() -> None:
     values = [3.0, 1.0, 4.0, 1.5, 9.0, 2.0, 6.0]
-    ours, theirs = estimates.median(values), stats.median(values)
+    ours, theirs = estimates.median(values), intervals.median(values)
     assert ours.value == theirs.value
     assert ours.interval == pytest.approx(theirs.interval)
 

@@ -11,12 +11,12 @@ import pytest
 from attributed_records import MOODS, TIMES, attribution_records, cell_record
 
 from bench.attribution import estimates
+from bench.attribution import figures as figures
 from bench.attribution import gap as gap_module
 from bench.attribution.gap import Gap, gaps, sentence
 from bench.attribution.show import markdown
 from bench.attribution.split import PARTS, STEP, attribute, excess, split_repeat, step_seconds
-from bench.plots import attribution as figures
-from bench.records import Record
+from bench.records.record import Record
 
 MOOD = fmean(MOODS)  # of the whole window
 KINDS = ("disk", "memory", "device", "alone")

@@ -14,7 +14,7 @@ import fake_bench
 from faults import FAULTS, run_trial
 from trial import GONE_SECONDS, Bench, Finding, Trial
 
-from bench.locations import PROJECT_ROOT
+from bench.host.locations import PROJECT_ROOT
 
 LATE_DRAWS = 20  # moments in a row that came after the run's end: then something else is wrong
 FAKE_DISK, REAL_DISK = 4, 64  # MiB

@@ -11,8 +11,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import fake_bench
 from fake_ranks import HARNESS
 
-import bench.plots
-from bench import launch
+import bench.run.figures
+from bench.cells import launch
 from bench.cli import main
 from shared.protocol import Cell
 

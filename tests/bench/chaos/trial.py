@@ -14,10 +14,10 @@ from pathlib import Path
 
 import psutil
 
-from bench.files import TEMPORARY
-from bench.processes import TOKEN
-from bench.progress import name_of
-from bench.records import Record, read_record
+from bench.host.files import TEMPORARY
+from bench.host.processes import TOKEN
+from bench.records.record import Record, read_record
+from bench.run.progress import name_of
 from shared.errors import UserError
 
 CHAOS = "TWINBENCH_CHAOS"  # of every process of a trial, the guardian included

@@ -7,8 +7,10 @@ import math
 import numpy as np
 import pytest
 
-from bench import stats
-from bench.coverage.order import (
+from bench.records.repeats import rows
+from bench.show.table_notes import column_ratios
+from bench.statistics import intervals as stats
+from bench.studies.coverage.order import (
     EFFICIENCIES,
     GPUS,
     SPEEDS,
@@ -21,8 +23,6 @@ from bench.coverage.order import (
     simulated_plan,
     simulated_records,
 )
-from bench.repeats import rows
-from bench.table_notes import column_ratios
 
 EXPERIMENTS = 20_000
 LOWEST = 0.93

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from bench.coverage.__main__ import main
-from bench.coverage.windows import LEAST, MUCH, Shape, disturbed, falling, flat, outcomes
+from bench.studies.coverage.__main__ import main
+from bench.studies.coverage.windows import LEAST, MUCH, Shape, disturbed, falling, flat, outcomes
 from shared.warmup import most_steps
 
 EXPERIMENTS = 400
@@ -47,6 +47,6 @@ def test_the_bounds_hold_whatever_the_noise(noise: float) -> None:
 def test_the_command_prints_three_tables_and_says_how_they_were_made() -> None:
     result = CliRunner().invoke(main, ["--experiments", "1000", "--windows", "100"], catch_exceptions=False)
     assert result.exit_code == 0
-    assert result.output.startswith("Printed by `python -m bench.coverage`: 1,000 simulated runs a line")
+    assert result.output.startswith("Printed by `python -m bench.studies.coverage`: 1,000 simulated runs a line")
     assert result.output.count("\n| --- |") == 3
     assert all(len(line) <= 120 for line in result.output.splitlines())

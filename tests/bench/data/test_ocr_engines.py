@@ -17,12 +17,13 @@ from click.testing import CliRunner
 from PIL import Image, ImageDraw, ImageFont
 
 from bench.cli.data import ENGINES, SOURCES
-from bench.data import load, ocr, ocr_rapidocr, ocr_speed, ocr_tesseract, synthetic
+from bench.data import load, ocr, ocr_rapidocr, ocr_tesseract, synthetic
 from bench.data.derive import resized, synthetic_store
 from bench.data.load import Request, open_source
 from bench.data.ocr import find_engine
 from bench.data.prepare import prepare
 from bench.data.vocabulary import OWN
+from bench.studies import ocr_speed
 from shared.errors import UserError
 from shared.words import read_words
 

@@ -11,7 +11,7 @@ import pytest
 from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
 from bench.data.vocabulary_files import Vocabulary, load_vocabulary, train_vocabulary
-from bench.locations import PROJECT_ROOT
+from bench.host.locations import PROJECT_ROOT
 from shared.errors import UserError
 from shared.wordpiece import SPECIAL_TOKENS
 

@@ -15,7 +15,7 @@ from fake_host import healthy
 from bench.cli.doctor import command
 from bench.doctor import examine, findings, frameworks, noise, storage
 from bench.doctor.frameworks import Probe
-from bench.locations import PROJECT_ROOT
+from bench.host.locations import PROJECT_ROOT
 from shared.errors import UserError
 
 
@@ -97,7 +97,7 @@ def test_a_disk_that_fills_meanwhile(
     def full(path: Path, text: str) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("bench.files.write_atomically", full)
+    monkeypatch.setattr("bench.host.files.write_atomically", full)
     error = doctor("--quick", "--json", str(tmp_path / "report.json")).exception
     assert isinstance(error, UserError)
     assert "not written (No space left on device)" in str(error)

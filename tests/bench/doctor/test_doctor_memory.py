@@ -10,7 +10,8 @@ import fake_host
 import pytest
 from fake_host import GIB, only
 
-from bench.doctor import cgroups, memory, system
+from bench.doctor import memory, system
+from bench.host import cgroups
 
 MEMINFO = "MemTotal: 33554432 kB\nMemAvailable: {} kB\nSwapTotal: {} kB\nSwapFree: {} kB\nHugePages_Total: 0"
 Usage = namedtuple("Usage", "total used free")

@@ -10,9 +10,9 @@ import fake_host
 import pytest
 from fake_host import GIB, only
 
-from bench import certificates
 from bench.doctor import storage
 from bench.doctor.storage import DiskSpeed
+from bench.records import certificates
 from shared import spec
 
 Usage = namedtuple("Usage", "total used free")

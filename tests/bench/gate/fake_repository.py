@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from bench.locations import PROJECT_ROOT
+from bench.host.locations import PROJECT_ROOT
 
 Gate = Callable[..., "subprocess.CompletedProcess[str]"]
 

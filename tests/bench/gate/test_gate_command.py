@@ -16,7 +16,7 @@ from test_gate_outputs import make_result
 
 from bench.cli import main
 from bench.gate.result import GateResult
-from bench.locations import PROJECT_ROOT
+from bench.host.locations import PROJECT_ROOT
 
 ONE = ("--framework", "pt")
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from fake_repository import FakeRepository, Gate
 
-from bench import machine
 from bench.gate.history import Entry, append, comparable, judge_history, read_history
 from bench.gate.power import POWER
+from bench.host import machine
 from shared.errors import UserError
 
 HERE = machine.fingerprint()

@@ -12,7 +12,7 @@ from bench.gate.measure import log_ratios
 from bench.gate.revisions import Revision
 from bench.gate.running import Benchmark, Measured, MeasurementError, Running, steps_of_turns
 from bench.gate.sides import Side
-from bench.monitors.usage import Usage
+from bench.records.usage import Usage
 from tests.bench.side_records import make_record
 
 

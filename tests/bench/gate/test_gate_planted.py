@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from test_gate_outputs import make_result
 
-from bench.gate import shown
-from bench.gate.planted import STEP, git, plant
 from bench.gate.result import GateResult
-from bench.gate.shown import line_of, read_lines, summary
-from bench.locations import PROJECT_ROOT
+from bench.host.locations import PROJECT_ROOT
+from bench.studies.gate import shown
+from bench.studies.gate.planted import STEP, git, plant
+from bench.studies.gate.shown import line_of, read_lines, summary
 from shared.errors import UserError
 
 

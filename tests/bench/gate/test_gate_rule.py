@@ -12,8 +12,8 @@ import pytest
 
 from bench.gate.power import POWER, smallest_shown
 from bench.gate.rule import ERROR, boundaries, judge, looks
-from bench.gate.scatter import Measured, Noise, Pairs, Slowed
-from bench.gate.simulate import OUTCOMES, decided, simulate
+from bench.studies.gate.scatter import Measured, Noise, Pairs, Slowed
+from bench.studies.gate.simulate import OUTCOMES, decided, simulate
 from shared.errors import UserError
 
 THRESHOLD = 0.03
@@ -202,7 +202,7 @@ def test_measured_pairs_are_drawn_as_they_were(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        ("{", "not what bench.gate.shown writes"),
+        ("{", "not what bench.studies.gate.shown writes"),
         ('{"plant": "sleep", "log_ratios": [0.1], "typical_log_ratios": [0.1]}', "unchanged revision"),
         ('{"plant": "none", "log_ratios": [0.1]}', "typical_log_ratios"),  # of a gate that decided on the median
     ],

@@ -10,7 +10,7 @@ import yaml
 from click.testing import CliRunner
 
 from bench.cli.gate import command
-from bench.locations import PROJECT_ROOT
+from bench.host.locations import PROJECT_ROOT
 
 WORKFLOWS = PROJECT_ROOT / ".github" / "workflows"
 

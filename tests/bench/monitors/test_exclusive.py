@@ -16,8 +16,8 @@ from bench.cli import main
 from bench.monitors import exclusive
 from bench.monitors.exclusive import busy_cores, busy_gpus, disturbance_text, refuse_if_busy
 from bench.monitors.processes import MachineTimes
-from bench.monitors.usage import GpuProcess, GpuUsage, Usage
-from bench.records import read_records
+from bench.records.record import read_records
+from bench.records.usage import GpuProcess, GpuUsage, Usage
 from shared.errors import UserError
 
 RESUME = "`bench run --resume DIR`"
@@ -149,7 +149,7 @@ def test_an_exclusive_run_ends_before_its_first_cell_and_goes_on_when_the_machin
 def test_without_it_a_run_warns_once_and_its_table_says_it_for_each_cell(
     fake_worker, store: Path, workload_file: Path, tmp_path: Path, monkeypatch, capsys
 ) -> None:
-    monkeypatch.setattr("bench.monitors.usage.Usage.disturbance", property(lambda self: 0.8))
+    monkeypatch.setattr("bench.records.usage.Usage.disturbance", property(lambda self: 0.8))
     out = tmp_path / "run"
     asked = (
         "run",

@@ -11,7 +11,7 @@ from fake_nvml import GIB, H200, V100, FakeNvml
 
 from bench.monitors import nvml
 from bench.monitors.nvml import GpuWatch, connect
-from bench.monitors.usage import GpuUsage, Usage
+from bench.records.usage import GpuUsage, Usage
 
 
 def watched(driver: FakeNvml, selector: str = "0", own: set[int] | None = None) -> tuple[GpuUsage, list[str]]:

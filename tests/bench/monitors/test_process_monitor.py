@@ -15,13 +15,13 @@ from typing import Any
 import pytest
 from fake_nvml import H200, FakeNvml
 
-from bench.launch import Limits, Outcome, run_cell
+from bench.cells.launch import Limits, Outcome, run_cell
+from bench.cells.summary import make_record
 from bench.monitors import monitor as monitor_module
 from bench.monitors import processes as monitored
 from bench.monitors.monitor import Monitor, Snapshot, between
 from bench.monitors.processes import MachineTimes, Tree, machine_times
-from bench.monitors.usage import Usage
-from bench.summary import make_record
+from bench.records.usage import Usage
 from shared.protocol import Cell
 from tests.bench.doctor import fake_host
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bench.records import Record
+from bench.records.record import Record
 
 MakeRecord = Callable[..., Record]
 

@@ -9,9 +9,9 @@ from attributed_records import attribution_records, cell_record
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
+from bench.attribution.figures import FILLS, attribution_figure, attribution_figures, spread, stack
 from bench.attribution.split import PARTS, attribute
-from bench.plots import plot_records
-from bench.plots.attribution import FILLS, attribution_figure, attribution_figures, spread, stack
+from bench.run.figures import plot_records
 
 
 @pytest.fixture

@@ -9,10 +9,11 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bench import papers, plots
-from bench.papers import find, published, read_papers
-from bench.plots.comparison import STRIP, comparison_figure, references
-from bench.records import Record
+from bench.records.record import Record
+from bench.run import figures
+from bench.show import papers
+from bench.show.figures.comparison import STRIP, comparison_figure, references
+from bench.show.papers import find, published, read_papers
 
 HOLLOW = "white"
 RVL = {"data_name": "rvl-cdip", "num_documents": 400_000}
@@ -183,7 +184,7 @@ def test_it_is_drawn_where_there_is_an_accuracy_and_data(
     rvl_records, make_record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def names(records, folder: str) -> set[str]:
-        return {path.stem for path in plots.plot_records(records, tmp_path / folder, ["svg"])}
+        return {path.stem for path in figures.plot_records(records, tmp_path / folder, ["svg"])}
 
     assert "comparison" in names(rvl_records, "with")
     assert "comparison" not in names([make_record("pt", 1, 10.0, epochs=0, accuracy={}, **RVL)], "without")

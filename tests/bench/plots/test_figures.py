@@ -8,10 +8,10 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bench.plots.bars import accuracy_figure, throughput_figure
-from bench.plots.frame import group_records
-from bench.plots.lines import speedup_figure, training_time_figure
-from bench.stats import median
+from bench.show.figures.bars import accuracy_figure, throughput_figure
+from bench.show.figures.lines import speedup_figure, training_time_figure
+from bench.show.groups import group_records
+from bench.statistics.intervals import median
 
 FIGURES = (speedup_figure, training_time_figure, throughput_figure, accuracy_figure)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.plots.frame import group_records, is_implausible, projected_hours, speedups, throughput_of
+from bench.show.groups import group_records, is_implausible, projected_hours, speedups, throughput_of
 
 
 def only_group(records):

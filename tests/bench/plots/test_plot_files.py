@@ -9,12 +9,12 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+from bench.accuracy.figures import plot_accuracy
 from bench.accuracy.results import read_records as read_accuracy_records
 from bench.cli.plot import command
-from bench.locations import PROJECT_ROOT
-from bench.plots import plot_records, plot_run
-from bench.plots.accuracy import plot_accuracy
-from bench.records import write_record
+from bench.host.locations import PROJECT_ROOT
+from bench.records.record import write_record
+from bench.run.figures import plot_records, plot_run
 from shared.errors import UserError
 
 NAMES = ("speedup", "throughput", "training-time", "accuracy")

@@ -9,7 +9,7 @@ from typing import Any
 
 from side_records import make_record, write_run
 
-from bench.records import Record
+from bench.records.record import Record
 
 NOISE = (0.99, 1.0, 1.01, 1.0, 1.02, 0.98, 1.0)
 SPEEDS = {("pt", 1): 100.0, ("pt", 2): 180.0, ("tf", 1): 80.0, ("tf", 2): 120.0}

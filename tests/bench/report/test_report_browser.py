@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from report_runs import failed_record, make_run
 
-from bench.locations import PROJECT_ROOT
+from bench.host.locations import PROJECT_ROOT
 from bench.report.page import chapters, html
 from bench.report.sources import read_runs
 

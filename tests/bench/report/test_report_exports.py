@@ -12,8 +12,8 @@ import pytest
 from report_runs import failed_record, make_run, records
 from side_records import write_run
 
-from bench.files import write_for_user
-from bench.locations import PROJECT_ROOT
+from bench.host.files import write_for_user
+from bench.host.locations import PROJECT_ROOT
 from bench.report import exports, mllog
 from bench.report.blocks import Chapter, Notes, Section, Text, number, table, texts_table
 from bench.report.markdown import markdown

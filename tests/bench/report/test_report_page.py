@@ -13,9 +13,9 @@ from side_records import make_record, write_run
 
 from bench.accuracy.results import read_records as read_accuracy_records
 from bench.accuracy.results import write_record as write_accuracy_record
-from bench.certificates import Certificate
-from bench.locations import PROJECT_ROOT
-from bench.records import Record
+from bench.host.locations import PROJECT_ROOT
+from bench.records.certificates import Certificate
+from bench.records.record import Record
 from bench.report import blocks, sources
 from bench.report.page import chapters, html
 from bench.report.pictures import inlined

@@ -6,8 +6,8 @@ import pytest
 from click.testing import CliRunner
 from climbing import climb
 
-from bench import certificates
 from bench.cli.verify import command
+from bench.records import certificates
 from bench.verify import ladder
 from shared.spec import load
 

@@ -1,0 +1,1 @@
+"""`bench run` itself: request, checks, stores, plan, progress, execution, figures."""

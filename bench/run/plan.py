@@ -1,0 +1,204 @@
+"""From what was asked for to the cells that are run: the request, the plan, and the way from one to the other."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from bench.host import machine
+from shared.errors import UserError
+from shared.protocol import Cell
+from shared.spec import ImageWorkload, Workload
+
+MOST_LOADERS = 8  # processes or threads a replica; more only compete with the step
+
+
+@dataclass(frozen=True)
+class Request:
+    """What `bench run` was asked for, as typed; None: the default that fits the machine or the workload."""
+
+    frameworks: tuple[str, ...] = ("pt", "tf")  # columns: a framework, or one in a version as "pt@2.13"
+    gpus: tuple[int, ...] = (1, 2)
+    workload: str = "effnet-b0"
+    preset: str | None = None
+    data: str | None = None
+    vocab: str | None = None
+    device: str = "auto"
+    cores_per_replica: int | None = None
+    precision: str = "fp32"
+    arm: str = "matched"
+    input_mode: str = "disk"
+    steps: int | None = None
+    epochs: int | None = None
+    batch: int | None = None
+    finetune: bool = False
+    repeats: int = 1
+    seed: int = 0
+    loader_workers: int | None = None
+    weights: str | None = None
+    timeout: float | None = None
+    tune: bool = True
+    pt_python: str | None = None
+    tf_python: str | None = None
+    attribute: bool = False
+    in_turns: bool | None = None
+
+
+@dataclass(frozen=True)
+class Pages:
+    """What the plan needs to know of a store."""
+
+    path: str
+    name: str
+    digest: str
+    num_classes: int
+    image_size: int | None  # pixels; None: no pages
+    split_sizes: dict[str, int]
+    max_tokens: int | None = None  # None: no tokens
+    vocabulary_size: int | None = None
+    multi_label: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The cells in the order they are run, and what holds for all of them."""
+
+    device_name: str
+    pages: Pages
+    tune: bool
+    timeout: float | None
+    cells: tuple[Cell, ...]
+    notes: tuple[str, ...] = ()
+    gpu_selectors: tuple[str, ...] = field(default=())
+    in_turns: bool = False  # whether the cells of a repeat at a number of replicas take turns (bench/cells/turns.py)
+
+    @property
+    def workload(self) -> Workload:
+        """The one workload of all cells."""
+        return self.cells[0].workload
+
+    @property
+    def sets(self) -> list[tuple[Cell, ...]]:
+        """The cells that are run at the same time, in the order they are run: each alone, or those that take turns."""
+        if not self.in_turns:
+            return [(cell,) for cell in self.cells]
+        groups = groupby(self.cells, key=lambda cell: (cell.repeat, cell.replicas))
+        return [tuple(group) for _, group in groups]
+
+    def total_steps(self, cell: Cell) -> int:
+        """Training steps of a cell."""
+        measure = cell.workload.measure
+        epoch_steps = self.pages.split_sizes["train"] // cell.global_batch
+        if cell.epochs == 0 and not cell.finetune:
+            return measure.warmup_steps + measure.measured_steps
+        tuning = cell.workload.finetune.epochs if isinstance(cell.workload, ImageWorkload) and cell.finetune else 0
+        return (cell.epochs + tuning) * epoch_steps
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON-able values, without the directory and the interpreters: a run may be moved and resumed."""
+        cells = [asdict(cell) | {"workload": cell.workload.model_dump(mode="json")} for cell in self.cells]
+        placeless = {"directory": "", "python": None}
+        return asdict(replace(self, cells=())) | {"cells": [cell | placeless for cell in cells]}
+
+    @staticmethod
+    def from_json(content: dict[str, Any], directory: Path) -> Plan:
+        """What `to_json` wrote, or somebody else did, for a run that lies in `directory`.
+
+        Raises:
+            UserError: something that no plan holds (the field is named), or that leads out of the run's directory.
+        """
+        from bench.run.plan_file import read_plan  # which needs the classes here
+
+        return read_plan(content, directory)
+
+
+def core_groups(cores: Sequence[int], replicas: int, size: int) -> tuple[tuple[int, ...], ...]:
+    """The cores of each replica; they wrap around where there are fewer than asked for (oversubscribed)."""
+    return tuple(
+        tuple(cores[(replica * size + position) % len(cores)] for position in range(size))
+        for replica in range(replicas)
+    )
+
+
+def make_plan(
+    request: Request,
+    workload: Workload,
+    pages: Pages,
+    epochs: int,
+    gpus: Sequence[machine.Gpu],
+    notes: Sequence[str] = (),
+    pythons: Mapping[str, str | None] | None = None,
+) -> Plan:
+    """The cells of a request: repeats outermost, and every second repeat in the reverse order.
+
+    So a machine that becomes faster or slower favours the last of a repeat's cells in one repeat and the first in the
+    next, and the ratios of two cells lie about their truth from both sides (`python -m bench.studies.coverage`).
+
+    Args:
+        request: what was asked for, checked.
+        workload: resolved, and fitted to the pages.
+        pages: the store.
+        epochs: of each cell; 0: the measured steps alone.
+        gpus: those that the cells may use; empty: they run on CPU.
+        notes: what the user must be told already.
+        pythons: the interpreter of each column of the request; None, as a whole or of one: this one.
+
+    Raises:
+        UserError: more cores a replica than there are.
+    """
+    cores = machine.usable_cores()
+    share = max(1, len(cores) // max(request.gpus))
+    size = request.cores_per_replica or share
+    if size > len(cores):
+        raise UserError(f"--cores-per-replica {size}: this machine has {len(cores)} usable cores")
+    on_cpu = not gpus
+    loaders = request.loader_workers or (1 if on_cpu else min(MOST_LOADERS, share))
+    cells = []
+    for repeat in range(request.repeats):
+        order = -1 if repeat % 2 else 1
+        for replicas in request.gpus[::order]:
+            for column in request.frameworks[::order]:
+                name = re.sub(r"[^A-Za-z0-9._]+", "-", workload.name)[:100].lstrip(".") or "workload"
+                cell_id = f"{name}-{column}-{request.arm}-r{replicas}-{request.precision}-{request.input_mode}-{repeat}"
+                cells.append(
+                    Cell(
+                        cell_id=cell_id,
+                        framework=column.partition("@")[0],
+                        arm=request.arm,
+                        replicas=replicas,
+                        device="cpu" if on_cpu else "cuda",
+                        precision=request.precision,
+                        input_mode=request.input_mode,
+                        repeat=repeat,
+                        seed=request.seed + repeat,
+                        workload=workload,
+                        store=pages.path,
+                        directory="",
+                        cores=core_groups(cores, replicas, size) if on_cpu else (),
+                        threads_per_replica=size if on_cpu else share,
+                        epochs=epochs,
+                        finetune=request.finetune,
+                        loader_workers=loaders,
+                        weights=None if request.weights is None else str(Path(request.weights).resolve()),
+                        variant=column if "@" in column else None,
+                        python=(pythons or {}).get(column),
+                    )
+                )
+    told = list(notes)
+    if on_cpu and size * max(request.gpus) > len(cores):
+        told.append(
+            f"oversubscribed: {max(request.gpus)} replicas of {size} cores share {len(cores)}; no speedup there"
+        )
+    return Plan(
+        device_name=machine.cpu_model() if on_cpu else gpus[0].name,
+        pages=pages,
+        tune=request.tune,
+        timeout=request.timeout,
+        cells=tuple(cells),
+        notes=tuple(told),
+        gpu_selectors=tuple(gpu.selector for gpu in gpus),
+    )

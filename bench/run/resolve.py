@@ -1,0 +1,302 @@
+"""What the user asked for, checked against this machine and these pages before anything starts."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from bench.host import machine
+from bench.host.environments import environments
+from bench.host.environments.choice import environment_of
+from bench.host.interpreters import MODULES, PROVEN, Column, check_finds_code, check_has, column_of, fits, versions_of
+from bench.run.plan import Pages, Plan, Request
+from shared import spec
+from shared.errors import UserError
+from shared.spec import FULL, ImageWorkload, TextWorkload, Workload
+
+QUICK = "quick"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The interpreter that a column's workers are started with, and why."""
+
+    column: Column
+    python: str | None  # None: this one
+    source: str  # for the user
+    version: str | None  # of the framework there; None: not known by its distribution
+
+    def text(self) -> str:
+        """In one line."""
+        version = self.version or "(version not known)"
+        return f"{self.column.name}: {MODULES[self.column.framework][0]} {version} of {self.source}"
+
+    @property
+    def recorded_source(self) -> str:
+        """The source without a path: environment.json is published with results, and run.json has the path."""
+        option = option_of(self.column.framework)
+        return option if self.source.startswith(option) else self.source
+
+
+def option_of(framework: str) -> str:
+    """The option that names the interpreter of a framework's workers."""
+    return f"--{framework}-python"
+
+
+def is_installed(module: str) -> bool:
+    """Whether a module can be imported, without importing it."""
+    return importlib.util.find_spec(module) is not None
+
+
+def choose_interpreters(request: Request) -> tuple[Choice, ...]:
+    """The interpreter of every column: the one that was named, else its environment's, else this one.
+
+    Raises:
+        UserError: a column that nothing here can run, two columns that would be the same, or an interpreter that was
+            named for none.
+    """
+    columns = [column_of(name) for name in request.frameworks]
+    typed = {"pt": request.pt_python, "tf": request.tf_python}
+    for framework, python in typed.items():
+        # with --verify too: the ladder's other wing is that of the certificates that records are stamped with, and
+        # those are looked for with the interpreter that `bench run` takes by itself (certificates.pairs_of)
+        if python is not None and all(column.framework != framework for column in columns):
+            name = MODULES[framework][1]
+            raise UserError(f"{option_of(framework)} {python}: no column of {name} is run; leave it out")
+    choices: list[Choice] = []
+    for column in columns:
+        named = typed[column.framework]
+        alike = [other.name for other in columns if other.framework == column.framework]
+        option = option_of(column.framework)
+        if named is not None and len(alike) > 1:
+            raise UserError(f"{option} is for one column, and {', '.join(alike)} are {len(alike)}: `bench env` has one")
+        choice = named_choice(column, option, named) if named is not None else found_choice(column)
+        check_finds_code(choice.python, f"{column.name} of {choice.source}")
+        for other in choices:
+            if (other.column.framework, other.python) == (column.framework, choice.python):
+                raise UserError(
+                    f"--framework {','.join(request.frameworks)}: {other.column.name} and {column.name} are the same, "
+                    f"{MODULES[column.framework][0]} {choice.version} of {choice.source}; leave one out"
+                )
+        choices.append(choice)
+    return tuple(choices)
+
+
+def named_choice(column: Column, option: str, named: str) -> Choice:
+    """The choice of an interpreter that the user named."""
+    try:
+        found = check_has(named, column)
+    except UserError as error:
+        raise UserError(f"{option} {error}") from None
+    return Choice(column, found.path, f"{option} {named}", found.versions[MODULES[column.framework][0]])
+
+
+def found_choice(column: Column) -> Choice:
+    """The choice where the user named no interpreter.
+
+    Raises:
+        UserError: neither an environment nor this interpreter can run the column.
+    """
+    module, name = MODULES[column.framework]
+    made = environment_of(column)
+    if made is not None:
+        check_has(made.python, column)
+        return Choice(column, made.python, f"the environment {made.name}", made.version)
+    here = versions_of(None)[module] if is_installed(module) else None
+    if column.version is None:
+        if not is_installed(module):
+            raise UserError(
+                f"{name} is not installed; pip install 'twinbench[{column.framework}]' or "
+                f"`bench env create {column.framework}`, or choose --framework"
+            )
+        return Choice(column, None, "this interpreter", here)
+    if here is None or not fits(column.version, here):
+        there = [each.version for each in environments(column.framework)]
+        have = f"this interpreter has {here or 'none'}, environments {', '.join(there) or 'none'}"
+        raise UserError(
+            f"{column.name}: no {module} {column.version} here ({have}); "
+            f"`bench env create {column.framework} --version {column.version}` makes it"
+        )
+    return Choice(column, None, "this interpreter", here)
+
+
+def pythons_of(choices: Iterable[Choice]) -> dict[str, str | None]:
+    """Column name to the interpreter that was chosen for it, as `make_plan` takes them."""
+    return {choice.column.name: choice.python for choice in choices}
+
+
+def resumed_interpreters(
+    plan: Plan, recorded: Mapping[str, Mapping[str, Any]], named: Mapping[str, str | None]
+) -> tuple[Plan, list[str]]:
+    """The plan of a run that is resumed, with the interpreter of every column found anew.
+
+    Never the one that a file names: a run may be somebody else's, and an interpreter is a program.
+
+    Args:
+        recorded: column to its versions and the source of its interpreter, as environment.json of the run has them; an
+            older run's has none.
+        named: framework to the interpreter that the user named now; None: none.
+
+    Returns:
+        the plan, and a line per column for the user.
+
+    Raises:
+        UserError: none is there, the run began with a named one, or it has another version than at the run's beginning.
+    """
+    columns = tuple(dict.fromkeys(cell.variant or cell.framework for cell in plan.cells))
+    for name in columns:
+        option = option_of(column_of(name).framework)
+        if recorded.get(name, {}).get("interpreter") == option and named.get(column_of(name).framework) is None:
+            raise UserError(f"{name}: the run began with an interpreter that was named; name it again with {option}")
+    request = Request(frameworks=columns, pt_python=named.get("pt"), tf_python=named.get("tf"))
+    choices = choose_interpreters(request)
+    for choice in choices:
+        name, before, now = choice.column.name, recorded.get(choice.column.name, {}), versions_of(choice.python)
+        for package in PROVEN[choice.column.framework]:
+            if package in before and before[package] != now[package]:
+                raise UserError(
+                    f"{name}: the run began with {package} {before[package] or '(none)'}, {choice.source} has "
+                    f"{now[package] or '(none)'}; name the other with {option_of(choice.column.framework)}, or start a "
+                    "new run: records of two versions do not mix"
+                )
+    pythons = pythons_of(choices)
+    cells = tuple(replace(cell, python=pythons[cell.variant or cell.framework]) for cell in plan.cells)
+    return replace(plan, cells=cells), [choice.text() for choice in choices]
+
+
+def check_request(request: Request) -> None:
+    """What can be told from the request alone.
+
+    Raises:
+        UserError: a framework that is not installed, options that exclude each other, weights that are not there.
+    """
+    choose_interpreters(request)
+    if request.finetune and request.epochs == 0:
+        raise UserError("--finetune follows a training: give --epochs 1 or more")
+    if request.input_mode == "device" and (request.epochs or request.finetune):
+        raise UserError("--input device trains on one batch: leave out --epochs and --finetune, or use --input disk")
+    if request.weights is not None and request.arm == "native":
+        raise UserError("--weights holds the matched networks' parameters; leave it out for --arm native")
+
+
+def check_weights_file(path: str) -> None:
+    """Whether there are weights where the user says, of a kind that is read; they are read when the network is known.
+
+    Raises:
+        UserError: no.
+    """
+    from shared.weights import checked_file
+
+    try:
+        checked_file(path)
+    except UserError as error:
+        raise UserError(f"--weights {error}") from None
+
+
+def check_weights(request: Request, workload: Workload) -> None:
+    """Whether the initial weights that were named fit the workload's network; here, not in a process of every cell.
+
+    Raises:
+        UserError: missing, not safetensors, or of another network (which tensors, both shapes).
+    """
+    from shared.networks import architecture_of
+    from shared.weights import load_weights
+
+    if request.weights is not None:
+        try:
+            load_weights(request.weights, architecture_of(workload), request.seed)
+        except UserError as error:
+            raise UserError(f"--weights {error}") from None
+
+
+def resolve_device(request: Request) -> tuple[str, list[machine.Gpu]]:
+    """The device of the run, and the GPUs it may use: none on CPU.
+
+    Raises:
+        UserError: fewer GPUs than asked for, or a precision that the device lacks.
+    """
+    gpus = machine.gpus()
+    device = request.device if request.device != "auto" else ("cuda" if gpus else "cpu")
+    if device == "cuda" and len(gpus) < max(request.gpus):
+        there = ", ".join(gpu.name for gpu in gpus)
+        have = f"has {len(gpus)} ({there})" if gpus else "has no GPU"
+        raise UserError(f"--gpus {max(request.gpus)}: this machine {have}; --device cpu runs on cores instead")
+    if device == "cpu" and request.precision == "fp16":
+        raise UserError("--precision fp16 needs GPUs; on CPU use fp32 or bf16")
+    return device, gpus if device == "cuda" else []
+
+
+def resolve_workload(request: Request, device: str) -> Workload:
+    """The workload with its preset and the options that override it."""
+    preset = request.preset
+    if preset is None:
+        preset = QUICK if device == "cpu" and QUICK in spec.preset_names(request.workload) else FULL
+    workload = spec.load(request.workload, preset)
+    if request.finetune and not isinstance(workload, ImageWorkload):
+        raise UserError(f"--finetune: {workload.name} has no second stage; leave it out")
+    overrides = (
+        ("--steps", "measure.measured_steps", request.steps),
+        ("--batch", "train.batch_per_replica", request.batch),
+        ("--epochs", "train.epochs", request.epochs or None),  # 0 changes the cell, not the workload
+    )
+    for option, key, value in overrides:
+        if value is not None:
+            workload = workload.overridden({key: value}, option)
+    return workload
+
+
+def fit_to_texts(workload: TextWorkload, pages: Pages, notes: list[str]) -> TextWorkload:
+    """Fit a text workload to the store's vocabulary and kind of labels; add to the notes what to tell the user."""
+    changes: dict[str, int | bool] = {}
+    if pages.vocabulary_size not in (None, workload.model.vocabulary_size):
+        ours = workload.model.vocabulary_size
+        notes.append(f"the vocabulary has {pages.vocabulary_size} entries, the workload's {ours}: the vocabulary's")
+        changes["model.vocabulary_size"] = pages.vocabulary_size
+    if pages.multi_label != workload.model.multi_label:
+        notes.append(f"the store's documents have {'several labels each' if pages.multi_label else 'one label each'}")
+        changes["model.multi_label"] = pages.multi_label
+    return workload.overridden(changes, pages.path) if changes else workload
+
+
+def fit_to_pages(request: Request, workload: Workload, pages: Pages) -> tuple[Workload, int, list[str]]:
+    """Fit the workload to the store: classes, and enough steps for the measurement.
+
+    Returns:
+        the workload, the epochs of each cell (0: the measured steps alone), and what the user must be told.
+
+    Raises:
+        UserError: the training split is smaller than a global batch, or --epochs is too few for --steps.
+    """
+    notes = []
+    if pages.num_classes != workload.model.num_classes:
+        notes.append(
+            f"the store has {pages.num_classes} classes, the workload {workload.model.num_classes}: the store's"
+        )
+        workload = workload.overridden({"model.num_classes": pages.num_classes}, pages.path)
+    if isinstance(workload, TextWorkload):
+        workload = fit_to_texts(workload, pages, notes)
+    num_train, largest = pages.split_sizes["train"], max(request.gpus) * workload.train.batch_per_replica
+    if num_train < largest:
+        raise UserError(
+            f"the training split has {num_train} pages, a step of {max(request.gpus)} replicas needs {largest}: "
+            "use fewer --gpus, a smaller --batch or more pages"
+        )
+    if request.epochs == 0 or request.input_mode == "device":
+        return workload, 0, notes
+    epoch_steps = num_train // largest
+    needed = workload.measure.warmup_steps + workload.measure.measured_steps
+    epochs = workload.train.epochs
+    if epochs * epoch_steps < needed:
+        enough = -(-needed // epoch_steps)
+        told = (
+            f"{epochs} epoch{'s' if epochs > 1 else ''} of {num_train} pages are {epochs * epoch_steps} steps at "
+            f"{max(request.gpus)} replicas; {workload.measure.warmup_steps} to warm up and "
+            f"{workload.measure.measured_steps} measured need {needed}"
+        )
+        if request.epochs is not None:
+            raise UserError(f"{told}: use --epochs {enough}, fewer --steps, or --epochs 0 for those steps alone")
+        notes.append(f"{told}: training for {enough} epochs")
+        workload = workload.overridden({"train.epochs": enough}, "--steps")
+    return workload, workload.train.epochs, notes

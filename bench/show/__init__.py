@@ -1,0 +1,1 @@
+"""Records as words, tables and figures that several features share."""

@@ -1,0 +1,1 @@
+"""Figures of plain runs: how they look, lines over replicas, bars, the comparison."""

@@ -1,0 +1,1 @@
+"""The gate, tried: simulated pairs, and real gates with slow-downs that are planted."""

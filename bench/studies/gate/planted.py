@@ -1,0 +1,75 @@
+"""Slow-downs planted in a scratch clone for `bench.studies.gate.shown`: a sleep in the step, copies, a stall.
+
+Each is a commit on top of the clone's HEAD, made by replacing one line; where the line is gone the plant is refused.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bench.host.git import GitError, ask
+from shared.errors import UserError
+
+PLANTS = ("none", "sleep", "copy", "stall")
+STALL_EVERY = 10  # steps
+STEP = "        losses.append(wing.train_step(batch, float(rate)))\n"
+LOOPS = {"bert": "        for index, layer in enumerate(lower):\n",
+         "efficientnet": "        for index, block in enumerate(self.blocks):\n"}  # fmt: skip
+# there and back, so that the result is the same to the bit; TensorFlow's grappler would cancel two transpositions
+COPIES = {
+    ("pt", "bert"): "x.transpose(1, 2).contiguous().transpose(1, 2).contiguous()",
+    ("pt", "efficientnet"): "x.flip(2).flip(2)",
+    ("tf", "bert"): "tf.reverse(tf.reverse(x, [1]), [1])",
+    ("tf", "efficientnet"): "tf.reverse(tf.reverse(x, [1]), [1])",
+}
+AUTHOR = ("-c", "user.name=twinbench", "-c", "user.email=gate@twinbench.invalid")
+
+
+def git(clone: Path, *arguments: str) -> str:
+    """What git prints in a folder.
+
+    Raises:
+        UserError: it failed.
+    """
+    try:
+        return ask(clone, *AUTHOR, *arguments).strip()
+    except GitError as error:
+        raise UserError(f"git {arguments[0]}: {error}") from None
+
+
+def plant(clone: Path, kind: str, framework: str, family: str, amount: float) -> str:
+    """Commit a plant on top of HEAD; the new commit.
+
+    Args:
+        family: "bert" or "efficientnet".
+        amount: seconds of sleep per step, how many times what goes into a layer is copied, or how many times as long
+            every tenth step takes (it is taken as many times).
+
+    Raises:
+        UserError: the line that it replaces is not there.
+    """
+    if kind == "sleep":
+        path = clone / "shared" / "session.py"
+        _replace(path, STEP, f"{STEP}        time.sleep({amount!r})\n")
+    elif kind == "stall":
+        again = f"            for _ in range({int(amount) - 1}):\n                wing.train_step(batch, float(rate))\n"
+        _replace(
+            clone / "shared" / "session.py", STEP,
+            f"{STEP}        if step % {STALL_EVERY} == {STALL_EVERY - 1}:\n{again}",
+        )  # fmt: skip
+    elif kind == "copy":
+        path = clone / f"{framework}_impl" / f"{family}.py"
+        line, copy = LOOPS[family], COPIES[framework, family]
+        _replace(path, line, f"{line}            for _ in range({int(amount)}):\n                x = {copy}\n")
+    git(clone, "add", "--all")
+    git(clone, "commit", "--quiet", "--allow-empty", "--message", f"planted: {kind} {amount}")
+    return git(clone, "rev-parse", "HEAD")
+
+
+def _replace(path: Path, line: str, by: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    if text.count(line) != 1:
+        raise UserError(
+            f"{path.name}: no single line {line.strip()!r} to plant in; bench/studies/gate/planted.py needs the new one"
+        )
+    path.write_text(text.replace(line, by), encoding="utf-8")
