@@ -7,10 +7,9 @@ import signal
 from pathlib import Path
 
 import pytest
-import tiny
-import tiny_text
 
 from shared.store import Store
+from tests import tiny, tiny_text
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is imported: its warnings bury a test's report
 for size in ("COLUMNS", "LINES"):  # of whoever started the tests; xdist's workers have 80 and 24 by accident
@@ -25,8 +24,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Files and folders whose tests take longest, longest first: the last one to end should be a short one.
 LONGEST = (
-    "bench/verify", "test_workers.py", "bench/test_performance.py", "tf_impl", "bench/chaos", "bench/gate",
-    "test_text_wings_agree.py", "test_wings_agree.py", "bench/test_interrupt.py", "bench/test_run_command.py",
+    "bench/verify", "test_workers.py", "bench/studies/test_performance.py", "tf_impl", "bench/chaos", "bench/gate",
+    "test_text_wings_agree.py", "test_wings_agree.py", "bench/run/test_interrupt.py", "bench/run/test_command.py",
     "bench/attribution", "bench/doctor", "bench/accuracy", "bench/data", "bench/report", "pt_impl",
 )  # fmt: skip
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from setuptools import find_packages
 
 from shared import spec
 
@@ -188,14 +189,18 @@ def normalised(name: str) -> str:
 
 
 def test_every_package_is_installed() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
-    there = {path.parent.relative_to(ROOT) for path in tracked("__init__.py")} - {Path("tests")}
-    listed = {Path(name.replace(".", "/")) for name in project["packages"]}
-    assert there <= listed, f"not in pyproject.toml: {sorted(map(str, there - listed))}"
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
+    there = {path.parent.relative_to(ROOT) for path in tracked("__init__.py")}
+    there = {path for path in there if path.parts[0] != "tests"}
+    found = find_packages(str(ROOT), include=settings["packages"]["find"]["include"])
+    listed = {Path(name.replace(".", "/")) for name in found}
+    assert there == listed, f"not found by setuptools: {sorted(map(str, there ^ listed))}"
+    modules = {path.parent.relative_to(ROOT) for path in tracked(".py") if path.is_relative_to(ROOT / "bench")}
+    assert modules <= there, f"no __init__.py: {sorted(map(str, modules - there))}"
     data = {path for folder in ("bench", "shared") for path in below(folder) if path.suffix not in (".py", ".md")}
     shipped = {
         path
-        for package, patterns in project["package-data"].items()
+        for package, patterns in settings["package-data"].items()
         for pattern in patterns
         for path in (ROOT / package.replace(".", "/")).glob(pattern)
     }

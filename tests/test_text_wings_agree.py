@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tiny_text
 
 from shared.batches import Batch, EvalBatches, TrainBatches
 from shared.convert import from_hwio
@@ -15,6 +14,7 @@ from shared.schedule import rates
 from shared.spec import TextWorkload
 from shared.store import Store
 from shared.weights import Weights, load_weights, save_weights
+from tests import tiny_text
 
 torch = pytest.importorskip("torch")
 tf = pytest.importorskip("tensorflow")

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from text_stores import text_store
 
 from bench.data.encoder import Encoder
 from bench.data.tokens import tokenised
@@ -19,6 +18,7 @@ from bench.data.vocabulary_files import load_vocabulary, train_vocabulary
 from bench.host.locations import PROJECT_ROOT
 from bench.verify.tokens import token_checks
 from shared.wordpiece import kept_ends, write_vocabulary
+from tests.text_stores import text_store
 
 transformers = pytest.importorskip("transformers")
 pytest.importorskip("torch")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import tiny
 
 from shared.batches import Batch, EvalBatches
 from shared.convert import from_hwio
 from shared.metrics import Counts
 from shared.store import Store
+from tests import tiny
 
 torch = pytest.importorskip("torch")
 tf = pytest.importorskip("tensorflow")

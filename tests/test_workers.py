@@ -13,8 +13,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tiny
-import tiny_text
 
 from bench.cells.launch import worker_command
 from shared.batches import TrainBatches
@@ -23,6 +21,7 @@ from shared.parts import PARTS, ROUNDS
 from shared.protocol import Cell, read_events
 from shared.store import SPLITS, Store
 from shared.weights import load_weights, save_weights
+from tests import tiny, tiny_text
 
 torch = pytest.importorskip("torch")
 tf = pytest.importorskip("tensorflow")

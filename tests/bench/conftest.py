@@ -8,9 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import fake_bench
 import pytest
-from bench_command import Bench
 
 from bench.cells import launch
 from bench.cli import main
@@ -19,6 +17,8 @@ from bench.host.processes import family
 from bench.run import resolve
 from shared import spec
 from shared.protocol import Cell
+from tests.bench import fake_bench
+from tests.bench.command import Bench
 
 
 @pytest.fixture(autouse=True)

@@ -33,7 +33,7 @@ data = { synthetic_pages = 64 }
 
 def fake_command(cell: Cell, cell_path: Path) -> list[str]:
     """The fake worker's command line."""
-    return [sys.executable, str(Path(__file__).with_name("fake_worker.py")), str(cell_path)]
+    return [sys.executable, "-m", "tests.bench.fake_worker", str(cell_path)]
 
 
 def install() -> None:

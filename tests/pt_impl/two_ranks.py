@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import tiny
 import torch
 
 from pt_impl import data, replicas
@@ -20,6 +19,7 @@ from shared.protocol import leave
 from shared.spec import Workload
 from shared.store import open_store
 from shared.weights import save_weights
+from tests import tiny
 
 
 def make_step(workload: Workload, precision: str, count: int, exchange: bool = True) -> Step:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from fake_wing import Clock
 
 from shared import parts, session, window
+from tests.shared.fake_wing import Clock
 
 
 @pytest.fixture

@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tiny
-import tiny_text
 
 from shared import session
 from shared.batches import EvalBatches, TrainBatches
 from shared.protocol import Cell, EventWriter, read_events
 from shared.store import Store
+from tests import tiny, tiny_text
 
 STEP, FIRST, WAIT = 2.0, 50.0, 0.25  # seconds on the fake clock: a step, the first one, a synchronisation
 PART_SECONDS = {"step": 2.25, "forward_backward": 1.5, "overhead": 0.25, "optimizer": 0.5, "copy": 0.125}

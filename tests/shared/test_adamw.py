@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import tiny_text
 
 from shared.adamw import adamw_step, decays, rate_factors
 from shared.networks import architecture_of, parameter_shapes
 from shared.spec import TextWorkload, load
+from tests import tiny_text
 
 SETTINGS = tiny_text.workload().optimizer
 

@@ -7,13 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tiny
-import tiny_text
 
 from shared.batches import EvalBatches, TrainBatches
 from shared.draws import draws
 from shared.networks import architecture_of
 from shared.store import Store
+from tests import tiny, tiny_text
 
 
 def batches(store: Store, replicas: int, per_replica: int, seed: int = 0) -> TrainBatches:

@@ -6,11 +6,11 @@ import math
 from dataclasses import replace
 
 import pytest
-import tiny_text
 
 from shared.bert import Architecture, num_trainable, parameter_shapes
 from shared.networks import architecture_of, classifier_inputs
 from shared.spec import load
+from tests import tiny_text
 
 SIX = Architecture(6, 768, 12, 3072, 512, 30_522, 16, 1e-12, 0.1, 0.2)
 BASE = replace(SIX, num_layers=12)

@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tiny
-import tiny_text
 from safetensors.numpy import save_file
 
 from shared import efficientnet
@@ -18,6 +16,7 @@ from shared.convert_bert import bert_to_transformers
 from shared.errors import UserError
 from shared.networks import Architecture
 from shared.weights import Weights, load_weights, save_weights
+from tests import tiny, tiny_text
 
 TEXT = tiny_text.architecture(tiny_text.workload())
 PAGES = efficientnet.architecture("b0", 16)

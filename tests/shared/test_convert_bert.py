@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import tiny_text
 
 from shared.bert import parameter_shapes
 from shared.convert_bert import bert_from_transformers, bert_to_transformers, transformers_name
+from tests import tiny_text
 
 ARCH = tiny_text.architecture(tiny_text.workload())
 OURS = tiny_text.weights(ARCH)

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fake_wing import Clock, FakeWing, of, page_cell, run
 
 from shared.batches import EvalBatches
 from shared.protocol import Cell
 from shared.store import Store
+from tests.shared.fake_wing import Clock, FakeWing, of, page_cell, run
 
 
 class Meeting:

@@ -9,10 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import tiny
 
 from shared.errors import UserError
 from shared.protocol import Cell, EventWriter, read_events
+from tests import tiny
 
 
 @pytest.fixture

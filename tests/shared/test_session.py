@@ -8,9 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tiny
-import tiny_text
-from fake_wing import FIRST, LOSS_RIGHT, LOSS_WRONG, STEP, WAIT, Clock, FakeWing, of, page_cell, run, text_cell
 
 from shared import session
 from shared.batches import TrainBatches
@@ -19,6 +16,20 @@ from shared.protocol import read_events
 from shared.schedule import rates
 from shared.store import SPLITS, Store
 from shared.weights import initial_weights, save_weights
+from tests import tiny, tiny_text
+from tests.shared.fake_wing import (
+    FIRST,
+    LOSS_RIGHT,
+    LOSS_WRONG,
+    STEP,
+    WAIT,
+    Clock,
+    FakeWing,
+    of,
+    page_cell,
+    run,
+    text_cell,
+)
 
 
 def test_the_window_lies_between_two_synchronisations_and_has_exactly_the_measured_steps(

@@ -6,12 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tiny
-import tiny_text
-from fake_wing import LOSS_RIGHT, Clock, FakeWing, of, page_cell, run
 
 from shared.batches import EvalBatches
 from shared.store import SPLITS, Store
+from tests import tiny, tiny_text
+from tests.shared.fake_wing import LOSS_RIGHT, Clock, FakeWing, of, page_cell, run
 
 
 @pytest.mark.parametrize("local", [1, 2])

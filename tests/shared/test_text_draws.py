@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import tiny_text
 
 from shared.draws import TextDraws, noise_threshold, text_draws
+from tests import tiny_text
 
 ARCH = tiny_text.architecture(tiny_text.workload())
 SAMPLES = np.array([5, 0, 17])

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tiny_text
 
 from shared import spec
 from shared.errors import UserError
 from shared.schedule import rates, warmup_linear
 from shared.sections import Constant, WarmupLinear
 from shared.spec import TextWorkload
+from tests import tiny_text
 
 BERT_6L = (spec.WORKLOADS / "bert-6l.toml").read_text(encoding="utf-8")
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tiny_text
 from safetensors.numpy import load_file, save_file
 
 from shared.bert import Architecture, parameter_shapes
 from shared.convert_bert import bert_to_transformers, transformers_name
 from shared.errors import UserError
 from shared.weights import Weights, initial_weights, load_weights, save_weights
+from tests import tiny_text
 
 WORKLOAD = tiny_text.workload()
 ARCH = tiny_text.architecture(WORKLOAD)

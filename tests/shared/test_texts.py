@@ -6,12 +6,12 @@ import pickle
 
 import numpy as np
 import pytest
-import tiny_text
 
 from shared.batches import EvalBatches, TrainBatches
 from shared.sections import TextInput
 from shared.store import Store
 from shared.texts import TextBatch, bucket
+from tests import tiny_text
 
 BUCKETED = tiny_text.workload(input__buckets=(24, 16))
 

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fake_wing import PART_SECONDS, STEP, WAIT, Clock, FakeWing, of, page_cell, run
 
 from shared.parts import REPEATS, ROUNDS
 from shared.store import Store
 from shared.turns import ASK, BYE, GO, VARIABLE, Turns
+from tests.shared.fake_wing import PART_SECONDS, STEP, WAIT, Clock, FakeWing, of, page_cell, run
 
 
 class Conductor:

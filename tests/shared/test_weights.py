@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tiny
 from safetensors.numpy import save_file
 
 from shared.convert import to_transformers
 from shared.efficientnet import architecture, parameter_shapes
 from shared.errors import UserError
 from shared.weights import Weights, initial_weights, load_weights, save_weights
+from tests import tiny
 
 ARCH = architecture("b0", 16)
 

@@ -11,7 +11,6 @@ from unittest import mock
 
 import numpy as np
 import tensorflow as tf
-import tiny
 
 from shared import loss_scale
 from shared.batches import Batch, EvalBatches, TrainBatches
@@ -19,6 +18,7 @@ from shared.errors import UserError
 from shared.pages import PageBatch
 from shared.protocol import leave
 from shared.store import Store, open_store
+from tests import tiny
 from tf_impl import data, replicas
 from tf_impl.efficientnet import EfficientNet
 from tf_impl.networks import weights_of

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import fake_bench
 import pytest
-from fake_accuracy import TINY_TEXT, Cast, make_documents
 
 from bench.accuracy import run
 from shared.store import Store
+from tests.bench import fake_bench
+from tests.bench.accuracy.fakes import TINY_TEXT, Cast, make_documents
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import math
 
 import numpy as np
 import pytest
-from fake_accuracy import make_records
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -22,6 +21,7 @@ from bench.accuracy.ensemble import (
     grid_size,
     search_weights,
 )
+from tests.bench.accuracy.fakes import make_records
 
 TEXT = np.array([[0.6, 0.4], [0.2, 0.8]])
 IMAGE = np.array([[0.1, 0.9], [0.3, 0.7]])

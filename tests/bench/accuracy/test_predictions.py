@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_accuracy import CLASSES, make_documents, make_records
 
 from bench.accuracy.overlap import shared_documents
 from bench.accuracy.predictions import class_accuracies, read_predictions, score
 from bench.accuracy.results import is_accuracy_run, read_record, read_records, write_record
 from shared.errors import UserError
 from shared.protocol import Cell
+from tests.bench.accuracy.fakes import CLASSES, make_documents, make_records
 
 CODES = np.array([2, 0, 1, 2, 2, 1], np.int8)
 

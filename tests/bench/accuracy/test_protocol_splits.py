@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click import Choice
-from fake_accuracy import make_documents
 
 from bench.accuracy.protocol import (
     PROTOCOLS,
@@ -25,6 +24,7 @@ from bench.accuracy.request import AccuracyRequest, scaled_protocol
 from bench.cli.accuracy import command
 from shared.draws import order
 from shared.errors import UserError
+from tests.bench.accuracy.fakes import make_documents
 
 # documents of each class of Tobacco3482, as its folders hold them
 TOBACCO = (230, 599, 431, 567, 620, 188, 201, 265, 120, 261)

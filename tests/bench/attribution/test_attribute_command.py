@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pandas
 import pytest
-from bench_command import Bench, by_cell
 
 from bench.attribution.split import attribute
 from bench.cells import launch
 from bench.host import machine
 from bench.records.record import read_records
 from shared.protocol import Cell
+from tests.bench.command import Bench, by_cell
 
 
 def turning_command(cell: Cell, cell_path: Path) -> list[str]:
-    return [sys.executable, str(Path(__file__).with_name("turning_worker.py")), str(cell_path)]
+    return [sys.executable, "-m", "tests.bench.attribution.turning_worker", str(cell_path)]
 
 
 @pytest.fixture

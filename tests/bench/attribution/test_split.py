@@ -8,7 +8,6 @@ from statistics import fmean, median
 from types import ModuleType
 
 import pytest
-from attributed_records import MOODS, TIMES, attribution_records, cell_record
 
 from bench.attribution import estimates
 from bench.attribution import figures as figures
@@ -17,6 +16,7 @@ from bench.attribution.gap import Gap, gaps, sentence
 from bench.attribution.show import markdown
 from bench.attribution.split import PARTS, STEP, attribute, excess, split_repeat, step_seconds
 from bench.records.record import Record
+from tests.bench.attribution.records import MOODS, TIMES, attribution_records, cell_record
 
 MOOD = fmean(MOODS)  # of the whole window
 KINDS = ("disk", "memory", "device", "alone")

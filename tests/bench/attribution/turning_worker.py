@@ -1,6 +1,6 @@
-"""A worker that takes turns and says that its steps took what attributed_records.py has for them; trains nothing.
+"""A worker that takes turns and says that its steps took what records.py has for them; trains nothing.
 
-`python turning_worker.py CELL.json`; TURNING_WORKER names cell ids that fail.
+`python -m tests.bench.attribution.turning_worker CELL.json`; TURNING_WORKER names cell ids that fail.
 """
 
 from __future__ import annotations
@@ -10,13 +10,10 @@ import sys
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-from attributed_records import PARTS, TIMES
-
 from shared.parts import ROUNDS
 from shared.protocol import Cell, EventWriter
 from shared.turns import Turns
+from tests.bench.attribution.records import PARTS, TIMES
 
 PACE = 10  # times as fast as it says
 

@@ -1,4 +1,4 @@
-"""`python tests/bench/chaos`: trouble of every kind at random moments of real `bench run`s, many times.
+"""`python -m tests.bench.chaos`: trouble of every kind at random moments of real `bench run`s, many times.
 
 Runs with the fakes of the tests by default: what is tried is the harness. `--real` does it to the frameworks' workers.
 """
@@ -11,12 +11,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # what the tests share
-sys.path.insert(0, str(Path(__file__).resolve().parents[3]))  # the checkout
-
 import click
-from campaign import FAKE_DISK, REAL_DISK, campaign, fake, markdown, real
-from faults import FAULTS, disk_can_be_mounted
+
+from tests.bench.chaos.campaign import FAKE_DISK, REAL_DISK, campaign, fake, markdown, real
+from tests.bench.chaos.faults import FAULTS, disk_can_be_mounted
 
 # what a shell starts in the background ignores Ctrl-C, and so would every process that a trial starts
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -43,7 +41,7 @@ def command(
         )
         chosen = [kind for kind in chosen if FAULTS[kind].strike is not None]
     arguments = " ".join(sys.argv[1:])
-    parts = ["# What is left behind, whatever happens", "", f"`python tests/bench/chaos {arguments}`", ""]
+    parts = ["# What is left behind, whatever happens", "", f"`python -m tests.bench.chaos {arguments}`", ""]
     sound = True
     plans = [("fakes", fake, times, jobs, FAKE_DISK), ("the frameworks' workers", real, real_times, 1, REAL_DISK)]
     for what, make, count, at_once, disk in plans:

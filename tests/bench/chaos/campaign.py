@@ -10,11 +10,10 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import fake_bench
-from faults import FAULTS, run_trial
-from trial import GONE_SECONDS, Bench, Finding, Trial
-
 from bench.host.locations import PROJECT_ROOT
+from tests.bench import fake_bench
+from tests.bench.chaos.faults import FAULTS, run_trial
+from tests.bench.chaos.trial import GONE_SECONDS, Bench, Finding, Trial
 
 LATE_DRAWS = 20  # moments in a row that came after the run's end: then something else is wrong
 FAKE_DISK, REAL_DISK = 4, 64  # MiB
@@ -30,7 +29,7 @@ def fake(folder: Path, environment: dict[str, str], gpus: str = "1,2") -> Bench:
     store = fake_bench.make_store(folder / "store")
     (folder / "tiny.toml").write_text(fake_bench.TINY)
     options = ("--workload", str(folder / "tiny.toml"), "--data", str(store), "--device", "cpu", "--gpus", gpus)
-    command = (sys.executable, str(Path(__file__).with_name("chaos_bench.py")))
+    command = (sys.executable, "-m", "tests.bench.chaos.chaos_bench")
     return Bench(command, options, called_in(folder, environment), num_cells=2 * len(gpus.split(",")), hang_seconds=6.0)
 
 

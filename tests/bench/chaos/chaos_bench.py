@@ -6,23 +6,19 @@ import os
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-import fake_bench
-from fake_ranks import HARNESS
-
 import bench.run.figures
 from bench.cells import launch
 from bench.cli import main
 from shared.protocol import Cell
+from tests.bench import fake_bench
+from tests.bench.chaos.fake_ranks import HARNESS
 
 UNGUARDED = "TWINBENCH_CHAOS_UNGUARDED"  # set: the guardian sleeps on, to see that its lack is noticed
-RANKS = Path(__file__).with_name("fake_ranks.py")
 
 
 def ranks_command(cell: Cell, cell_path: Path) -> list[str]:
     """The fake ranks' command line."""
-    return [sys.executable, str(RANKS), str(cell_path)]
+    return [sys.executable, "-m", "tests.bench.chaos.fake_ranks", str(cell_path)]
 
 
 if __name__ == "__main__":
@@ -33,5 +29,5 @@ if __name__ == "__main__":
         launch.Guardian.dismiss = lambda self: None  # type: ignore[method-assign]
     launch.worker_command = ranks_command  # type: ignore[assignment]
     launch.POLL_SECONDS = 0.05
-    bench.plots.plot_run = lambda directory, out=None: []  # type: ignore[assignment]
+    bench.run.figures.plot_run = lambda directory, out=None: []  # type: ignore[assignment]
     main()

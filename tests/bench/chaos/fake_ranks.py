@@ -1,4 +1,4 @@
-"""A worker with a process a rank, as torchrun has them: `python fake_ranks.py CELL.json`.
+"""A worker with a process a rank, as torchrun has them: `python -m tests.bench.chaos.fake_ranks CELL.json`.
 
 The first process forks the ranks, waits for them, and ends the others when one has failed. TensorFlow's has one rank
 and is it. Nobody ends by himself once he has lost his parent: what nobody ends is left, and is seen to be.
@@ -12,11 +12,8 @@ import sys
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from fake_worker import Script
-
 from shared.protocol import Cell
+from tests.bench.fake_worker import Script
 
 STEP_SECONDS = 0.03
 HARNESS = "TWINBENCH_CHAOS_HARNESS"  # its id

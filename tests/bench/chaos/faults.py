@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
-from trial import Bench, Finding, Trial
+
+from tests.bench.chaos.trial import Bench, Finding, Trial
 
 START_SECONDS = 0.1  # of a process: what happens to it by then happens at its start
 CHUNK_BYTES = 1 << 16

@@ -1,4 +1,4 @@
-"""Trouble of every kind at a few moments of real runs of fakes; `python tests/bench/chaos` does it many times."""
+"""Trouble of every kind at a few moments of real runs of fakes; `python -m tests.bench.chaos` does it many times."""
 
 from __future__ import annotations
 
@@ -9,13 +9,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import campaign
-import chaos_bench
-import faults
 import pytest
-import trial
-from faults import FAULTS, Fault
-from trial import Bench, Finding, Trial
+
+from tests.bench.chaos import campaign, chaos_bench, faults, trial
+from tests.bench.chaos.faults import FAULTS, Fault
+from tests.bench.chaos.trial import Bench, Finding, Trial
 
 SECONDS = 3.0  # about what a run of two cells takes
 SEED = 4

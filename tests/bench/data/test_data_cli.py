@@ -5,14 +5,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from bench_command import Bench
 from click.testing import CliRunner, Result
-from fake_engines import Fake
 from PIL import Image
 
 from bench.cli.data import command
 from bench.data import load
 from shared.errors import UserError
+from tests.bench.command import Bench
+from tests.bench.data.fake_engines import Fake
 
 
 def bench_data(*arguments: object) -> Result:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_engines import Fake, Shade
 from PIL import Image
 
 from bench.data import readers
@@ -24,6 +23,7 @@ from bench.data.prepare import prepare
 from bench.data.readers import Reader, ReaderPool
 from shared.errors import UserError
 from shared.words import read_words
+from tests.bench.data.fake_engines import Fake, Shade
 
 MakePage = Callable[..., Path]
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from fake_engines import Fake, Mendable
 
 from bench.cli.data import command
 from bench.data import load
@@ -20,6 +19,7 @@ from bench.data.prepare import Prepared, prepare
 from bench.data.source import Source
 from shared.errors import UserError
 from shared.words import read_words
+from tests.bench.data.fake_engines import Fake, Mendable
 
 MakePage = Callable[..., Path]
 

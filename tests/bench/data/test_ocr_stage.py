@@ -10,7 +10,6 @@ from pathlib import Path
 
 import psutil
 import pytest
-from fake_engines import Fake
 
 from bench.data.load import Request, open_source
 from bench.data.ocr import with_ocr
@@ -22,6 +21,7 @@ from bench.data.prepare import Prepared, prepare
 from bench.data.source import Source
 from shared.errors import UserError
 from shared.words import Word, read_words
+from tests.bench.data.fake_engines import Fake
 
 MakePage = Callable[..., Path]
 ROOT = Path(__file__).parents[3]
@@ -106,7 +106,7 @@ def test_another_engine_is_another_store_another_limit_is_not(wide_tree: Path, t
 
 
 def start_slow(folder: Path, out: Path, hangs_at: int) -> subprocess.Popen[bytes]:
-    code = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import fake_engines as f; "
+    code = "from tests.bench.data import fake_engines as f; "
     call = f"f.prepare_slowly({str(folder)!r}, {str(out)!r}, {hangs_at})"
     body = f"{code}\nif __name__ == '__main__': {call}"
     return subprocess.Popen([sys.executable, "-c", body], cwd=ROOT, stderr=subprocess.DEVNULL, start_new_session=True)

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import png_chunk
 from PIL import Image, ImageDraw
 
 from bench.data.decode import count_pages, decode, later_pages, open_page
 from bench.data.grey import PageError
+from tests.bench.data.conftest import png_chunk
 
 SIZES = {3: "H", 4: "I"}  # TIFF's types SHORT and LONG
 COLORS = {320: (3, [0, 0xFFFF, *[0] * 254] * 3)}  # a palette of black and white

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from text_stores import text_store
 
 from bench.data import encoder
 from bench.data.tokens import encode, tokenised
 from bench.data.vocabulary_files import Vocabulary, load_vocabulary
 from shared.errors import UserError
 from shared.store import Strings, open_store
+from tests.text_stores import text_store
 
 TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "b", "c", "##b", "##c", "1", "2", "3", "4", "5", "6", "7", ".")
 SMALL = Vocabulary(TOKENS, "small")

@@ -182,8 +182,8 @@ def test_a_trained_vocabulary() -> None:
 def test_training_is_the_same_in_another_process() -> None:
     """The trainer's hash maps have another order in every process; also where the alphabet has to be cut."""
     program = (
-        "import sys; sys.path.insert(0, 'tests/bench/data')\n"
-        "from bench.data import vocabulary_files as v; from test_vocabulary_files import corpus\n"
+        "import sys\n"
+        "from bench.data import vocabulary_files as v; from tests.bench.data.test_vocabulary_files import corpus\n"
         "v.MAX_ALPHABET = int(sys.argv[1])\n"
         "print(v.train_vocabulary(corpus(), 900).digest)"
     )

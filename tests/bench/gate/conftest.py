@@ -6,7 +6,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from fake_repository import FakeRepository, Gate, gate_process
+
+from tests.bench.gate.fake_repository import FakeRepository, Gate, gate_process
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from types import SimpleNamespace
 
 import pynvml
 import pytest
-from fake_nvml import GIB, H200, V100, FakeNvml
 
 from bench.cli import main
 from bench.monitors import exclusive
@@ -19,6 +18,7 @@ from bench.monitors.processes import MachineTimes
 from bench.records.record import read_records
 from bench.records.usage import GpuProcess, GpuUsage, Usage
 from shared.errors import UserError
+from tests.bench.monitors.fake_nvml import GIB, H200, V100, FakeNvml
 
 RESUME = "`bench run --resume DIR`"
 

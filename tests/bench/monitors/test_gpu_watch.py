@@ -7,11 +7,11 @@ from itertools import count
 
 import pynvml
 import pytest
-from fake_nvml import GIB, H200, V100, FakeNvml
 
 from bench.monitors import nvml
 from bench.monitors.nvml import GpuWatch, connect
 from bench.records.usage import GpuUsage, Usage
+from tests.bench.monitors.fake_nvml import GIB, H200, V100, FakeNvml
 
 
 def watched(driver: FakeNvml, selector: str = "0", own: set[int] | None = None) -> tuple[GpuUsage, list[str]]:

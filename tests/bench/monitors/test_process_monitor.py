@@ -13,7 +13,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from fake_nvml import H200, FakeNvml
 
 from bench.cells.launch import Limits, Outcome, run_cell
 from bench.cells.summary import make_record
@@ -24,6 +23,7 @@ from bench.monitors.processes import MachineTimes, Tree, machine_times
 from bench.records.usage import Usage
 from shared.protocol import Cell
 from tests.bench.doctor import fake_host
+from tests.bench.monitors.fake_nvml import H200, FakeNvml
 
 # starts a child that burns CPU for a while and is waited for, then says so and sleeps
 BURN = "import time\nend = time.process_time() + {seconds}\nwhile time.process_time() < end: pass\n"

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from climbing import climb
 
 from bench.cli.verify import command
 from bench.records import certificates
 from bench.verify import ladder
 from shared.spec import load
+from tests.bench.verify.climbing import climb
 
 pytest.importorskip("torch", reason="the ladder compares both wings; PyTorch is not installed")
 pytest.importorskip("tensorflow", reason="the ladder compares both wings; TensorFlow is not installed")

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
-from climbing import climb
 
 from bench.verify.samples import make_material
 from bench.verify.tasks import make_tasks
 from shared.spec import load
+from tests.bench.verify.climbing import climb
 
 pytest.importorskip("torch", reason="the ladder compares both wings; PyTorch is not installed")
 pytest.importorskip("tensorflow", reason="the ladder compares both wings; TensorFlow is not installed")

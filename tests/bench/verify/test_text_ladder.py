@@ -6,8 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tiny_text
-from climbing import climb
 
 from bench.verify.mutations import PAGE_MUTATIONS, TEXT_MUTATIONS, mutations_of, run_mutations
 from bench.verify.rungs import from_published, judge
@@ -26,6 +24,8 @@ from shared.networks import architecture_of, parameter_shapes
 from shared.probe import Task
 from shared.spec import TextWorkload, load
 from shared.store import open_store
+from tests import tiny_text
+from tests.bench.verify.climbing import climb
 
 WORKLOAD = tiny_text.workload(input__max_tokens=40, input__buckets=(16,), model__hidden_dropout=0.1)
 HONEST = {"parameters", "tokens", *(f"{kind}-{precision}" for precision in ("fp64", "fp32")

@@ -1,0 +1,67 @@
+"""The input pipeline delivers the batches of shared.batches, in order, and ends."""
+
+from __future__ import annotations
+
+import numpy as np
+import psutil
+import pytest
+
+from tests import tiny
+
+tf = pytest.importorskip("tensorflow")
+
+from shared.batches import Batch, EvalBatches, TrainBatches  # noqa: E402
+from shared.store import Store  # noqa: E402
+from tf_impl import data  # noqa: E402
+from tf_impl.replicas import Replicas  # noqa: E402
+
+
+def one_replica() -> Replicas:
+    return Replicas(0, 1, tf.distribute.get_strategy())
+
+
+def assert_same(delivered: tuple[tf.Tensor, ...], expected: Batch) -> None:
+    for tensor, array in zip(delivered, expected, strict=True):
+        assert tensor.dtype == array.dtype
+        assert np.array_equal(tensor.numpy(), array)
+
+
+@pytest.mark.parametrize("workers", [0, 1, 2])
+def test_batches_come_in_order(noise: Store, workers: int) -> None:
+    before = set(psutil.Process().children(recursive=True))
+    batches = TrainBatches(noise, tiny.workload(), seed=1, replicas=1)
+    delivered = list(data.stream(batches.batch, 9, workers, one_replica()))
+    assert len(delivered) == 9
+    for step, batch in enumerate(delivered):
+        assert_same(batch, batches.batch(step, 0))
+    assert set(psutil.Process().children(recursive=True)) <= before
+
+
+def test_shapes_are_known_to_a_graph(noise: Store) -> None:
+    batches = TrainBatches(noise, tiny.workload(), 1, 1)
+    batch = next(data.stream(batches.batch, 1, 1, one_replica()))
+    assert [tensor.shape.as_list() for tensor in batch] == [list(a.shape) for a in batches.batch(0, 0)]
+
+
+def test_evaluation_batches_keep_their_weights(noise: Store) -> None:
+    batches = EvalBatches(noise, tiny.workload(), "val", 1)
+    delivered = list(data.stream(batches.batch, batches.num_batches, 1, one_replica()))
+    assert_same(delivered[-1], batches.batch(batches.num_batches - 1, 0))
+    assert sum(float(tf.reduce_sum(batch[2])) for batch in delivered) == 5
+
+
+def test_an_error_in_a_loader_is_raised_here(noise: Store) -> None:
+    batches = TrainBatches(noise, tiny.workload(), 1, 1)
+
+    def failing(step: int, replica: int) -> Batch:
+        if step:
+            raise RuntimeError("a page that cannot be read")
+        return batches.batch(0, 0)
+
+    with pytest.raises(tf.errors.OpError, match="a page that cannot be read"):
+        list(data.stream(failing, 2, 1, one_replica()))
+
+
+def test_the_resident_batch_is_the_first(noise: Store) -> None:
+    batches = TrainBatches(noise, tiny.workload(), seed=1, replicas=1)
+    assert_same(data.resident(batches.batch, one_replica()), batches.batch(0, 0))
