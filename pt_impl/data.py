@@ -6,17 +6,14 @@ import multiprocessing
 import multiprocessing.queues
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from pt_impl.inputs import Batch
+from pt_impl.family import Finish, Load
 from pt_impl.replicas import Replicas
-from shared import batches
-
-Load = Callable[[int, int], batches.Batch]
-Finish = Callable[[batches.Batch], batches.Batch]
+from shared.family import Batch
 
 PREFETCH = 2  # batches that each loader process has ready
 
@@ -60,7 +57,7 @@ def stream(load: Load, count: int, workers: int, replicas: Replicas, finish: Fin
 
     Args:
         load: makes batch k of replica r; called in worker processes.
-        workers: processes that assemble batches, a replica; 0 leaves it to this one.
+        workers: processes that assemble batches, per replica; 0 leaves it to this one.
         finish: what is still to be done to a batch of arrays, in the same processes.
     """
     if workers:

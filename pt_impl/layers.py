@@ -1,4 +1,4 @@
-"""Layers that both networks have. Mirror: `tf_impl/layers.py`."""
+"""Layers that several networks have. Mirror: `tf_impl/layers.py`."""
 
 from __future__ import annotations
 

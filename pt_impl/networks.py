@@ -1,36 +1,33 @@
-"""Networks by workload and arm, and their tensors by canonical name. Mirror: `tf_impl/networks.py`."""
+"""Networks by workload, and their tensors by canonical name. Mirror: `tf_impl/networks.py`."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from torch import Tensor, nn
 
-from pt_impl.bert import Bert
-from pt_impl.efficientnet import EfficientNet
-from pt_impl.layers import Weights
-from shared.networks import architecture_of, parameter_shapes
-from shared.spec import TextWorkload, Workload
-
-Network = EfficientNet | Bert
+from pt_impl.family import family
+from shared.families import family_of
+from shared.family import Weights
+from shared.spec import Workload
 
 
-def build(workload: Workload, weights: Weights) -> Network:
+def build(workload: Workload, weights: Weights) -> Any:
     """The matched network of a workload."""
-    arch, model = architecture_of(workload), workload.model
-    if isinstance(workload, TextWorkload):
-        return Bert(arch, weights)
-    return EfficientNet(arch, weights, model.norm_momentum, model.norm_epsilon)
+    return family(workload.model.family).network(workload, weights)
 
 
-def named_tensors(network: Network) -> dict[str, Tensor]:
+def named_tensors(network: nn.Module, workload: Workload) -> dict[str, Tensor]:
     """Every tensor by canonical name, statistics included, in canonical order."""
-    state = network.state_dict(keep_vars=True)
-    return {name: state[name] for name in parameter_shapes(network.arch)}
+    state, of_family = network.state_dict(keep_vars=True), family_of(workload)
+    return {name: state[name] for name in of_family.parameter_shapes(of_family.architecture(workload))}
 
 
-def weights_of(network: Network) -> dict[str, np.ndarray]:
+def weights_of(network: nn.Module, workload: Workload) -> dict[str, np.ndarray]:
     """A copy of every tensor, canonical name and layout."""
-    return {name: np.array(t.detach().cpu().numpy(), order="C") for name, t in named_tensors(network).items()}
+    tensors = named_tensors(network, workload)
+    return {name: np.array(tensor.detach().cpu().numpy(), order="C") for name, tensor in tensors.items()}
 
 
 def num_trained(network: nn.Module) -> int:

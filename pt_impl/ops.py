@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from shared.efficientnet import same_padding
+from shared.padding import same_padding
 
 aten = torch.ops.aten
 SLOW_ON_SMALL_MAPS = torch.backends.cpu.get_cpu_capability() != "AVX512"

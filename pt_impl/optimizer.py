@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from shared import sections
-from shared.adamw import decays, rate_factors
-from shared.spec import TextWorkload, Workload
+from shared.family import ParameterGroup
+
+Groups = Mapping[str, ParameterGroup]
 
 
 class Optimizer:
-    """One of torch's optimizers, its rate set every step."""
+    """One of torch's optimizers, in its fused kernel, its learning rate set every step."""
 
-    def __init__(self, parameters: Iterable[nn.Parameter]) -> None:
-        self.parameters = list(parameters)
+    def __init__(self, parameters: Mapping[str, nn.Parameter], groups: Groups) -> None:
+        """Parameters by name, and how each is trained."""
+        self.parameters = list(parameters.values())
+        alike: dict[ParameterGroup, list[nn.Parameter]] = {}
+        for name, parameter in parameters.items():
+            alike.setdefault(groups[name], []).append(parameter)
+        self.param_groups: list[dict[str, Any]] = [
+            {"params": group, "rate_factor": factor, "weight_decay": decay} for (factor, decay), group in alike.items()
+        ]
         self._torch: torch.optim.Optimizer
 
     def apply(self, gradients: Sequence[Tensor], rate: float, scaler: torch.amp.GradScaler) -> None:
@@ -36,39 +45,24 @@ class Optimizer:
 
 
 class Sgd(Optimizer):
-    """The update rule of shared.sgd, in PyTorch's fused kernel."""
+    """The update rule of shared.sgd."""
 
-    def __init__(self, parameters: Iterable[nn.Parameter], settings: sections.Sgd) -> None:
-        super().__init__(parameters)
-        group = {"params": self.parameters, "rate_factor": 1.0}
-        self._torch = torch.optim.SGD(
-            [group], lr=0.0, momentum=settings.momentum, weight_decay=settings.weight_decay, fused=True
-        )
+    def __init__(self, parameters: Mapping[str, nn.Parameter], groups: Groups, settings: sections.Sgd) -> None:
+        super().__init__(parameters, groups)
+        self._torch = torch.optim.SGD(self.param_groups, lr=0.0, momentum=settings.momentum, fused=True)
 
 
 class AdamW(Optimizer):
-    """The update rule of shared.adamw, in PyTorch's fused kernel."""
+    """The update rule of shared.adamw."""
 
-    def __init__(self, parameters: Mapping[str, nn.Parameter], factors: Mapping[str, float], settings: sections.AdamW):
-        """Parameters by name, and each one's rate over the schedule's."""
-        super().__init__(parameters.values())
-        alike: dict[tuple[float, float], list[nn.Parameter]] = {}
-        for name, parameter in parameters.items():
-            alike.setdefault((factors[name], decays(name, settings)), []).append(parameter)
-        self._torch = torch.optim.AdamW(
-            [
-                {"params": group, "rate_factor": factor, "weight_decay": decay}
-                for (factor, decay), group in alike.items()
-            ],
-            lr=0.0,
-            betas=(settings.beta1, settings.beta2),
-            eps=settings.epsilon,
-            fused=True,
-        )
+    def __init__(self, parameters: Mapping[str, nn.Parameter], groups: Groups, settings: sections.AdamW) -> None:
+        super().__init__(parameters, groups)
+        betas = (settings.beta1, settings.beta2)
+        self._torch = torch.optim.AdamW(self.param_groups, lr=0.0, betas=betas, eps=settings.epsilon, fused=True)
 
 
-def make_optimizer(network: nn.Module, trained: nn.Module, workload: Workload) -> Optimizer:
-    """The workload's optimizer for the trained part of a network."""
-    if not isinstance(workload, TextWorkload):
-        return Sgd(trained.parameters(), workload.optimizer)
-    return AdamW(network.canonical_parameters(), rate_factors(network.arch, workload), workload.optimizer)
+def make_optimizer(parameters: Mapping[str, nn.Parameter], groups: Groups, settings: sections.Optimizer) -> Optimizer:
+    """The optimizer of a workload for some parameters by name."""
+    if isinstance(settings, sections.Sgd):
+        return Sgd(parameters, groups, settings)
+    return AdamW(parameters, groups, settings)

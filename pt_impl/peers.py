@@ -6,85 +6,21 @@ launcher; both report a `window` as the worker does. `profile` prints where a st
 
 from __future__ import annotations
 
-import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 
-from pt_impl import data, replicas
-from pt_impl.native_text import NativeTextNetwork
+from pt_impl import replicas
+from pt_impl.family import Train, family
 from pt_impl.worker import Wing
 from shared.batches import TrainBatches
 from shared.protocol import Cell, EventWriter, leave
 from shared.session import open_cell_store, training_rates
-from shared.spec import TextWorkload
 
-Train = Callable[[float], object]  # one training step at a learning rate
 PROFILED_OPERATORS = 25
-ATTENTION = "TWINBENCH_PEER_ATTENTION"  # environment variable: the attention kernel of the text peer
-
-
-def peer_step(cell: Cell) -> Train:
-    """The library's network in a loop."""
-    return text_peer_step(cell) if isinstance(cell.workload, TextWorkload) else page_peer_step(cell)
-
-
-def text_peer_step(cell: Cell) -> Train:
-    """`transformers`' BERT on a resident batch, with its fused attention and optimizer; no attention dropout, as ours.
-
-    Scaled-dot-product attention is the best of its kernels here: eager attention is a contestant of its own.
-    """
-    network = NativeTextNetwork(cell).whole.train()
-    network.set_attn_implementation(os.environ.get(ATTENTION, "sdpa"))
-    for layer in network.bert.encoder.layer:
-        layer.attention.self.dropout.p = 0.0
-    settings, classes = cell.workload.optimizer, cell.workload.model.num_classes
-    optimizer = torch.optim.AdamW(network.parameters(), lr=0.1, weight_decay=settings.weight_decay, fused=True)
-    batch = data.resident(TrainBatches(open_cell_store(cell), cell.workload, cell.seed, 1).batch, replicas.start(cell))
-    tokens, labels = batch.tokens.long(), batch.labels.long()
-    mask = (torch.arange(tokens.shape[1]) < batch.lengths[:, None]).long()
-
-    def step(rate: float) -> torch.Tensor:
-        optimizer.param_groups[0]["lr"] = rate
-        optimizer.zero_grad()
-        logits = network(input_ids=tokens, attention_mask=mask).logits
-        loss = F.cross_entropy(logits.view(-1, classes), labels)
-        loss.backward()
-        optimizer.step()
-        return loss.detach()
-
-    return step
-
-
-def page_peer_step(cell: Cell) -> Train:
-    """`transformers`' EfficientNet on a resident float batch, eager, channels-last, everything else left alone."""
-    from transformers import EfficientNetConfig, EfficientNetForImageClassification
-
-    size, batch = cell.workload.input.image_size, cell.workload.train.batch_per_replica
-    classes, settings = cell.workload.model.num_classes, cell.workload.optimizer
-    b0 = EfficientNetConfig(
-        image_size=size, width_coefficient=1.0, depth_coefficient=1.0, hidden_dim=1280, num_labels=classes
-    )
-    network = EfficientNetForImageClassification(b0).to(memory_format=torch.channels_last).train()
-    optimizer = torch.optim.SGD(
-        network.parameters(), lr=0.1, momentum=settings.momentum, weight_decay=settings.weight_decay
-    )
-    images = torch.randn(batch, 3, size, size).contiguous(memory_format=torch.channels_last)
-    labels = torch.randint(classes, (batch,))
-
-    def step(rate: float) -> torch.Tensor:
-        optimizer.param_groups[0]["lr"] = rate
-        optimizer.zero_grad()
-        loss = F.cross_entropy(network(images).logits, labels)
-        loss.backward()
-        optimizer.step()
-        return loss.detach()
-
-    return step
 
 
 def bare_step(cell: Cell) -> Train:
@@ -145,7 +81,7 @@ def main(kind: str, cell_path: str) -> None:
     if kind == "profile":
         profiled(cell, bare_step(cell))
     else:
-        timed(cell, {"peer": peer_step, "bare": bare_step}[kind](cell))
+        timed(cell, bare_step(cell) if kind == "bare" else family(cell.workload.model.family).peer_step(cell))
 
 
 if __name__ == "__main__":

@@ -4,25 +4,40 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from pt_impl.inputs import Batch, network_inputs, unit_factors
-from pt_impl.networks import Network
+from pt_impl import losses
+from pt_impl.family import Network, family
 from pt_impl.optimizer import make_optimizer
 from shared import loss_scale
 from shared.errors import UserError
-from shared.sections import EfficientNetModel
+from shared.families import family_of
+from shared.family import Batch, ParameterGroup
 from shared.spec import Workload
+from shared.tasks import task_of
 
 COMPUTE_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16, "fp64": torch.float64}
 
 # PyTorch 2.13 renamed the flag and warns of the older name.
 DDP_FLAGS = inspect.signature(DistributedDataParallel).parameters
 SYNC_BUFFERS = "forward_sync_buffers" if "forward_sync_buffers" in DDP_FLAGS else "broadcast_buffers"
+
+
+class _Head(nn.Module):
+    """The classifier of a network as a module of its own: what the second stage trains."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.classifier = network.classifier
+        self._classify = network.classify
+
+    def forward(self, features: Tensor, drops: Any) -> Tensor:
+        """Features (N, F) to logits (N, K)."""
+        return self._classify(features, drops)
 
 
 class Step:
@@ -32,20 +47,19 @@ class Step:
     DistributedDataParallel averages over replicas, overlapped with the backward pass.
     """
 
-    def __init__(
-        self, network: Network, workload: Workload, precision: str, replicas: int, exchange: bool = True
-    ) -> None:
+    def __init__(self, network: Any, workload: Workload, precision: str, replicas: int, exchange: bool = True) -> None:
         """
         Args:
+            network: a Network that is a module.
             exchange: whether gradients are averaged over replicas; without, each goes its own way.
         """
         self.network = network
         self.workload = workload
+        self.family = family(workload.model.family)
+        self.task_loss = getattr(losses, task_of(workload).loss)
         self.dtype = COMPUTE_DTYPES[precision]
         self.exchange = exchange and replicas > 1
         self.frozen = False
-        model = workload.model
-        self.training_norm = not isinstance(model, EfficientNetModel) or model.norm_statistics == "batch"
         scaled = precision == "fp16"
         device = next(network.parameters()).device.type
         self.scaler = torch.amp.GradScaler(
@@ -56,11 +70,15 @@ class Step:
             growth_interval=loss_scale.INTERVAL,
             enabled=scaled,
         )
-        self._prepare(network)
+        self._prepare(network, network.canonical_parameters())
 
-    def _prepare(self, trained: nn.Module) -> None:
-        self.optimizer = make_optimizer(self.network, trained, self.workload)
-        # Batch-norm statistics stay each replica's own; evaluation takes replica 0's (see `Wing.evaluate`), so there is
+    def _prepare(self, trained: nn.Module, parameters: dict[str, nn.Parameter]) -> None:
+        of_family, settings = family_of(self.workload), self.workload.optimizer
+        groups = of_family.parameter_groups(of_family.architecture(self.workload), self.workload)
+        # a library's network may have tensors of its own: trained as one without groups is
+        own = {name: ParameterGroup(1.0, settings.weight_decay) for name in parameters}
+        self.optimizer = make_optimizer(parameters, own | groups, settings)
+        # Batch-norm statistics stay each replica's own; evaluation takes replica 0's (see `Wing.predict`), so there is
         # no need to broadcast them every step.
         self.forward: nn.Module = (
             DistributedDataParallel(trained, gradient_as_bucket_view=True, **{SYNC_BUFFERS: False})
@@ -71,11 +89,12 @@ class Step:
     def freeze(self) -> None:
         """Train nothing but the classifier from now on; the rest runs in inference mode."""
         self.frozen = True
-        self._prepare(self.network.classifier)
+        head = _Head(self.network)
+        self._prepare(head, dict(head.named_parameters()))
 
-    def inputs(self, batch: Batch, training: bool) -> tuple[Tensor | None, ...]:
+    def inputs(self, batch: Batch, training: bool) -> Any:
         """What the network reads of a batch."""
-        return network_inputs(batch, self.workload, self.dtype, training)
+        return self.family.inputs(batch, self.workload, self.dtype, training)
 
     def loss(self, batch: Batch) -> Tensor:
         """Mean loss over this replica's samples, training mode.
@@ -83,19 +102,17 @@ class Step:
         Raises:
             UserError: the network does not compute in the precision that was asked for.
         """
-        inputs, keep_unit = self.inputs(batch, training=True), unit_factors(batch, self.workload)
+        inputs, drops = self.inputs(batch, training=True), self.family.drops(batch, self.workload)
         if self.frozen:
-            images, _ = inputs
             with torch.no_grad():
-                features = self.network.features(images, None, training=False)
-            logits = self.forward(features if keep_unit is None else features * keep_unit.to(features.dtype))
+                features = self.network.features(inputs, None, training=False)
+            logits = self.forward(features, drops)
         else:
-            logits = self.forward(*inputs, keep_unit, training=self.training_norm)
+            logits = self.forward(inputs, drops, training=True)
         self._require_precision(logits)
         logits = logits.to(torch.float64 if self.dtype == torch.float64 else torch.float32)
-        if self.workload.model.multi_label:
-            return F.binary_cross_entropy_with_logits(logits, batch.labels.to(logits.dtype))
-        return F.cross_entropy(logits, batch.labels.long())
+        loss: Tensor = self.task_loss(logits, batch.labels)
+        return loss
 
     def _require_precision(self, logits: Tensor) -> None:
         if logits.dtype != self.dtype:
@@ -129,4 +146,5 @@ class Step:
     @torch.no_grad()
     def predict(self, batch: Batch) -> Tensor:
         """Logits (N, K), evaluation mode."""
-        return self.network(*self.inputs(batch, training=False)).float()
+        logits: Tensor = self.network(self.inputs(batch, training=False), None, training=False)
+        return logits.float()

@@ -8,36 +8,24 @@ from functools import cached_property
 import numpy as np
 
 from shared.draws import order
-from shared.pages import PageBatch, page_batch
-from shared.spec import ImageWorkload, TextWorkload, Workload
+from shared.families import family_of
+from shared.family import AnyFamily, Batch, Drawn
+from shared.spec import Workload
 from shared.store import Store
-from shared.texts import TextBatch, bucket, text_batch
-
-Batch = PageBatch | TextBatch
-SMALLEST_PAGE = 32  # pixels: the networks halve a page five times
 
 
 def assemble(
-    store: Store,
-    workload: Workload,
-    samples: np.ndarray,
-    size: int,
-    drawn: tuple[int, int] | None,
-    together: np.ndarray,
+    store: Store, workload: Workload, samples: np.ndarray, size: int, drawn: Drawn, together: np.ndarray
 ) -> Batch:
     """The batch of some samples.
 
     Args:
-        size: rows; those behind the samples have weight 0.
+        size: rows; those behind the samples only fill the batch up.
         drawn: seed and epoch of the samples' draws; None (evaluation): nothing is drawn.
-        together: all replicas' samples of this step: they share the width that their longest text asks for.
+        together: all replicas' samples of this step: they share the width that their longest asks for.
     """
-    if isinstance(workload, TextWorkload):
-        assert store.lengths is not None, "the plan gives text workloads a store with tokens"
-        longest = int(store.lengths[together].max(initial=1))
-        return text_batch(store, workload, samples, size, drawn, bucket(longest, workload.input))
-    assert isinstance(workload, ImageWorkload)
-    return page_batch(store, workload, samples, size, drawn)
+    family = family_of(workload)
+    return family.batch(store, workload, samples, size, drawn, family.width(store, workload, together))
 
 
 @dataclass(frozen=True)
@@ -89,34 +77,25 @@ class TrainBatches:
 
     @property
     def widths(self) -> tuple[int, ...]:
-        """Widths that a batch may have: those of the buckets; for pages there is nothing to choose."""
-        if not isinstance(self.workload, TextWorkload):
-            return (0,)
-        return (*sorted(self.workload.input.buckets), self.workload.input.max_tokens)
+        """Widths that a batch may have (`Family.widths`)."""
+        return self._family.widths(self.workload)
 
     def filler(self, width: int) -> Batch:
         """A replica's batch of no samples, of one of the `widths`: for a program that is compiled by shapes."""
-        size, drawn, none = self.workload.train.batch_per_replica, (self.seed, 0), np.zeros(0, np.int64)
-        if isinstance(self.workload, TextWorkload):
-            return text_batch(self.store, self.workload, none, size, drawn, width)
-        assert isinstance(self.workload, ImageWorkload)
-        return page_batch(self.store, self.workload, none, size, drawn)
+        size, none = self.workload.train.batch_per_replica, np.zeros(0, np.int64)
+        return self._family.batch(self.store, self.workload, none, size, (self.seed, 0), width)
 
     def smallest(self) -> Batch:
-        """The smallest batch that the network trains on: what costs little but its operations.
-
-        Two pages of 32 x 32 pixels (batch-norm needs more than one value a channel), or one text of one token.
-        """
-        batch = self.filler(1)
-        if isinstance(batch, TextBatch):
-            return TextBatch(*(array[:1] for array in batch))
-        cut = PageBatch(*(array[:2] for array in batch))
-        return cut._replace(pages=cut.pages[:, :SMALLEST_PAGE, :SMALLEST_PAGE])
+        """The smallest batch that the network trains on: what costs little but its operations."""
+        return self._family.smallest(self.filler(self.widths[0]))
 
     def num_tokens(self, step: int, replica: int) -> int | None:
-        """Tokens in a replica's share of a step, padding not counted; None for pages."""
-        lengths = self.store.lengths if isinstance(self.workload, TextWorkload) else None
-        return None if lengths is None else int(lengths[self.samples(step, replica)].sum())
+        """Tokens in a replica's share of a step, padding not counted; None where the network reads none."""
+        return self._family.num_tokens(self.store, self.samples(step, replica))
+
+    @property
+    def _family(self) -> AnyFamily:
+        return family_of(self.workload)
 
 
 @dataclass(frozen=True)
@@ -124,7 +103,7 @@ class EvalBatches:
     """The evaluation batches of a split: every sample exactly once over all replicas, whatever their number.
 
     Replica r takes samples r, r + R, r + 2R, ...; all replicas take the same number of batches, the last ones filled
-    up with rows of weight 0, so that shapes never change and no replica waits for a collective that another skips.
+    up with rows of no sample, so that shapes never change and no replica waits for a collective that another skips.
     """
 
     store: Store

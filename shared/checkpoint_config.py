@@ -10,39 +10,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from shared import bert
-from shared.efficientnet import CHANNEL_DIVISOR, RELEASED_EPSILON, SQUEEZE_RATIO
 from shared.errors import UserError
-from shared.networks import Architecture
 from shared.outside import read_json
 
 CONFIG = "config.json"
 SAME = {"gelu_python": "gelu", "silu": "swish"}  # names of one function in `transformers`
-DEFAULT_HEADS = 12  # of its BertConfig; every other default is what this suite's networks have
+Expected = Mapping[str, tuple[Any, Any]]  # setting to the network's value, and to its default where it may be left out
 NEVER = ("quantization_config", "is_decoder", "add_cross_attention", "is_encoder_decoder")
 
 
-def expected_settings(arch: Architecture) -> dict[str, Any]:
-    """What a `config.json` says of a network."""
-    if isinstance(arch, bert.Architecture):
-        return {
-            "model_type": "bert",
-            "num_attention_heads": arch.num_heads,
-            "hidden_act": "gelu",
-            "position_embedding_type": "absolute",
-            "layer_norm_eps": arch.norm_epsilon,
-        }
-    return {
-        "model_type": "efficientnet",
-        "hidden_act": "swish",
-        "batch_norm_eps": RELEASED_EPSILON,
-        "depth_divisor": CHANNEL_DIVISOR,
-        "squeeze_expansion_ratio": SQUEEZE_RATIO,
-        "pooling_type": "mean",
-    }
-
-
-def check_config(weights: Path, arch: Architecture) -> None:
+def check_config(weights: Path, expected: Expected) -> None:
     """Hold the `config.json` beside a file of weights, where there is one, against the network.
 
     Raises:
@@ -53,10 +30,10 @@ def check_config(weights: Path, arch: Architecture) -> None:
         config = read_json(path)
         if not isinstance(config, Mapping):
             raise UserError(f"{path}: not a JSON object; give the folder as `transformers` wrote it")
-        check_settings(config, arch, str(path))
+        check_settings(config, expected, str(path))
 
 
-def check_settings(config: Mapping[str, Any], arch: Architecture, origin: str) -> None:
+def check_settings(config: Mapping[str, Any], expected: Expected, origin: str) -> None:
     """Hold the settings of a checkpoint against the network.
 
     Raises:
@@ -65,10 +42,10 @@ def check_settings(config: Mapping[str, Any], arch: Architecture, origin: str) -
     for setting in NEVER:
         if config.get(setting):
             raise UserError(f"{origin}: has {setting}, which no network here has; save a plain float32 encoder")
-    for setting, expected in expected_settings(arch).items():
-        given = config.get(setting, DEFAULT_HEADS if setting == "num_attention_heads" else expected)
-        if (SAME.get(given, given) if isinstance(given, str) else given) != expected:
+    for setting, (ours, default) in expected.items():
+        given = config.get(setting, default)
+        if (SAME.get(given, given) if isinstance(given, str) else given) != ours:
             raise UserError(
-                f"{origin}: {setting} is {given!r}, this workload's network has {expected!r}; "
+                f"{origin}: {setting} is {given!r}, this workload's network has {ours!r}; "
                 "give a checkpoint of the same network"
             )

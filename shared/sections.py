@@ -22,33 +22,11 @@ Share = Annotated[float, Field(ge=0, le=1, strict=False)]
 NumClasses = Annotated[int, Field(ge=2, le=100_000)]
 
 
-class EfficientNetModel(Section):
-    family: Literal["efficientnet"]
-    variant: Literal["b0", "b1", "b2", "b3", "b4", "b5", "b6", "b7"]
-    num_classes: NumClasses
-    multi_label: Literal[False] = False
-    dropout: Rate
-    drop_connect: Rate
-    norm_momentum: Annotated[float, Field(gt=0, lt=1)]
-    norm_epsilon: Annotated[float, Field(gt=0, lt=1)]
-    norm_statistics: Literal["batch", "fixed"] = "batch"  # fixed: the running ones, which then do not move
-    padding: Literal["same"]
+class Model(Section):
+    """What every network has; a family adds its own keys."""
 
-
-class BertModel(Section):
-    family: Literal["bert"]
-    num_layers: Annotated[int, Field(ge=1, le=96)]
-    hidden_size: Annotated[int, Field(ge=8, le=16_384)]
-    num_heads: Annotated[int, Field(ge=1, le=256)]
-    intermediate_size: Annotated[int, Field(ge=8, le=65_536)]
-    max_positions: Annotated[int, Field(ge=8, le=8192)]
-    vocabulary_size: Annotated[int, Field(ge=64, le=1_000_000)]
+    family: str
     num_classes: NumClasses
-    multi_label: bool  # a document may have several labels: binary cross-entropy, micro-F1
-    activation: Literal["gelu"]  # the exact one, by the error function
-    norm_epsilon: Annotated[float, Field(gt=0, lt=1)]
-    hidden_dropout: Dropout
-    classifier_dropout: Dropout
 
 
 class PageInput(Section):
@@ -82,6 +60,9 @@ class AdamW(Section):
     decay_rule: Literal["decoupled"]  # of the weight itself, scaled with the rate; not of biases, norms and the head
     head_rate: Positive  # of the classifier; the schedule's peak is that of the encoder
     layer_decay: Annotated[float, Field(gt=0, le=1, strict=False)]  # rate of a layer over that of the one above it
+
+
+Optimizer = Sgd | AdamW
 
 
 class SlantedTriangular(Section):

@@ -18,15 +18,15 @@ from shared import parts
 from shared.batches import EvalBatches, TrainBatches
 from shared.clock import process_age
 from shared.divergence import DivergedError, check_logits, finite_losses
+from shared.families import family_of
+from shared.family import Weights
 from shared.metrics import Counts, probabilities
-from shared.networks import architecture_of
 from shared.outside import read_array
 from shared.protocol import Cell, EventWriter
 from shared.schedule import rates
-from shared.spec import ImageWorkload, TextWorkload
 from shared.store import SPLITS, Store, open_store
 from shared.warmup import most_steps
-from shared.weights import Weights, initial_weights, load_weights
+from shared.weights import load_weights
 from shared.window import Window
 from shared.wing import Wing
 
@@ -40,10 +40,10 @@ def open_cell_store(cell: Cell) -> Store:
 
 
 def train_batches(cell: Cell, store: Store) -> TrainBatches:
-    """The cell's training batches. The `native` arm's text model draws its own dropout, so nothing is drawn for it."""
+    """The cell's training batches. The `native` arm's networks draw their own dropout, so none is drawn for them."""
     workload = cell.workload
-    if cell.arm == "native" and isinstance(workload, TextWorkload):
-        workload = workload.overridden({"model.hidden_dropout": 0.0, "model.classifier_dropout": 0.0}, "native arm")
+    if cell.arm == "native":
+        workload = family_of(workload).without_drops(workload)
     return TrainBatches(store, workload, cell.seed, cell.replicas)
 
 
@@ -179,8 +179,8 @@ def report_epoch(emit: EventWriter, index: int, losses: list[float], rate: float
 def finetune(cell: Cell, wing: Wing, batches: TrainBatches, emit: EventWriter) -> None:
     """The second stage: everything frozen but the classifier, its own peak rate and number of epochs."""
     workload = cell.workload
-    assert isinstance(workload, ImageWorkload), "the harness refuses a second stage for texts"
-    stage = workload.finetune
+    stage = family_of(workload).second_stage(workload)
+    assert stage is not None, "the harness refuses a second stage where there is none"
     emit("phase", name="finetune")
     wing.freeze()
     num_steps = stage.epochs * batches.steps_per_epoch
@@ -240,5 +240,7 @@ def process_start_time() -> float:
 
 def starting_weights(cell: Cell) -> Weights:
     """The weights that a matched cell starts from: the file it names, else seeded ones."""
-    arch = architecture_of(cell.workload)
-    return load_weights(cell.weights, arch, cell.seed) if cell.weights else initial_weights(arch, cell.seed)
+    if cell.weights:
+        return load_weights(cell.weights, cell.workload, cell.seed)
+    family = family_of(cell.workload)
+    return family.initial_weights(family.architecture(cell.workload), cell.seed)

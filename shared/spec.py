@@ -12,29 +12,14 @@ import json
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Self, get_args
+from typing import Any, Self, get_args
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import ValidationError
 
+from shared import families, tasks
 from shared.errors import UserError
 from shared.outside import NO_SUCH_FILE, OutsideError, read_text
-from shared.sections import (
-    AdamW,
-    BertModel,
-    Constant,
-    Data,
-    EfficientNetModel,
-    Finetune,
-    Measure,
-    PageInput,
-    Schedule,
-    Section,
-    Sgd,
-    SlantedTriangular,
-    TextInput,
-    Train,
-    WarmupLinear,
-)
+from shared.sections import Data, Measure, Model, Optimizer, Schedule, Section, Train
 
 WORKLOADS = Path(__file__).parent / "workloads"
 MOST_TOML_BYTES = 1 << 20
@@ -44,13 +29,14 @@ FULL = "full"  # the preset that overrides nothing: the settings as published
 class Workload(Section):
     """One workload with its preset applied: everything that decides what a cell computes.
 
-    One of the two classes below, by the model's family.
+    A family's own class adds its tables (shared/families/NAME/settings.py).
     """
 
     name: str
     preset: str
-    model: EfficientNetModel | BertModel
-    optimizer: Sgd | AdamW
+    task: str = tasks.DEFAULT
+    model: Model
+    optimizer: Optimizer
     schedule: Schedule
     train: Train
     measure: Measure
@@ -59,19 +45,31 @@ class Workload(Section):
     @property
     def spec_hash(self) -> str:
         """Hash of every setting; results compare only where it is equal."""
-        return digest(self.model_dump(mode="json", exclude={"name", "preset"}))
+        return digest(self._settings())
 
     @property
     def computation_hash(self) -> str:
         """Hash of the settings that decide the mathematics of one step, not how many of them are taken.
 
         This is what a certificate is filed under: the ladder proves the step, the schedule and the input, whatever
-        the number of epochs, documents, classes, words of the vocabulary or samples a replica.
+        the number of epochs, documents, classes, words of the vocabulary or samples per replica.
         """
-        settings = self.model_dump(mode="json", exclude={"name", "preset", "train", "measure", "data"})
-        for size in ("num_classes", "vocabulary_size"):
+        settings = self._settings("train", "measure", "data")
+        for size in families.family_of(self).sizes:
             settings["model"].pop(size, None)
         return digest(settings)
+
+    def _settings(self, *excluded: str) -> dict[str, Any]:
+        """Every setting but some tables; the task stands in it as `Task.hashed` says."""
+        settings = self.model_dump(mode="json", exclude={"name", "preset", "task", *excluded})
+        return merge(settings, tasks.task(self.task).hashed)
+
+    def setting(self, key: str) -> Any:
+        """The value of a dotted key."""
+        value: Any = self
+        for part in key.split("."):
+            value = getattr(value, part)
+        return value
 
     def overridden(self, changes: Mapping[str, Any], origin: str) -> Self:
         """A copy with dotted keys replaced, checked again.
@@ -82,40 +80,6 @@ class Workload(Section):
         checked = check(merge(self.model_dump(), nest(changes)), origin)
         assert isinstance(checked, type(self))
         return checked
-
-
-class ImageWorkload(Workload):
-    """Page images into an EfficientNet."""
-
-    model: EfficientNetModel
-    input: PageInput
-    optimizer: Sgd
-    schedule: SlantedTriangular
-    finetune: Finetune
-
-
-class TextWorkload(Workload):
-    """Text into BERT."""
-
-    model: BertModel
-    input: TextInput
-    optimizer: AdamW
-    schedule: Annotated[WarmupLinear | Constant, Field(discriminator="name")]
-
-    @model_validator(mode="after")
-    def _fits_together(self) -> Self:
-        if self.model.hidden_size % self.model.num_heads:
-            raise ValueError(f"hidden_size {self.model.hidden_size} is not a multiple of {self.model.num_heads} heads")
-        if self.input.max_tokens > self.model.max_positions:
-            raise ValueError(
-                f"{self.input.max_tokens} max_tokens need as many positions; the model has {self.model.max_positions}"
-            )
-        if any(bucket >= self.input.max_tokens for bucket in self.input.buckets):
-            raise ValueError(f"buckets {self.input.buckets}: each must be below max_tokens, {self.input.max_tokens}")
-        return self
-
-
-FAMILIES: dict[str, type[Workload]] = {"efficientnet": ImageWorkload, "bert": TextWorkload}
 
 
 def digest(value: Any) -> str:
@@ -152,10 +116,15 @@ def check(settings: Mapping[str, Any], origin: str) -> Workload:
         UserError: the first key that is unknown, missing, of a wrong type or impossible, with what is allowed.
     """
     model = settings.get("model")
-    family = model.get("family") if isinstance(model, Mapping) else None
-    if family not in FAMILIES:
-        raise UserError(f"{origin}: model.family: one of {', '.join(FAMILIES)} expected, got {family!r}")
-    kind = FAMILIES[family]
+    name = model.get("family") if isinstance(model, Mapping) else None
+    if name not in families.NAMES:
+        raise UserError(f"{origin}: model.family: one of {', '.join(families.NAMES)} expected, got {name!r}")
+    family = families.family(name)
+    chosen = settings.get("task", tasks.DEFAULT)
+    able = [known for known in tasks.NAMES if tasks.task(known).head in family.heads]
+    if chosen not in able:
+        raise UserError(f"{origin}: task: one of {', '.join(able)} expected of {name}, got {chosen!r}")
+    kind = family.workload
     try:
         return kind.model_validate(settings)
     except ValidationError as error:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -35,6 +35,7 @@ class Task(ABC):
     several: bool  # whether a sample may have several labels
     headline: str  # the score that tables and figures show
     metrics: Mapping[str, Metric]  # every score
+    hashed: Mapping[str, Any]  # how it stands among the settings that a workload's hashes are of
 
     @abstractmethod
     def has_labels(self, store: Store) -> bool:

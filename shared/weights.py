@@ -2,74 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save_file
 
-from shared import bert, efficientnet
 from shared.checkpoint_config import check_config
-from shared.convert import from_transformers, leftovers
-from shared.convert_bert import bert_from_transformers, bert_leftovers
-from shared.draws import normal
 from shared.errors import UserError
-from shared.networks import Architecture, classifier_inputs, parameter_shapes
-
-Weights = dict[str, np.ndarray]
+from shared.families import family_of
+from shared.family import AnyFamily, Weights
+from shared.spec import Workload
 
 KERAS_SUFFIXES = (".h5", ".keras")
 
-# A calm start. With a wide classifier and undamped residual branches the first steps from random weights are chaotic:
-# rounding errors grow tenfold a step, more in deeper variants, so that no two machines, let alone frameworks, train
-# alike. A classifier near zero starts at the loss of a guess; a small scale in the last batch norm of a residual branch
-# is Goyal et al., "Accurate, large minibatch SGD" (2017), section 5.1, who start it at 0.
-CLASSIFIER_DEVIATION = 0.01
-RESIDUAL_SCALE = 0.1
-
 MOST_NAMED = 3  # tensors of another shape that an error names
-
-
-def initial_weights(arch: Architecture, seed: int) -> Weights:
-    """Seeded float32 starting weights, the same in both wings without either framework."""
-    return bert_weights(arch, seed) if isinstance(arch, bert.Architecture) else efficientnet_weights(arch, seed)
-
-
-def bert_weights(arch: bert.Architecture, seed: int) -> Weights:
-    """Embeddings and linear weights normal with bert.INITIAL_DEVIATION, norms 1, biases 0."""
-    weights: Weights = {}
-    for item, (name, shape) in enumerate(parameter_shapes(arch).items()):
-        if len(shape) == 2:
-            value = normal(seed, item, math.prod(shape)).reshape(shape) * bert.INITIAL_DEVIATION
-        else:
-            value = np.full(shape, 1.0 if name.endswith("norm.weight") else 0.0)
-        weights[name] = value.astype(np.float32)
-    return weights
-
-
-def efficientnet_weights(arch: efficientnet.Architecture, seed: int) -> Weights:
-    """Convolutions and squeeze layers are normal with variance 2 / fan-out (the authors' EfficientNet release), the
-    classifier normal with CLASSIFIER_DEVIATION; biases and means are 0, variances 1, scales 1 or, at the end of a
-    residual branch, RESIDUAL_SCALE.
-    """
-    weights: Weights = {}
-    damped = {f"blocks.{index}.project.norm.weight" for index, block in enumerate(arch.blocks) if block.residual}
-    for item, (name, shape) in enumerate(parameter_shapes(arch).items()):
-        kind = name.rsplit(".", 1)[-1]
-        if len(shape) == 1:
-            scale = RESIDUAL_SCALE if name in damped else 1.0
-            value = np.full(shape, scale if kind == "running_var" or name.endswith("norm.weight") else 0.0)
-        elif name == "classifier.weight":
-            value = normal(seed, item, math.prod(shape)).reshape(shape) * CLASSIFIER_DEVIATION
-        else:
-            channels_in = shape[1]
-            depthwise = len(shape) == 4 and channels_in == 1
-            fan_out = math.prod(shape[2:]) * (1 if depthwise else shape[0])
-            value = normal(seed, item, math.prod(shape)).reshape(shape) * math.sqrt(2.0 / fan_out)
-        weights[name] = value.astype(np.float32)
-    return weights
 
 
 def save_weights(path: Path, weights: Mapping[str, np.ndarray]) -> None:
@@ -84,10 +33,16 @@ def weights_file(path: str | Path) -> Path:
     return Path(path) / "model.safetensors" if Path(path).is_dir() else Path(path)
 
 
-def load_weights(path: str | Path, arch: Architecture, seed: int | None = 0) -> Weights:
+def load_weights(path: str | Path, workload: Workload, seed: int | None = 0) -> Weights:
+    """`read_weights` for a workload's network."""
+    family = family_of(workload)
+    return read_weights(path, family, family.architecture(workload), seed)
+
+
+def read_weights(path: str | Path, family: AnyFamily, arch: Any, seed: int | None = 0) -> Weights:
     """Read float32 weights for a network: our own safetensors, or a `transformers` folder or file of safetensors.
 
-    Of a BERT with more layers the first ones are taken, as the paper does (section 4.2). Keras checkpoints go through
+    Of a network of more layers the first ones are taken, where its family does so. Keras checkpoints go through
     `python -m tf_impl.convert` first: only Keras can read all of its formats.
 
     Args:
@@ -108,8 +63,8 @@ def load_weights(path: str | Path, arch: Architecture, seed: int | None = 0) -> 
         tensors = load_file(file)
     except (SafetensorError, OSError) as error:
         raise UserError(f"{file}: not a readable safetensors file: {error}") from None
-    check_config(file, arch)
-    return fitted(under_our_names(tensors, arch, str(file)), arch, seed, str(file))
+    check_config(file, family.transformers_config(arch))
+    return fitted(under_our_names(tensors, family, arch, str(file)), family, arch, seed, str(file))
 
 
 def checked_file(path: str | Path) -> Path:
@@ -127,28 +82,23 @@ def checked_file(path: str | Path) -> Path:
     if file.suffix in KERAS_SUFFIXES:
         raise UserError(
             f"{file}: a Keras checkpoint; convert it first: "
-            f"python -m tf_impl.convert VARIANT OUT.safetensors --weights {file}"
+            f"python -m tf_impl.convert NETWORK OUT.safetensors --weights {file}"
         )
     if file.suffix != ".safetensors":
         raise UserError(f"{file}: only .safetensors files are read; a pickled checkpoint could run code")
     return file
 
 
-def under_our_names(tensors: Weights, arch: Architecture, origin: str) -> Weights:
+def under_our_names(tensors: Weights, family: AnyFamily, arch: Any, origin: str) -> Weights:
     """A checkpoint's tensors by canonical name, if they have `transformers`' names; else as they are.
 
     Raises:
         UserError: a tensor of the encoder that the network has no place for (an adapter's, a scale of quantised
             weights, relative positions): without it the network would not be the one that was saved.
     """
-    if isinstance(arch, bert.Architecture):
-        if not any(name.endswith("word_embeddings.weight") for name in tensors):
-            return tensors
-        converted, unused = bert_from_transformers(tensors, arch), bert_leftovers(tensors, arch)
-    else:
-        if not any(name.startswith("efficientnet.") for name in tensors):
-            return tensors
-        converted, unused = from_transformers(tensors, arch), leftovers(tensors, arch)
+    if not family.is_transformers(tensors):
+        return tensors
+    converted, unused = family.from_transformers(tensors, arch), family.leftovers(tensors, arch)
     if unused:
         raise UserError(
             f"{origin}: nothing in the network takes {unused[0]} ({len(unused)} such tensors): an adapter, quantised "
@@ -157,17 +107,17 @@ def under_our_names(tensors: Weights, arch: Architecture, origin: str) -> Weight
     return converted
 
 
-def fitted(weights: Mapping[str, np.ndarray], arch: Architecture, seed: int | None, origin: str) -> Weights:
+def fitted(weights: Mapping[str, np.ndarray], family: AnyFamily, arch: Any, seed: int | None, origin: str) -> Weights:
     """Check names and shapes against a network; replace a classifier of another width as `load_weights` says."""
-    shapes = parameter_shapes(arch)
+    shapes = family.parameter_shapes(arch)
     weights = dict(weights)
     head = weights.get("classifier.weight")
     if head is None:  # a pre-trained encoder has none of its own
-        replaced = isinstance(arch, bert.Architecture)
+        replaced = not family.own_classifier
     else:
-        replaced = head.shape[1:] == (classifier_inputs(arch),) and len(head) != arch.num_classes
+        replaced = head.shape[1:] == (family.classifier_inputs(arch),) and len(head) != arch.num_classes
     if replaced and seed is not None:
-        start = initial_weights(arch, seed)
+        start = family.initial_weights(arch, seed)
         weights |= {name: start[name] for name in ("classifier.weight", "classifier.bias")}
     missing = sorted(set(shapes) - set(weights))
     unknown = sorted(set(weights) - set(shapes))

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import tensorflow as tf
 
-from shared import batches
-from tf_impl.inputs import Batch
+from shared.family import Batch
+from tf_impl.family import Finish, Load
 from tf_impl.replicas import Replicas
 
-Load = Callable[[int, int], batches.Batch]
-Finish = Callable[[Batch], Batch]
 PREFETCH = 2  # batches that are ready, a replica
 
 
@@ -21,7 +19,7 @@ def stream(load: Load, count: int, workers: int, replicas: Replicas, finish: Fin
 
     Args:
         load: makes batch k of replica r.
-        workers: threads that assemble batches, a replica; 0 leaves it to the reading thread.
+        workers: threads that assemble batches, per replica; 0 leaves it to the reading thread.
         finish: what is still to be done to a batch of tensors, in the graph of the pipeline.
     """
     example = load(0, 0)

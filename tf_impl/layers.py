@@ -1,4 +1,4 @@
-"""Layers that both networks have. Mirror: `pt_impl/layers.py`."""
+"""Layers that several networks have. Mirror: `pt_impl/layers.py`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import tensorflow as tf
 
-from shared.convert import to_hwio
+from shared.layouts import to_hwio
 
 Weights = Mapping[str, np.ndarray]
 
@@ -15,6 +15,11 @@ Weights = Mapping[str, np.ndarray]
 def trained(weights: Weights, name: str) -> tf.Variable:
     """A trained variable in TensorFlow's layout, named canonically."""
     return tf.Variable(to_hwio(name, weights[name]), name=name)
+
+
+def canonical_name(variable: tf.Variable) -> str:
+    """The name that a variable was given."""
+    return variable.name.removesuffix(":0")
 
 
 class Linear(tf.Module):

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import tensorflow as tf
 
 from shared import sections
-from shared.adamw import decays, rate_factors
-from shared.spec import TextWorkload, Workload
+from shared.family import ParameterGroup
+
+Groups = Mapping[str, ParameterGroup]
 
 
 class Optimizer(ABC):
     """An update of every parameter through the strategy, skipped where a gradient is not finite."""
 
-    def __init__(self, parameters: Iterable[tf.Variable]) -> None:
-        self.parameters = list(parameters)
+    def __init__(self, parameters: Mapping[str, tf.Variable], groups: Groups) -> None:
+        """Parameters by name, and how each is trained."""
+        self.parameters = list(parameters.values())
+        self.groups = [groups[name] for name in parameters]
 
     def apply(self, gradients: Sequence[tf.Tensor], rate: tf.Tensor, finite: tf.Tensor | None) -> None:
         """One step, called within a replica, with reduced gradients in the order of the parameters.
@@ -51,17 +54,19 @@ def _unless(finite: tf.Tensor | None, update: Callable[[], None]) -> None:
 class Sgd(Optimizer):
     """The update rule of shared.sgd, in TensorFlow's fused kernel (Keras's optimizer computes another)."""
 
-    def __init__(self, parameters: Iterable[tf.Variable], settings: sections.Sgd) -> None:
-        super().__init__(parameters)
+    def __init__(self, parameters: Mapping[str, tf.Variable], groups: Groups, settings: sections.Sgd) -> None:
+        super().__init__(parameters, groups)
         self.momentum = settings.momentum
-        self.weight_decay = settings.weight_decay
         self.buffers = [tf.Variable(tf.zeros_like(parameter), trainable=False) for parameter in self.parameters]
 
     def _update_all(
         self, strategy: tf.distribute.Strategy, gradients: list[tf.Tensor], rate: tf.Tensor, finite: tf.Tensor | None
     ) -> None:
-        for parameter, buffer, gradient in zip(self.parameters, self.buffers, gradients, strict=True):
-            strategy.extended.update(parameter, self._update, args=(buffer, gradient, rate, finite), group=False)
+        everything = zip(self.parameters, self.buffers, gradients, self.groups, strict=True)
+        for parameter, buffer, gradient, group in everything:
+            own_rate = rate if group.rate_factor == 1.0 else rate * group.rate_factor
+            arguments, keywords = (buffer, gradient, own_rate, finite), {"decay": group.decay}
+            strategy.extended.update(parameter, self._update, args=arguments, kwargs=keywords, group=False)
 
     def _update(
         self,
@@ -70,13 +75,14 @@ class Sgd(Optimizer):
         gradient: tf.Tensor,
         rate: tf.Tensor,
         finite: tf.Tensor | None,
+        decay: float,
     ) -> None:
         def update() -> None:
             tf.raw_ops.ResourceApplyMomentum(
                 var=parameter.handle,
                 accum=buffer.handle,
                 lr=tf.cast(rate, parameter.dtype),
-                grad=gradient + self.weight_decay * parameter,
+                grad=gradient + decay * parameter,
                 momentum=tf.constant(self.momentum, parameter.dtype),
             )
 
@@ -90,12 +96,9 @@ class AdamW(Optimizer):
     it is told that there is no bias, and gets rate and epsilon with the correction (float64) in them.
     """
 
-    def __init__(self, parameters: Mapping[str, tf.Variable], factors: Mapping[str, float], settings: sections.AdamW):
-        """Parameters by name, and each one's rate over the schedule's."""
-        super().__init__(parameters.values())
+    def __init__(self, parameters: Mapping[str, tf.Variable], groups: Groups, settings: sections.AdamW) -> None:
+        super().__init__(parameters, groups)
         self.settings = settings
-        self.factors = [factors[name] for name in parameters]
-        self.decays = [decays(name, settings) for name in parameters]
         self.first, self.second = (
             [tf.Variable(tf.zeros_like(parameter), trainable=False) for parameter in self.parameters] for _ in range(2)
         )
@@ -113,8 +116,8 @@ class AdamW(Optimizer):
         first_bias = 1.0 - tf.constant(beta1, tf.float64) ** step
         second_scale = tf.sqrt(1.0 - tf.constant(beta2, tf.float64) ** step)
         corrected, epsilon = rate * second_scale / first_bias, self.settings.epsilon * second_scale
-        everything = zip(self.parameters, self.first, self.second, gradients, self.factors, self.decays, strict=True)
-        for parameter, first, second, gradient, factor, decay in everything:
+        everything = zip(self.parameters, self.first, self.second, gradients, self.groups, strict=True)
+        for parameter, first, second, gradient, (factor, decay) in everything:
             arguments = (first, second, gradient, corrected * factor, epsilon, rate * factor * decay, finite)
             keywords = {"decays": decay > 0}
             strategy.extended.update(parameter, self._update, args=arguments, kwargs=keywords, group=False)
@@ -154,8 +157,8 @@ class AdamW(Optimizer):
         _unless(finite, update)
 
 
-def make_optimizer(network: tf.Module, trained: tf.Module, workload: Workload) -> Optimizer:
-    """The workload's optimizer for the trained part of a network."""
-    if not isinstance(workload, TextWorkload):
-        return Sgd(trained.trainable_variables, workload.optimizer)
-    return AdamW(network.canonical_parameters(), rate_factors(network.arch, workload), workload.optimizer)
+def make_optimizer(parameters: Mapping[str, tf.Variable], groups: Groups, settings: sections.Optimizer) -> Optimizer:
+    """The optimizer of a workload for some parameters by name."""
+    if isinstance(settings, sections.Sgd):
+        return Sgd(parameters, groups, settings)
+    return AdamW(parameters, groups, settings)

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import tensorflow as tf
@@ -18,82 +18,11 @@ import tensorflow as tf
 from shared.batches import TrainBatches
 from shared.protocol import Cell, EventWriter, leave
 from shared.session import open_cell_store, training_rates
-from shared.spec import TextWorkload
-from tf_impl import data, replicas
-from tf_impl.native_text import NativeTextNetwork
+from tf_impl import replicas
+from tf_impl.family import Train, family
 from tf_impl.worker import Wing
 
-Train = Callable[[float], object]  # one training step at a learning rate
 PROFILED_OPERATORS = 25
-
-
-def peer_step(cell: Cell) -> Train:
-    """The library's network in a loop."""
-    return text_peer_step(cell) if isinstance(cell.workload, TextWorkload) else page_peer_step(cell)
-
-
-def text_peer_step(cell: Cell) -> Train:
-    """`keras_hub`'s BERT on a resident batch, in a `tf.function`, with Keras's AdamW; no attention dropout, as ours."""
-    import keras
-
-    group = replicas.start(cell)
-    network = NativeTextNetwork(cell)
-    for layer in network.body.layers:
-        if hasattr(layer, "_self_attention_layer"):
-            layer._self_attention_layer._dropout_layer.rate = 0.0
-    optimizer = keras.optimizers.AdamW(0.1, weight_decay=cell.workload.optimizer.weight_decay)
-    parameters = network.body.trainable_variables + network.classifier.trainable_variables
-    optimizer.build(parameters)
-    entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    batch = data.resident(TrainBatches(open_cell_store(cell), cell.workload, cell.seed, 1).batch, group)
-    inputs = {
-        "token_ids": batch.tokens,
-        "segment_ids": tf.zeros_like(batch.tokens),
-        "padding_mask": tf.cast(tf.range(batch.tokens.shape[1]) < batch.lengths[:, None], tf.int32),
-    }
-
-    @tf.function
-    def train(inputs: dict[str, tf.Tensor], labels: tf.Tensor) -> tf.Tensor:
-        with tf.GradientTape() as tape:
-            pooled = network.dropout(network.body(inputs, training=True)["pooled_output"], training=True)
-            loss = entropy(labels, network.classifier(pooled))
-        gradients = tape.gradient(loss, [parameter.value for parameter in parameters])
-        optimizer.apply_gradients(zip(gradients, parameters, strict=True))
-        return loss
-
-    def step(rate: float) -> tf.Tensor:
-        optimizer.learning_rate.assign(rate)
-        return train(inputs, batch.labels)
-
-    return step
-
-
-def page_peer_step(cell: Cell) -> Train:
-    """`keras.applications`' EfficientNetB0 on a resident float batch, in a `tf.function`, all else left alone."""
-    import keras
-
-    size, batch = cell.workload.input.image_size, cell.workload.train.batch_per_replica
-    classes, settings = cell.workload.model.num_classes, cell.workload.optimizer
-    network = keras.applications.EfficientNetB0(weights=None, classes=classes, input_shape=(size, size, 3))
-    optimizer = keras.optimizers.SGD(0.1, momentum=settings.momentum, weight_decay=settings.weight_decay)
-    optimizer.build(network.trainable_variables)
-    entropy = keras.losses.SparseCategoricalCrossentropy()
-    images = tf.random.uniform((batch, size, size, 3), 0.0, 255.0)
-    labels = tf.random.uniform((batch,), 0, classes, tf.int32)
-
-    @tf.function
-    def train(images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-        with tf.GradientTape() as tape:
-            loss = entropy(labels, network(images, training=True))
-        gradients = tape.gradient(loss, network.trainable_variables)
-        optimizer.apply_gradients(zip(gradients, network.trainable_variables, strict=True))
-        return loss
-
-    def step(rate: float) -> tf.Tensor:
-        optimizer.learning_rate.assign(rate)
-        return train(images, labels)
-
-    return step
 
 
 def bare_step(cell: Cell) -> Train:
@@ -171,7 +100,7 @@ def main(kind: str, cell_path: str) -> None:
     if kind == "profile":
         profiled(cell, bare_step(cell))
     else:
-        timed(cell, {"peer": peer_step, "bare": bare_step}[kind](cell))
+        timed(cell, bare_step(cell) if kind == "bare" else family(cell.workload.model.family).peer_step(cell))
 
 
 if __name__ == "__main__":

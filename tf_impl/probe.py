@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from shared.batches import EvalBatches
-from shared.convert import from_hwio
-from shared.efficientnet import is_statistic
-from shared.networks import architecture_of
+from shared import probe
+from shared.family import Batch, Weights
+from shared.layouts import from_hwio
 from shared.probe import Arrays, Task, answer
-from shared.store import open_store
-from shared.weights import Weights, initial_weights
-from tf_impl import data, networks
-from tf_impl.inputs import Batch
-from tf_impl.networks import named_tensors, weights_of
+from tf_impl import data, mutations, networks, tokenizer
 from tf_impl.replicas import Replicas
 from tf_impl.step import Step
-from tf_impl.tokenizer import tokens
-
-
-def make_step(task: Task, weights: Weights) -> Step:
-    """A step on one replica, as the worker makes it."""
-    return Step(networks.build(task.workload, weights), task.workload, task.precision, 1)
 
 
 def one_replica() -> Replicas:
@@ -32,88 +23,63 @@ def one_replica() -> Replicas:
     return Replicas(0, 1, tf.distribute.get_strategy())
 
 
-def resident(task: Task, step: int = 0) -> Batch:
-    """A batch of the task on the device."""
-    return data.resident(lambda _step, _replica: task.batch(step), one_replica())
+class Probe(probe.Probe):
+    """TensorFlow's answers."""
 
+    def make_step(self, task: Task, weights: Weights) -> Step:
+        """A step on one replica, as the worker makes it."""
+        return Step(networks.build(task.workload, weights), task.workload, task.precision, 1)
 
-def parameters(task: Task) -> Arrays:
-    """Every tensor by canonical name, and the number of trained scalars."""
-    network = make_step(task, task.start()).network
-    return weights_of(network) | {"num_trainable": np.array(networks.num_trained(network))}
+    def stream(self, load: Callable[[int, int], Batch], count: int, workers: int) -> Iterator[Any]:
+        """What tf.data delivers."""
+        return data.stream(load, count, workers, one_replica())
 
+    def resident(self, batch: Batch) -> Any:
+        """A batch of tensors."""
+        return data.resident(lambda _step, _replica: batch, one_replica())
 
-def input_batches(task: Task) -> Arrays:
-    """What the real input pipeline delivers for the first steps, and the network's input made from it."""
-    step = make_step(task, task.start())
-    arrays: Arrays = {}
-    stream = data.stream(task.batches().batch, task.steps, 1, one_replica())
-    for index, batch in enumerate(stream):
-        arrays |= {f"{field}.{index}": tensor.numpy() for field, tensor in batch._asdict().items()}
-        inputs = step.inputs(batch, training=True)
-        if task.is_text:
-            arrays[f"padding.{index}"] = np.isneginf(inputs[1].numpy())
-        else:
-            arrays[f"images.{index}"] = inputs[0].numpy()
-    return arrays
+    def array(self, value: tf.Tensor) -> np.ndarray:
+        """A tensor's content."""
+        return value.numpy()
 
+    def observed(self, step: Step, batch: Any) -> Arrays:
+        """What the network reads of a training batch."""
+        tensors = step.family.observed(step.inputs(batch, training=True))
+        return {name: self.array(tensor) for name, tensor in tensors.items()}
 
-def forward(task: Task) -> Arrays:
-    """Logits in evaluation mode; where there are statistics, after one training-mode pass that replaces them."""
-    step = make_step(task.with_fresh_statistics(), task.start())
-    inputs = step.inputs(resident(task), training=False)
-    step.network(*inputs, training=True)
-    logits = step.network(*inputs)
-    statistics = {name: value for name, value in weights_of(step.network).items() if is_statistic(name)}
-    return statistics | {"logits": logits.numpy()}
+    def weights_of(self, step: Step) -> Weights:
+        """Every tensor by canonical name and layout."""
+        return networks.weights_of(step.network, step.workload)
 
+    def num_trained(self, step: Step) -> int:
+        """Number of trained scalars."""
+        return networks.num_trained(step.network)
 
-def backward(task: Task) -> Arrays:
-    """Loss and every gradient, training mode, nothing dropped."""
-    step = make_step(task.without_drops(), task.start())
-    loss, gradients = step.loss_and_gradients(resident(task))
-    of_variable = {id(v): gradient for v, gradient in zip(step.optimizer.parameters, gradients, strict=True)}
-    trained = {name: v for name, v in named_tensors(step.network).items() if not is_statistic(name)}
-    by_name = {name: from_hwio(name, of_variable[id(v)].numpy()) for name, v in trained.items()}
-    assert len(by_name) == len(gradients)
-    return by_name | {"loss": loss.numpy()}
+    def forward_twice(self, step: Step, batch: Any) -> np.ndarray:
+        """Logits in evaluation mode, after a pass in training mode that drops nothing."""
+        inputs = step.inputs(batch, training=False)
+        step.network(inputs, None, training=True)
+        return self.array(step.network(inputs, None, training=False))
 
+    def gradients(self, step: Step, batch: Any) -> tuple[np.ndarray, Arrays]:
+        """Loss, and every gradient by canonical name and layout."""
+        loss, gradients = step.loss_and_gradients(batch)
+        parameters = step.network.canonical_parameters()
+        pairs = zip(parameters, gradients, strict=True)
+        return self.array(loss), {name: from_hwio(name, self.array(gradient)) for name, gradient in pairs}
 
-def trajectory(task: Task) -> Arrays:
-    """Losses of the first steps of a training, and every tensor after them."""
-    step = make_step(task, task.start())
-    plan = task.rates()
-    losses = [float(step.train(resident(task, index), float(plan[index]))) for index in range(task.steps)]
-    return weights_of(step.network) | {"losses": np.array(losses)}
+    def logits(self, step: Step, batch: Any) -> np.ndarray:
+        """As evaluation computes them."""
+        (logits,) = step.predict(batch)
+        return self.array(logits)
 
+    def tokens(self, task: Task) -> Arrays:
+        """The tokenisers on a store's texts."""
+        return tokenizer.tokens(task)
 
-def predictions(task: Task) -> Arrays:
-    """The class of every test document after a short training (int64, n), and the right one."""
-    store = open_store(task.store)
-    step = make_step(task, initial_weights(architecture_of(task.workload), task.seed))
-    stream = data.stream(task.batches().batch, task.steps, 0, one_replica())
-    for rate, batch in zip(task.rates(), stream, strict=True):
-        step.train(batch, float(rate))
-    evaluation = EvalBatches(store, task.workload, "test", 1)
-    predicted = []
-    for index, batch in enumerate(data.stream(evaluation.batch, evaluation.num_batches, 0, one_replica())):
-        logits = step.predict(batch)[0].numpy()[: len(evaluation.samples(index, 0))]
-        predicted.append(logits.argmax(1))
-    return {"predicted": np.concatenate(predicted), "labels": store.labels[evaluation.indices]}
-
-
-PROBES = {
-    "parameters": parameters,
-    "tokens": tokens,
-    "input": input_batches,
-    "forward": forward,
-    "backward": backward,
-    "trajectory": trajectory,
-    "predictions": predictions,
-}
 
 if __name__ == "__main__":
     # one thread: the other wing answers on the other core at the same time
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
-    answer(sys.argv[1:], PROBES)
+    answer(sys.argv[1:], Probe(), mutations.plant)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import tensorflow as tf
 
 from shared import loss_scale
 from shared.errors import UserError
-from shared.sections import EfficientNetModel
+from shared.families import family_of
+from shared.family import Batch, ParameterGroup
 from shared.spec import Workload
-from tf_impl.inputs import Batch, network_inputs, unit_factors
-from tf_impl.networks import Network
+from shared.tasks import task_of
+from tf_impl import losses
+from tf_impl.family import Network, family
 from tf_impl.optimizer import make_optimizer
 
 COMPUTE_DTYPES = {"fp32": tf.float32, "bf16": tf.bfloat16, "fp16": tf.float16, "fp64": tf.float64}
@@ -37,18 +40,22 @@ class Step:
         self.exchange = exchange and replicas > 1
         self.num_sharing = replicas if self.exchange else 1
         self.frozen = False
-        model = workload.model
-        self.training_norm = not isinstance(model, EfficientNetModel) or model.norm_statistics == "batch"
+        self.family = family(workload.model.family)
+        self.task_loss = getattr(losses, task_of(workload).loss)
         self.exact = tf.float64 if self.dtype == tf.float64 else tf.float32
         self.strategy = tf.distribute.get_strategy()
         self.scaled = precision == "fp16"
         self.scale = tf.Variable(loss_scale.INITIAL_SCALE if self.scaled else 1.0, trainable=False)
         # 64 bits: a variable of int32 has no kernel on GPUs, and would be put on the CPU
         self.good_steps = tf.Variable(0, trainable=False, dtype=tf.int64)
-        self._prepare(network)
+        self._prepare(network.canonical_parameters())
 
-    def _prepare(self, trained: tf.Module) -> None:
-        self.optimizer = make_optimizer(self.network, trained, self.workload)
+    def _prepare(self, parameters: dict[str, tf.Variable]) -> None:
+        of_family, settings = family_of(self.workload), self.workload.optimizer
+        groups = of_family.parameter_groups(of_family.architecture(self.workload), self.workload)
+        # a library's network may have tensors of its own: trained as one without groups is
+        own = {name: ParameterGroup(1.0, settings.weight_decay) for name in parameters}
+        self.optimizer = make_optimizer(parameters, own | groups, settings)
         self._train = tf.function(self._train_all, autograph=False)
         self._predict = tf.function(self._predict_all, autograph=False)
         self._backward = tf.function(self._backward_all, autograph=False)
@@ -57,11 +64,12 @@ class Step:
         """Train nothing but the classifier from now on; the rest runs in inference mode."""
         self.frozen = True
         with self.strategy.scope():
-            self._prepare(self.network.classifier)
+            named = self.network.canonical_parameters()
+            self._prepare({name: variable for name, variable in named.items() if name.startswith("classifier.")})
 
-    def inputs(self, batch: Batch, training: bool) -> tuple[tf.Tensor | None, ...]:
+    def inputs(self, batch: Batch, training: bool) -> Any:
         """What the network reads of a batch."""
-        return network_inputs(batch, self.workload, self.dtype, training)
+        return self.family.inputs(batch, self.workload, self.dtype, training)
 
     def loss(self, batch: Batch) -> tf.Tensor:
         """Mean loss over this replica's samples, training mode.
@@ -69,19 +77,14 @@ class Step:
         Raises:
             UserError: the network does not compute in the precision that was asked for.
         """
-        inputs, keep_unit = self.inputs(batch, training=True), unit_factors(batch, self.workload)
+        inputs, drops = self.inputs(batch, training=True), self.family.drops(batch, self.workload)
         if self.frozen:
-            images, _ = inputs
-            features = tf.stop_gradient(self.network.features(images, None, training=False))
-            logits = self.network.classify(features, keep_unit)
+            features = tf.stop_gradient(self.network.features(inputs, None, training=False))
+            logits = self.network.classify(features, drops)
         else:
-            logits = self.network(*inputs, keep_unit, training=self.training_norm)
+            logits = self.network(inputs, drops, training=True)
         self._require_precision(logits)
-        logits = tf.cast(logits, self.exact)
-        if self.workload.model.multi_label:
-            truth = tf.cast(batch.labels, self.exact)
-            return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels=truth, logits=logits))
-        return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=batch.labels, logits=logits))
+        return self.task_loss(tf.cast(logits, self.exact), batch.labels)
 
     def _require_precision(self, logits: tf.Tensor) -> None:
         if logits.dtype != self.dtype:
@@ -178,4 +181,4 @@ class Step:
         return self.strategy.run(self._predict_replica, args=(batch,))
 
     def _predict_replica(self, batch: Batch) -> tf.Tensor:
-        return tf.cast(self.network(*self.inputs(batch, training=False)), tf.float32)
+        return tf.cast(self.network(self.inputs(batch, training=False), None, training=False), tf.float32)

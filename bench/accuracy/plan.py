@@ -21,12 +21,12 @@ from bench.accuracy.request import (
 from bench.accuracy.stages import Say, Stage, fit, make_stage, make_stage1, pages_of
 from bench.host import machine
 from bench.host.files import write_atomically
-from bench.run.plan import Pages
 from bench.run.resolve import check_request, check_weights, resolve_device, resolve_workload
 from shared.errors import UserError
 from shared.outside import read_array
 from shared.protocol import Cell
 from shared.store import Store, open_store
+from shared.store_facts import StoreFacts
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class AccuracyPlan:
         }
 
 
-def check_same_documents(store: Store, pages: Pages) -> None:
+def check_same_documents(store: Store, pages: StoreFacts) -> None:
     """Whether a member's store holds the evaluated documents in their order: split codes are by position.
 
     Raises:

@@ -14,6 +14,7 @@ from shared.draws import order
 from shared.errors import UserError
 from shared.sections import Section
 from shared.store import SPLITS, Store
+from shared.tasks import task_of_store
 
 PROTOCOLS = Path(__file__).parent
 LARGEST_INDEX = 10_000  # of a split
@@ -82,7 +83,7 @@ def check_documents(store: Store, protocol: Protocol) -> None:
     Raises:
         UserError: documents with several labels, or a class that is too small.
     """
-    if store.multi_label:
+    if task_of_store(store).several:
         raise UserError(
             f"{store.path}: its documents may have several labels; --protocol {protocol.name} needs one each"
         )

@@ -9,8 +9,11 @@ from typing import Literal
 from bench.accuracy.protocol import Protocol, load_protocol, smallest_class
 from bench.run.plan import Request
 from shared.errors import UserError
-from shared.spec import TextWorkload, Workload
+from shared.families import family_of
+from shared.modalities import Tokens
+from shared.spec import Workload
 from shared.store import Store
+from shared.tasks import task_of, task_of_store
 
 MEMBERS = ("image", "text")
 SYNTHETIC_SHARE = 2 / 3  # of the smallest class of the stand-in pages trains and validates
@@ -93,6 +96,11 @@ def training_of(request: AccuracyRequest, member: str) -> Training:
     return request.image_training or ("classifier" if pretrained else "full")
 
 
+def reads_text(workload: Workload) -> bool:
+    """Whether a workload's model reads the text of a document."""
+    return any(isinstance(modality, Tokens) for modality in family_of(workload).modalities(workload))
+
+
 def check_families(workloads: dict[str, Workload]) -> None:
     """Whether each member has a workload of its kind.
 
@@ -100,11 +108,11 @@ def check_families(workloads: dict[str, Workload]) -> None:
         UserError: pages for the text model, text for the image model, or a workload of several labels.
     """
     for member, workload in workloads.items():
-        if isinstance(workload, TextWorkload) != (member == "text"):
+        if reads_text(workload) != (member == "text"):
             raise UserError(
                 f"--{member}-workload {workload.name}: its model ({workload.model.family}) reads no {member}"
             )
-        if workload.model.multi_label:
+        if task_of(workload).several:
             raise UserError(
                 f"--{member}-workload {workload.name}: it gives several labels; the protocol needs one each"
             )
@@ -128,7 +136,7 @@ def check_content(store: Store, members: Sequence[str]) -> None:
 def scaled_protocol(request: AccuracyRequest, store: Store) -> tuple[Protocol, list[str]]:
     """The protocol as asked for; on the pages that stand in where no data is named, as large as they allow."""
     per_class, notes = request.per_class, []
-    if request.data is None and per_class is None and not store.multi_label:
+    if request.data is None and per_class is None and not task_of_store(store).several:
         published = load_protocol(request.protocol).per_class
         per_class = min(published, int(smallest_class(store.labels, len(store.classes)) * SYNTHETIC_SHARE))
         if per_class < published:

@@ -9,16 +9,19 @@ from pathlib import Path
 import numpy as np
 
 from bench.accuracy.overlap import shared_documents
-from bench.accuracy.request import AccuracyRequest, Training, training_of
+from bench.accuracy.request import AccuracyRequest, Training, reads_text, training_of
 from bench.host import machine
 from bench.records import certificates
-from bench.run.plan import Pages, Request, make_plan
+from bench.run.plan import Request, make_plan
 from bench.run.resolve import choose_interpreters, pythons_of
-from bench.run.stores import resolve_pages
+from bench.run.stores import resolve_store
 from shared.errors import UserError
+from shared.families import family_of
 from shared.protocol import Cell
-from shared.spec import ImageWorkload, TextWorkload, Workload
+from shared.spec import Workload
 from shared.store import SPLITS, Store, open_store
+from shared.store_facts import StoreFacts
+from shared.tasks import task_of_store
 
 LEFT_OUT = -1  # a split code that no split has
 
@@ -31,7 +34,7 @@ class Stage:
 
     member: str
     workload: Workload
-    pages: Pages
+    pages: StoreFacts
     training: Training
     weights_origin: str
     cells: dict[str, Cell]  # by framework; their ids, seeds, splits and places are given later
@@ -44,25 +47,25 @@ class Stage:
         """Of the training that this is."""
         if self.training == "full":
             return self.workload.train.epochs
-        assert isinstance(self.workload, ImageWorkload)
-        return self.workload.finetune.epochs
+        stage = family_of(self.workload).second_stage(self.workload)
+        assert stage is not None, "the request refuses a second stage where there is none"
+        return stage.epochs
 
 
-def pages_of(workload: Workload, request: AccuracyRequest, say: Say) -> Pages:
+def pages_of(workload: Workload, request: AccuracyRequest, say: Say) -> StoreFacts:
     """The store that a workload reads the evaluated documents from; made where it is not there yet."""
-    vocabulary = request.vocabulary if isinstance(workload, TextWorkload) else None
-    return resolve_pages(request.data, workload, False, say, vocabulary)
+    vocabulary = request.vocabulary if reads_text(workload) else None
+    return resolve_store(request.data, workload, False, say, vocabulary)
 
 
-def fit(workload: Workload, pages: Pages, num_train: int, replicas: int) -> Workload:
+def fit(workload: Workload, pages: StoreFacts, num_train: int, replicas: int) -> Workload:
     """The workload with the store's classes and vocabulary.
 
     Raises:
         UserError: fewer training documents than a global batch.
     """
-    changes = {"model.num_classes": pages.num_classes}
-    if isinstance(workload, TextWorkload) and pages.vocabulary_size is not None:
-        changes["model.vocabulary_size"] = pages.vocabulary_size
+    fitted = family_of(workload).fit(workload, pages)
+    changes = {"model.num_classes": pages.num_classes} | {key: value for key, (value, _) in fitted.items()}
     batch = workload.train.batch_per_replica * replicas
     if num_train < batch:
         raise UserError(
@@ -77,7 +80,7 @@ def make_stage(
     member: str,
     asked: Request,
     workload: Workload,
-    pages: Pages,
+    pages: StoreFacts,
     gpus: Sequence[machine.Gpu],
 ) -> Stage:
     """A member's training on the splits."""
@@ -101,7 +104,7 @@ def make_stage1(
     asked: Request,
     workload: Workload,
     small: Store,
-    small_pages: Pages,
+    small_pages: StoreFacts,
     gpus: Sequence[machine.Gpu],
     say: Say,
 ) -> Stage:
@@ -116,10 +119,10 @@ def make_stage1(
     """
     assert request.pretrain is not None
     large = open_store(request.pretrain, checksums=None)
-    if large.multi_label or large.images is None:
+    if task_of_store(large).several or large.images is None:
         lacks = "no pages" if large.images is None else "documents with several labels"
         raise UserError(f"--pretrain {request.pretrain}: holds {lacks}; the image model needs pages of one label each")
-    pages = resolve_pages(request.pretrain, workload, False, say)
+    pages = resolve_store(request.pretrain, workload, False, say)
     say("looking for documents that stage 1 and the evaluation share")
     overlapping = shared_documents(large, open_store(pages.path), small, open_store(small_pages.path))
     codes = np.where(overlapping, np.int8(LEFT_OUT), large.split_codes).astype(np.int8)

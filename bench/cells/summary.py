@@ -16,9 +16,10 @@ from bench.records.bounds import first_problem
 from bench.records.record import Record
 from bench.records.usage import Usage
 from bench.statistics.steps import thirds
+from shared.families import family_of
 from shared.metrics import micro_f1
+from shared.modalities import Pages, Tokens
 from shared.protocol import Cell
-from shared.spec import ImageWorkload, TextWorkload
 
 
 def throughput(windows: Sequence[Event]) -> float:
@@ -134,7 +135,7 @@ def make_record(cell: Cell, outcome: Outcome, environment: dict[str, str], **con
     """
     figures = measured_figures(outcome.events)
     figures["settings"] = figures["settings"] | environment
-    if cell.workload.model.multi_label:
+    if cell.workload.task == "labels":
         figures["f1"] = f1(outcome.events, "train")
     try:
         return as_record(cell, outcome, figures, context)
@@ -171,8 +172,8 @@ def as_record(cell: Cell, outcome: Outcome, figures: Mapping[str, Any], context:
         seed=cell.seed,
         epochs=cell.epochs,
         batch_per_replica=workload.train.batch_per_replica,
-        image_size=workload.input.image_size if isinstance(workload, ImageWorkload) else None,
-        max_tokens=workload.input.max_tokens if isinstance(workload, TextWorkload) else None,
+        image_size=next((m.pixels for m in family_of(workload).modalities(workload) if isinstance(m, Pages)), None),
+        max_tokens=next((m.width for m in family_of(workload).modalities(workload) if isinstance(m, Tokens)), None),
         status=outcome.status,
         reason=outcome.reason,
         started=outcome.started,

@@ -38,9 +38,9 @@ def command(
     from bench.run.stores import tokenised_texts
     from bench.verify.ladder import certify
     from bench.verify.mutations import run_mutations
+    from bench.verify.samples import tokens_of
     from shared import spec
     from shared.errors import UserError
-    from shared.spec import TextWorkload
 
     pythons = named_wings({"pt": pt_python, "tf": tf_python})
     chosen = spec.load(workload, preset or spec.FULL)
@@ -55,9 +55,10 @@ def command(
         sys.exit(1 if missed else 0)
     corpus = None
     if data is not None:
-        if not isinstance(chosen, TextWorkload):
-            raise UserError(f"--data: {chosen.name} reads pages, there is nothing to tokenise; leave it out")
-        corpus = tokenised_texts(data, chosen, vocab, dry_run=False, say=say).path
+        tokens = tokens_of(chosen)
+        if tokens is None:
+            raise UserError(f"--data: {chosen.name} reads no text, there is nothing to tokenise; leave it out")
+        corpus = tokenised_texts(data, chosen, tokens, vocab, dry_run=False, say=say).path
     certificate = certify(chosen, say, corpus, pythons)
     versions = ", ".join(f"{name} {version}" for name, version in certificate.versions.items())
     verdict = "verified" if certificate.passed else "BROKEN"

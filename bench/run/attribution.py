@@ -7,8 +7,9 @@ from itertools import groupby
 
 from bench.run.plan import Plan, Request
 from shared.errors import UserError
+from shared.families import family_of
 from shared.protocol import INPUT_MODES, Cell
-from shared.spec import TextWorkload, Workload
+from shared.spec import Workload
 
 NO_EXCHANGE = "noexchange"  # in the id of a cell whose replicas exchange no gradients
 
@@ -32,18 +33,19 @@ def check_attribution(request: Request) -> None:
 
 
 def one_width(workload: Workload, notes: list[str]) -> Workload:
-    """A text workload whose batches are all equally wide; adds a note where that changes it.
+    """The workload with batches that are all equally wide; adds a note where that changes it.
 
-    A step costs what its width costs, padding included, and the resident batch has one width. With buckets the steps
-    of the input modes would do different work, and their difference would not be that of the input.
+    A step costs what its width costs, padding included, and the resident batch has one width. With several the steps of
+    the input modes would do different work, and their difference would not be that of the input.
     """
-    if not isinstance(workload, TextWorkload) or not workload.input.buckets:
+    family = family_of(workload)
+    if len(family.widths(workload)) == 1:
         return workload
     notes.append(
-        f"every text is padded to {workload.input.max_tokens} tokens, not to the widths of input.buckets: "
-        "only so do all input modes do the same work (a spec hash of its own)"
+        f"every {family.describe(workload).unit} is padded to {family.widths(workload)[-1]} tokens, not to the widths "
+        "of input.buckets: only so do all input modes do the same work (a spec hash of its own)"
     )
-    return workload.overridden({"input.buckets": ()}, "--attribute")
+    return family.one_width(workload)
 
 
 def attributed(plan: Plan, in_turns: bool | None) -> Plan:

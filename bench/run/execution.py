@@ -34,13 +34,13 @@ from bench.run.resolve import (
     check_weights,
     check_weights_file,
     choose_interpreters,
-    fit_to_pages,
+    fit_to_store,
     pythons_of,
     resolve_device,
     resolve_workload,
     resumed_interpreters,
 )
-from bench.run.stores import resolve_pages
+from bench.run.stores import resolve_store
 from bench.show import tables
 from bench.show.disturbances import disturbances
 from shared.errors import UserError
@@ -64,13 +64,13 @@ def plan_request(request: Request, dry_run: bool, say: Callable[[str], None]) ->
     choices = choose_interpreters(request)
     if request.weights is not None:
         check_weights_file(request.weights)
-    pages = resolve_pages(request.data, workload, dry_run, say, request.vocab)  # may make a store
-    workload, epochs, notes = fit_to_pages(request, workload, pages)
+    store = resolve_store(request.data, workload, dry_run, say, request.vocab)  # may make one
+    workload, epochs, notes = fit_to_store(request, workload, store)
     if request.attribute:
         workload, epochs = one_width(workload, notes), 0
     check_weights(request, workload)
     notes += [choice.text() for choice in choices] + machine.revision_notes()
-    plan = make_plan(request, workload, pages, epochs, gpus, notes, pythons_of(choices))
+    plan = make_plan(request, workload, store, epochs, gpus, notes, pythons_of(choices))
     return attributed(plan, request.in_turns) if request.attribute else plan
 
 

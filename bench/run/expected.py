@@ -12,8 +12,8 @@ from bench.records.record import Record, read_record
 from bench.run.plan import Plan
 from bench.run.stores import NOT_MADE
 from shared.errors import UserError
+from shared.families import family_of
 from shared.protocol import Cell
-from shared.spec import ImageWorkload, TextWorkload, Workload
 
 EVALUATION_SHARE = 1 / 3  # forward alone, of the cost of a training step's forward and backward
 
@@ -116,19 +116,11 @@ def scaled(record: Record, plan: Plan, cell: Cell) -> float:
     cores = len({core for group in cell.cores for core in group}) or cell.replicas
     before = (record.cores_per_replica or 1) * record.replicas
     growth = cores / before if cell.cores and not record.oversubscribed else cell.replicas / record.replicas
-    rate = record.throughput * growth * size / sample_size(cell.workload)
+    rate = record.throughput * growth * size / family_of(cell.workload).describe(cell.workload).cost
     samples = float(plan.total_steps(cell) * cell.global_batch)
     if cell.epochs:
         samples += EVALUATION_SHARE * sum(plan.pages.split_sizes.values())
     return record.time_to_first_step + samples / rate
-
-
-def sample_size(workload: Workload) -> int:
-    """What a sample's cost grows with: pixels of a page, tokens of a text."""
-    if isinstance(workload, ImageWorkload):
-        return workload.input.image_size**2
-    assert isinstance(workload, TextWorkload)
-    return workload.input.max_tokens
 
 
 def told(records: Sequence[Record], how: str) -> str:

@@ -11,8 +11,10 @@ from typing import Any
 
 from bench.host import machine
 from shared.errors import UserError
+from shared.families import family_of
 from shared.protocol import Cell
-from shared.spec import ImageWorkload, Workload
+from shared.spec import Workload
+from shared.store_facts import StoreFacts
 
 MOST_LOADERS = 8  # processes or threads a replica; more only compete with the step
 
@@ -49,26 +51,11 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Pages:
-    """What the plan needs to know of a store."""
-
-    path: str
-    name: str
-    digest: str
-    num_classes: int
-    image_size: int | None  # pixels; None: no pages
-    split_sizes: dict[str, int]
-    max_tokens: int | None = None  # None: no tokens
-    vocabulary_size: int | None = None
-    multi_label: bool = False
-
-
-@dataclass(frozen=True)
 class Plan:
     """The cells in the order they are run, and what holds for all of them."""
 
     device_name: str
-    pages: Pages
+    pages: StoreFacts
     tune: bool
     timeout: float | None
     cells: tuple[Cell, ...]
@@ -95,8 +82,8 @@ class Plan:
         epoch_steps = self.pages.split_sizes["train"] // cell.global_batch
         if cell.epochs == 0 and not cell.finetune:
             return measure.warmup_steps + measure.measured_steps
-        tuning = cell.workload.finetune.epochs if isinstance(cell.workload, ImageWorkload) and cell.finetune else 0
-        return (cell.epochs + tuning) * epoch_steps
+        stage = family_of(cell.workload).second_stage(cell.workload) if cell.finetune else None
+        return (cell.epochs + (stage.epochs if stage else 0)) * epoch_steps
 
     def to_json(self) -> dict[str, Any]:
         """As JSON-able values, without the directory and the interpreters: a run may be moved and resumed."""
@@ -127,7 +114,7 @@ def core_groups(cores: Sequence[int], replicas: int, size: int) -> tuple[tuple[i
 def make_plan(
     request: Request,
     workload: Workload,
-    pages: Pages,
+    pages: StoreFacts,
     epochs: int,
     gpus: Sequence[machine.Gpu],
     notes: Sequence[str] = (),

@@ -17,12 +17,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from bench.host.interpreters import column_of
 from bench.records.bounds import CellName, Epochs, Pixels, Repeat, Replicas, Seed, Size, first_problem
 from bench.records.limits import LONGEST_TIMEOUT, MOST_CORES, MOST_LOADERS
-from bench.run.plan import Pages, Plan
+from bench.run.plan import Plan
 from shared import spec
 from shared.errors import UserError
 from shared.outside import inside
 from shared.protocol import ARMS, CELL_SCHEMA, DEVICES, FRAMEWORKS, INPUT_MODES, PRECISIONS, Cell
 from shared.store import SPLITS
+from shared.store_facts import StoreFacts
+from shared.tasks import NAMES as TASKS
 
 # what a cell of a run never has: files to write, and what only other commands ask for
 NEVER = {"checkpoint": None, "splits": None, "predictions": False}
@@ -69,25 +71,25 @@ class CheckedCell(Checked):
     schema_: Annotated[int, Field(alias="schema")] = CELL_SCHEMA
 
 
-class CheckedPages(Checked):
-    """The fields of `Pages`."""
+class CheckedFacts(Checked):
+    """The fields of `StoreFacts`."""
 
     path: FilePath
     name: Line
     digest: Line
     num_classes: Size
-    image_size: Pixels | None
     split_sizes: dict[Literal[SPLITS], Size]  # type: ignore[valid-type]
+    task: Literal[TASKS]  # type: ignore[valid-type]
+    image_size: Pixels | None = None
     max_tokens: Pixels | None = None
     vocabulary_size: Size | None = None
-    multi_label: bool = False
 
 
 class CheckedPlan(Checked):
     """The fields of a `Plan`."""
 
     device_name: Line
-    pages: CheckedPages
+    pages: CheckedFacts
     tune: bool
     timeout: Annotated[float, Field(gt=0, le=LONGEST_TIMEOUT)] | None
     cells: list[dict[str, Any]] = Field(min_length=1, max_length=100_000)
@@ -122,7 +124,7 @@ def read_plan(content: Any, directory: Path) -> Plan:
     if set(pages["split_sizes"]) != set(SPLITS):
         raise UserError(f"{directory}: its plan lacks the size of a split; start a new run")
     lists = {name: tuple(given[name]) for name in ("notes", "gpu_selectors")}
-    return Plan(**given | lists | {"pages": Pages(**pages), "cells": cells})
+    return Plan(**given | lists | {"pages": StoreFacts(**pages), "cells": cells})
 
 
 def read_cell(content: Mapping[str, Any], where: str, directory: Path) -> Cell:

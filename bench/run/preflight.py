@@ -5,18 +5,13 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable, Sequence
 
-import numpy as np
-
 from bench.doctor import memory
 from bench.doctor.findings import Host
 from bench.host import cgroups
-from shared.batches import Batch
+from shared.batches import TrainBatches
 from shared.errors import UserError
-from shared.pages import page_batch
 from shared.protocol import Cell
-from shared.spec import ImageWorkload, TextWorkload
 from shared.store import open_store
-from shared.texts import text_batch
 
 PREFETCH = 2  # batches that each of PyTorch's loader processes has ready (pt_impl/data.py)
 IN_USE = 1  # that the training has taken and not given back yet
@@ -71,12 +66,7 @@ def shared_bytes(cell: Cell) -> int:
     """What a cell's loader processes have in /dev/shm at once; 0 where it has none."""
     if cell.framework != "pt" or cell.input_mode == "device" or not cell.loader_workers:
         return 0
-    store, workload, none = open_store(cell.store, checksums=None), cell.workload, np.zeros(0, np.int64)
-    size, drawn = workload.train.batch_per_replica, (cell.seed, 0)
-    batch: Batch
-    if isinstance(workload, TextWorkload):
-        batch = text_batch(store, workload, none, size, drawn, workload.input.max_tokens)
-    else:
-        assert isinstance(workload, ImageWorkload)
-        batch = page_batch(store, workload, none, size, drawn)
+    workload = cell.workload
+    batches = TrainBatches(open_store(cell.store, checksums=None), workload, cell.seed, cell.replicas)
+    batch = batches.filler(batches.widths[-1])
     return sum(array.nbytes for array in batch) * (PREFETCH * cell.loader_workers + IN_USE) * cell.replicas

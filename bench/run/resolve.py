@@ -11,10 +11,12 @@ from bench.host import machine
 from bench.host.environments import environments
 from bench.host.environments.choice import environment_of
 from bench.host.interpreters import MODULES, PROVEN, Column, check_finds_code, check_has, column_of, fits, versions_of
-from bench.run.plan import Pages, Plan, Request
-from shared import spec
+from bench.run.plan import Plan, Request
+from shared import spec, tasks
 from shared.errors import UserError
-from shared.spec import FULL, ImageWorkload, TextWorkload, Workload
+from shared.families import family_of
+from shared.spec import FULL, Workload
+from shared.store_facts import StoreFacts
 
 QUICK = "quick"
 
@@ -201,12 +203,11 @@ def check_weights(request: Request, workload: Workload) -> None:
     Raises:
         UserError: missing, not safetensors, or of another network (which tensors, both shapes).
     """
-    from shared.networks import architecture_of
     from shared.weights import load_weights
 
     if request.weights is not None:
         try:
-            load_weights(request.weights, architecture_of(workload), request.seed)
+            load_weights(request.weights, workload, request.seed)
         except UserError as error:
             raise UserError(f"--weights {error}") from None
 
@@ -234,7 +235,7 @@ def resolve_workload(request: Request, device: str) -> Workload:
     if preset is None:
         preset = QUICK if device == "cpu" and QUICK in spec.preset_names(request.workload) else FULL
     workload = spec.load(request.workload, preset)
-    if request.finetune and not isinstance(workload, ImageWorkload):
+    if request.finetune and family_of(workload).second_stage(workload) is None:
         raise UserError(f"--finetune: {workload.name} has no second stage; leave it out")
     overrides = (
         ("--steps", "measure.measured_steps", request.steps),
@@ -247,37 +248,32 @@ def resolve_workload(request: Request, device: str) -> Workload:
     return workload
 
 
-def fit_to_texts(workload: TextWorkload, pages: Pages, notes: list[str]) -> TextWorkload:
-    """Fit a text workload to the store's vocabulary and kind of labels; add to the notes what to tell the user."""
-    changes: dict[str, int | bool] = {}
-    if pages.vocabulary_size not in (None, workload.model.vocabulary_size):
-        ours = workload.model.vocabulary_size
-        notes.append(f"the vocabulary has {pages.vocabulary_size} entries, the workload's {ours}: the vocabulary's")
-        changes["model.vocabulary_size"] = pages.vocabulary_size
-    if pages.multi_label != workload.model.multi_label:
-        notes.append(f"the store's documents have {'several labels each' if pages.multi_label else 'one label each'}")
-        changes["model.multi_label"] = pages.multi_label
-    return workload.overridden(changes, pages.path) if changes else workload
-
-
-def fit_to_pages(request: Request, workload: Workload, pages: Pages) -> tuple[Workload, int, list[str]]:
-    """Fit the workload to the store: classes, and enough steps for the measurement.
+def fit_to_store(request: Request, workload: Workload, store: StoreFacts) -> tuple[Workload, int, list[str]]:
+    """Fit the workload to the store: classes, task, what its family asks for, and enough steps for the measurement.
 
     Returns:
         the workload, the epochs of each cell (0: the measured steps alone), and what the user must be told.
 
     Raises:
-        UserError: the training split is smaller than a global batch, or --epochs is too few for --steps.
+        UserError: labels that the family cannot give, a training split that is smaller than a global batch, or --epochs
+            that are too few for --steps.
     """
-    notes = []
-    if pages.num_classes != workload.model.num_classes:
-        notes.append(
-            f"the store has {pages.num_classes} classes, the workload {workload.model.num_classes}: the store's"
-        )
-        workload = workload.overridden({"model.num_classes": pages.num_classes}, pages.path)
-    if isinstance(workload, TextWorkload):
-        workload = fit_to_texts(workload, pages, notes)
-    num_train, largest = pages.split_sizes["train"], max(request.gpus) * workload.train.batch_per_replica
+    notes: list[str] = []
+    changes: dict[str, Any] = {}
+    if store.num_classes != workload.model.num_classes:
+        theirs, ours = store.num_classes, workload.model.num_classes
+        notes.append(f"the store has {theirs} classes, the workload {ours}: the store's")
+        changes["model.num_classes"] = theirs
+    for key, (value, line) in family_of(workload).fit(workload, store).items():
+        notes.append(line)
+        changes[key] = value
+    if store.task != workload.task:
+        several = tasks.task(store.task).several
+        notes.append(f"the store's documents have {'several labels each' if several else 'one label each'}")
+        changes["task"] = store.task
+    if changes:
+        workload = workload.overridden(changes, store.path)
+    num_train, largest = store.split_sizes["train"], max(request.gpus) * workload.train.batch_per_replica
     if num_train < largest:
         raise UserError(
             f"the training split has {num_train} pages, a step of {max(request.gpus)} replicas needs {largest}: "

@@ -1,7 +1,7 @@
 """Proof that the ladder can fail: a known difference planted in one wing, and the rung that must catch it.
 
-A mutation patches the running process of one wing (or what it is given), never a file of the project; the other wing's
-honest answers are computed once.
+A mutation (shared.ladder.Mutation) changes the running process of one wing, or what it is given, never a file of the
+project; the other wing's honest answers are computed once.
 """
 
 from __future__ import annotations
@@ -21,15 +21,16 @@ from bench.host.environments.choice import wing_pythons
 from bench.host.locations import results_directory
 from bench.records.certificates import Pythons
 from bench.verify.compare import Arrays, worst
-from bench.verify.planted import PAGE_MUTATIONS, TEXT_MUTATIONS, Mutation
 from bench.verify.replicas import calibrated_weights, trained_weights
 from bench.verify.rungs import REPLICA_TOLERANCE, judge
 from bench.verify.samples import Material, make_material
 from bench.verify.tasks import make_tasks
-from bench.verify.wings import Probe, ask
+from bench.verify.wings import WINGS, Probe, ask
+from shared.families import family_of
+from shared.ladder import Mutation
 from shared.probe import Task
 from shared.protocol import Cell
-from shared.spec import TextWorkload, Workload
+from shared.spec import Workload
 
 TASKS = ("input-fp64", "forward-fp64", "backward-fp64", "trajectory-fp64", "predictions")
 
@@ -45,7 +46,7 @@ class Outcome:
 
 def mutations_of(workload: Workload) -> tuple[Mutation, ...]:
     """The mutations of a workload's kind of network."""
-    return TEXT_MUTATIONS if isinstance(workload, TextWorkload) else PAGE_MUTATIONS
+    return family_of(workload).ladder.all_mutations
 
 
 def run_mutations(
@@ -66,7 +67,7 @@ def run_mutations(
     material = make_material(workload, folder)
     tasks = [task for task in make_tasks(workload, material) if task.name in TASKS]
     say("honest answers of both wings")
-    honest = answers(tasks, {"pt": "", "tf": ""}, folder / "honest", chosen)
+    honest = answers(tasks, folder / "honest", chosen)
     clean = [check for task in tasks for check in judge(task, *honest[task.name])]
     if broken := [check.line() for check in clean if not check.passed]:
         raise AssertionError(f"the ladder is broken without a mutation: {broken}")
@@ -79,10 +80,10 @@ def run_mutations(
 Honest = dict[str, tuple[Arrays | None, Arrays | None, str]]
 
 
-def answers(tasks: list[Task], patches: dict[str, str], folder: Path, pythons: Pythons) -> Honest:
+def answers(tasks: list[Task], folder: Path, pythons: Pythons) -> Honest:
     """Both wings' answers by task name."""
     found: Honest = {}
-    probes = [Probe(wing, tasks, folder / wing, patch, pythons[wing]) for wing, patch in patches.items()]
+    probes = [Probe(wing, tasks, folder / wing, python=pythons[wing]) for wing in WINGS]
     try:
         ask(probes, tasks, lambda task, pt, tf, why: found.update({task.name: (pt, tf, why)}))
     finally:
@@ -101,9 +102,9 @@ def plant(
     pythons: Pythons,
 ) -> Outcome:
     """One mutation's outcome."""
-    if mutation.task == "replicas":
+    if mutation.owner == "replicas":
         return plant_in_worker(mutation, workload, material, honest, pythons[mutation.wing])
-    task = next(task for task in tasks if task.name == mutation.task)
+    task = next(task for task in tasks if task.name == mutation.owner)
     mutated_task = replace(task, workload=task.workload.overridden(dict(mutation.changes), mutation.name))
     if mutation.weight_shift:
         weights = load_file(task.weights)
@@ -113,7 +114,7 @@ def plant(
         save_file(weights, shifted)
         mutated_task = replace(mutated_task, weights=str(shifted))
     pt, tf, _ = honest[task.name]
-    probe = Probe(mutation.wing, [mutated_task], folder, mutation.patch, pythons[mutation.wing])
+    probe = Probe(mutation.wing, [mutated_task], folder, mutation.function, pythons[mutation.wing])
     try:
         probe.process.wait()
         mutated, why = probe.answer(mutated_task), probe.last_words()
@@ -147,14 +148,12 @@ def plant_in_worker(
 
 @contextmanager
 def patched_worker(mutation: Mutation) -> Iterator[None]:
-    """Workers start with the mutation's patch."""
+    """Workers start with the mutation."""
     original = launch.worker_command
 
     def command(cell: Cell, cell_path: Path) -> list[str]:
-        program = (
-            f"{mutation.patch}\nimport runpy\nrunpy.run_module('{cell.framework}_impl.worker', run_name='__main__')"
-        )
-        return [cell.python or sys.executable, "-c", program, str(cell_path)]
+        module = f"{cell.framework}_impl.mutations"
+        return [cell.python or sys.executable, "-m", module, mutation.function, str(cell_path)]
 
     launch.worker_command = command
     try:

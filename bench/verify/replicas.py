@@ -1,6 +1,7 @@
 """Rung 6: R replicas of n samples equal one of R * n, and the wings agree at R = 2, through the workers themselves.
 
-On the network with fixed batch-norm statistics: with those of the batch, R x n and 1 x Rn are different computations.
+With the settings that the family's ladder names (fixed batch-norm statistics, say: with those of the batch, R x n and
+1 x Rn are different computations).
 """
 
 from __future__ import annotations
@@ -18,28 +19,26 @@ from bench.host.worker_environment import worker_environment
 from bench.verify.checks import Check, within
 from bench.verify.compare import Arrays, worst
 from bench.verify.rungs import REPLICA_TOLERANCE
-from bench.verify.samples import RUNG_BATCH, SEED, Material, rung_workload
+from bench.verify.samples import SEED, Material, rung_workload
+from shared.families import family_of
 from shared.protocol import Cell
-from shared.spec import ImageWorkload, Workload
+from shared.spec import Workload
 from shared.weights import save_weights
 
 NUM_STEPS = 5
 PEAK_RATE = 0.001  # low: without batch norm, five steps at the workload's own rates amplify rounding errors
-# Adam divides a gradient by its own size: a sum over replicas in place of a mean would hardly show, and the rounding
-# errors of gradients near zero would. Under a large epsilon its step is nearly that of plain gradient descent.
-SMOOTH_ADAM = {"optimizer.epsilon": 0.5, "optimizer.head_rate": PEAK_RATE, "optimizer.layer_decay": 1.0}
 
 
 def replica_workload(workload: Workload, replicas: int) -> Workload:
     """The rung's computation with a replica's share of the global batch."""
-    changes: dict[str, int | float | str] = {
-        "train.batch_per_replica": RUNG_BATCH[workload.model.family] // replicas,
+    ladder = family_of(workload).ladder
+    changes = {
+        "train.batch_per_replica": ladder.batch // replicas,
         "measure.warmup_steps": 1,
         "measure.measured_steps": NUM_STEPS - 1,
         "schedule.peak_rate": PEAK_RATE,
     }
-    changes |= {"model.norm_statistics": "fixed"} if isinstance(workload, ImageWorkload) else SMOOTH_ADAM
-    return rung_workload(workload).overridden(changes, "ladder")
+    return rung_workload(workload).overridden({**changes, **ladder.replicas}, "ladder")
 
 
 def calibrated_weights(material: Material, forward_answer: Arrays) -> Path:
@@ -94,7 +93,7 @@ def check_replicas(
     """The rung's checks."""
     if forward_answer is None:
         return [Check(6, "replicas", "answers missing", math.inf, 0.0, False, "needs the statistics of rung 3")]
-    weights, batch = calibrated_weights(material, forward_answer), RUNG_BATCH[workload.model.family]
+    weights, batch = calibrated_weights(material, forward_answer), family_of(workload).ladder.batch
     trained = {}
     for wing in ("pt", "tf"):
         for replicas in (1, 2):

@@ -1,8 +1,7 @@
 """The judgement of each rung: two wings' answers in, figures against tolerances out.
 
-Where a tolerance comes from: the figures seen on EfficientNet B0, B2, B4 and on BERT (README "Verified" shows them),
-with a decade of room for other machines' rounding; float64 shows that the mathematics agree, float32 that the very
-kernels that are timed do.
+Tolerances of a network are its family's (shared/families/NAME/ladder.py): float64 shows that the mathematics agree,
+float32 that the very kernels that are timed do.
 """
 
 from __future__ import annotations
@@ -16,44 +15,23 @@ from bench.verify.checks import Check, reaching, within
 from bench.verify.compare import Arrays, distance, logit_error, norm, worst
 from bench.verify.paired import POWER, mcnemar_p, smallest_difference
 from bench.verify.tokens import token_checks
-from shared import bert
-from shared.efficientnet import architecture, is_statistic
-from shared.networks import architecture_of, num_trainable, parameter_shapes
 from shared.probe import Task
-from shared.sections import BertModel, EfficientNetModel
+from shared.tasks import task_of
 
-IMAGE_TOLERANCE = {"fp64": 1e-12, "fp32": 1e-5}
-STATISTIC_TOLERANCE = {"fp64": 1e-12, "fp32": 1e-4}
-LOGIT_TOLERANCE = {
-    "efficientnet": {"fp64": 1e-12, "fp32": 1e-4},
-    "bert": {"fp64": 1e-12, "fp32": 1e-5},
-}
-GRADIENT_TOLERANCE = {
-    "efficientnet": {"fp64": 1e-11, "fp32": 1e-3},
-    "bert": {"fp64": 1e-11, "fp32": 1e-4},
-}
-TRAJECTORY_TOLERANCE = {
-    "efficientnet": {"fp64": 1e-12, "fp32": 1e-4},
-    "bert": {"fp64": 1e-12, "fp32": 1e-4},
-}
 REPLICA_TOLERANCE = 1e-6  # float32, through the workers as they are timed
 SIGNIFICANCE = 0.01  # of the paired test of accuracies
 DISAGREEMENT_TOLERANCE = 0.02
 SEEN_DIFFERENCE = 0.02  # the rung must be able to see a difference of two points
 ABOVE_CHANCE = 2.0  # a task that neither wing learns would compare nothing
 
-# trained scalars at 1000 classes, as published and as counted in both public implementations
-PUBLISHED = {"b0": 5_288_548, "b1": 7_794_184, "b2": 9_109_994, "b3": 12_233_232, "b4": 19_341_616}
-# by layers and features, with the published vocabulary and 512 positions, without the classifier
-PUBLISHED_BERT = {(6, 768): 66_955_008, (12, 768): 109_482_240, (24, 1024): 335_141_888}
-PUBLISHED_VOCABULARY, PUBLISHED_POSITIONS = 30_522, 512
-
 
 def parameters(task: Task, pt: Arrays, tf: Arrays) -> list[Check]:
     """Rung 1: names, shapes, values after loading, counts."""
-    arch = architecture_of(task.workload)
-    shapes = parameter_shapes(arch)
-    counts = {int(answer["num_trainable"]) for answer in (pt, tf)} | {num_trainable(arch)}
+    family = task.family
+    arch = family.architecture(task.workload)
+    shapes = family.parameter_shapes(arch)
+    counts = {int(answer["num_trainable"]) for answer in (pt, tf)} | {family.num_trained(arch)}
+    counted, published = family.ladder.counts(task.workload) or (0, 0)
     odd = [
         name
         for name in (set(pt) | set(tf) | set(shapes)) - {"num_trainable"}
@@ -63,31 +41,8 @@ def parameters(task: Task, pt: Arrays, tf: Arrays) -> list[Check]:
     return [
         within(1, task.name, "tensors with another name, shape or value", len(odd), 0, min(odd, default="")),
         within(1, task.name, "trained scalars: distinct counts", len(counts), 1, f"{min(counts):,}"),
-        within(1, task.name, "difference from the published count", from_published(task.workload.model), 0),
+        within(1, task.name, "difference from the published count", abs(counted - published), 0),
     ]
-
-
-def from_published(model: EfficientNetModel | BertModel) -> int:
-    """How far a network of the published size is from its published count; 0 for a size that was not published."""
-    if isinstance(model, EfficientNetModel):
-        published = PUBLISHED.get(model.variant)
-        return 0 if published is None else abs(num_trainable(architecture(model.variant, 1000)) - published)
-    published = PUBLISHED_BERT.get((model.num_layers, model.hidden_size))
-    if published is None:
-        return 0
-    arch = bert.Architecture(
-        num_layers=model.num_layers,
-        hidden_size=model.hidden_size,
-        num_heads=model.num_heads,
-        intermediate_size=model.intermediate_size,
-        max_positions=PUBLISHED_POSITIONS,
-        vocabulary_size=PUBLISHED_VOCABULARY,
-        num_classes=1,
-        norm_epsilon=model.norm_epsilon,
-        hidden_dropout=model.hidden_dropout,
-        classifier_dropout=model.classifier_dropout,
-    )
-    return abs(num_trainable(arch) - (model.hidden_size + 1) - published)
 
 
 def tokens(task: Task, pt: Arrays, tf: Arrays) -> list[Check]:
@@ -96,44 +51,35 @@ def tokens(task: Task, pt: Arrays, tf: Arrays) -> list[Check]:
 
 
 def inputs(task: Task, pt: Arrays, tf: Arrays) -> list[Check]:
-    """Rung 2: the same pages, labels and draws in the same order, the same pixels after augmentation."""
-    exact = [name for name in set(pt) | set(tf) if not name.startswith("images.")]
+    """Rung 2: the same content, labels and draws in the same order, the same input of the network made of them."""
+    tolerances = task.family.ladder.inputs
+    exact = [name for name in set(pt) | set(tf) if name.rpartition(".")[0] not in tolerances]
     unequal = sorted(name for name in exact if name not in pt or name not in tf or distance(pt[name], tf[name]) != 0.0)
-    images = [name for name in pt if name.startswith("images.")]
-    unequal_check = within(
-        2, task.name, "batches' content and draws that differ", len(unequal), 0, unequal[0] if unequal else ""
-    )
-    if task.is_text:
-        return [unequal_check]
-    figure = max((distance(pt[name], tf[name]) / norm(tf[name]) for name in images if name in tf), default=math.inf)
-    return [
-        unequal_check,
-        within(2, task.name, "augmented pixels, relative", figure, IMAGE_TOLERANCE[task.precision]),
+    checks = [
+        within(2, task.name, "batches' content and draws that differ", len(unequal), 0, unequal[0] if unequal else "")
     ]
+    for part, tolerance in tolerances.items():
+        found = [name for name in pt if name.rpartition(".")[0] == part and name in tf]
+        figure = max((distance(pt[name], tf[name]) / norm(tf[name]) for name in found), default=math.inf)
+        checks.append(within(2, task.name, f"{part}, relative", figure, tolerance.of(task.precision)))
+    return checks
 
 
 def forward(task: Task, pt: Arrays, tf: Arrays) -> list[Check]:
     """Rung 3: logits in evaluation mode, after a training-mode pass has set the statistics."""
-    logits = logit_error(pt["logits"], tf["logits"])
-    logits_check = within(
-        3,
-        task.name,
-        "logits, share of the largest",
-        logits,
-        LOGIT_TOLERANCE[task.workload.model.family][task.precision],
-    )
-    if task.is_text:  # no statistics
-        return [logits_check]
-    error, tensor = worst(statistics(pt), statistics(tf))
-    return [
-        logits_check,
-        within(3, task.name, "batch-norm statistics", error, STATISTIC_TOLERANCE[task.precision], tensor),
-    ]
+    ladder, precision = task.family.ladder, task.precision
+    figure = logit_error(pt["logits"], tf["logits"])
+    checks = [within(3, task.name, "logits, share of the largest", figure, ladder.logits.of(precision))]
+    ours, theirs = without(pt, "logits"), without(tf, "logits")
+    if ours or theirs:
+        error, tensor = worst(ours, theirs)
+        checks.append(within(3, task.name, "statistics", error, ladder.statistics.of(precision), tensor))
+    return checks
 
 
 def backward(task: Task, pt: Arrays, tf: Arrays) -> list[Check]:
     """Rung 4: loss and every gradient, training mode, nothing dropped."""
-    tolerance = GRADIENT_TOLERANCE[task.workload.model.family][task.precision]
+    tolerance = task.family.ladder.gradients.of(task.precision)
     loss = abs(float(pt["loss"]) - float(tf["loss"])) / abs(float(tf["loss"]))
     error, tensor = worst(without(pt, "loss"), without(tf, "loss"))
     return [
@@ -144,7 +90,7 @@ def backward(task: Task, pt: Arrays, tf: Arrays) -> list[Check]:
 
 def trajectory(task: Task, pt: Arrays, tf: Arrays) -> list[Check]:
     """Rung 5: the real optimizer, schedule, drops and shear for some steps: losses, weights, statistics."""
-    tolerance = TRAJECTORY_TOLERANCE[task.workload.model.family][task.precision]
+    tolerance = task.family.ladder.trajectory.of(task.precision)
     losses = float(np.max(np.abs(pt["losses"] - tf["losses"]) / np.abs(tf["losses"])))
     error, tensor = worst(without(pt, "losses"), without(tf, "losses"))
     return [
@@ -162,25 +108,21 @@ def predictions(task: Task, pt: Arrays, tf: Arrays) -> list[Check]:
     labels, count = pt["labels"], len(pt["labels"])
     if not np.array_equal(labels, tf["labels"]):
         return [Check(7, task.name, "documents that differ", math.inf, 0.0, False, "not the same documents")]
-    right_pt, right_tf = pt["predicted"] == labels, tf["predicted"] == labels
+    right_pt, right_tf = pt["right"], tf["right"]
     only_pt, only_tf = int((right_pt & ~right_tf).sum()), int((right_tf & ~right_pt).sum())
-    disagreeing = float(np.mean(pt["predicted"] != tf["predicted"]))
+    apart = pt["predicted"] != tf["predicted"]
+    disagreeing = float(np.mean(apart.reshape(count, -1).any(1)))
     shares = float(right_pt.mean()), float(right_tf.mean())
     seen = smallest_difference(count, (only_pt + only_tf) / count, SIGNIFICANCE)
     detail = f"accuracy {shares[0]:.3f} (pt) and {shares[1]:.3f} (tf), {only_pt} and {only_tf} of {count} by one alone"
     power = f"{count} documents, with a probability of {POWER:.0%} at p = {SIGNIFICANCE}"
-    chance = ABOVE_CHANCE / task.workload.model.num_classes
+    chance = ABOVE_CHANCE * task_of(task.workload).chance(task.workload.model.num_classes)
     return [
         within(7, task.name, "share of documents predicted otherwise", disagreeing, DISAGREEMENT_TOLERANCE),
         reaching(7, task.name, "p of equal accuracies", mcnemar_p(only_pt, only_tf), SIGNIFICANCE, detail),
         within(7, task.name, "smallest difference of accuracies that is seen", seen, SEEN_DIFFERENCE, power),
         within(7, task.name, "shortfall from twice chance", max(0.0, chance - min(shares)), 0.0),
     ]
-
-
-def statistics(answer: Arrays) -> dict[str, np.ndarray]:
-    """The batch-norm statistics of an answer."""
-    return {name: value for name, value in answer.items() if is_statistic(name)}
 
 
 def without(answer: Arrays, name: str) -> dict[str, np.ndarray]:

@@ -4,47 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from shared.networks import architecture_of
-from shared.spec import ImageWorkload, TextWorkload, Workload
-from shared.weights import initial_weights, save_weights
+from shared.families import family_of
+from shared.modalities import Tokens
+from shared.spec import Workload
+from shared.weights import save_weights
 
 SEED = 0
 NUM_SAMPLES = 160
 OWN_SIZE_SAMPLES = 32
-RUNG_PIXELS = 64  # the rungs are about equality, not about size: forward also runs at the workload's own
-RUNG_TOKENS = 64
-RUNG_BATCH = {"efficientnet": 8, "bert": 4}
-RUNG_VOCABULARY = 512
 RUNG_WORDS = (5, 80)  # of a text: some fill the rungs' width, some are mostly padding
 NUM_CLASSES = 16
 EASY_CLASSES = 4
 EASY_TRAIN, EASY_TEST = 160, 1000  # documents; so many to test on show a difference of two points
 
-# a small task that a random network learns in tens of steps
-EASY_PAGES: dict[str, Any] = {
-    "input.image_size": RUNG_PIXELS,  # smaller maps make batch norms of few values, and rounding errors grow
-    "model.num_classes": EASY_CLASSES,
-    "model.norm_momentum": 0.8,  # statistics that settle as fast
-    "model.drop_connect": 0.0,
-    "model.dropout": 0.0,
-    "schedule.peak_rate": 0.2,  # twice as high, and rounding errors move one document in a hundred
-}
-EASY_TEXTS: dict[str, Any] = {
-    "model.num_classes": EASY_CLASSES,
-    "model.multi_label": False,
-    "model.num_layers": 2,  # a deep one learns nothing from random weights in so few steps
-    "model.hidden_size": 128,
-    "model.num_heads": 2,
-    "model.intermediate_size": 512,
-    "model.hidden_dropout": 0.0,
-    "model.classifier_dropout": 0.0,
-    "optimizer.layer_decay": 1.0,
-    "optimizer.head_rate": 1e-3,
-    "schedule.peak_rate": 2e-3,
-    "train.batch_per_replica": 16,
-}
 # What a tokenizer may get wrong: ligatures and compatibility characters, accents, control and zero-width characters,
 # scripts without spaces or from right to left, emoji, literal special tokens, words too long for WordPiece.
 ODD_TEXTS = (
@@ -71,62 +44,62 @@ class Material:
 
 
 def rung_workload(workload: Workload) -> Workload:
-    """The workload's mathematics at a size that two cores take in their stride."""
-    changes: dict[str, Any] = {
-        "train.batch_per_replica": RUNG_BATCH[workload.model.family],
+    """The workload's mathematics at a size that two cores compute in seconds.
+
+    The rungs are about equality, not about size; forward also runs at the workload's own.
+    """
+    ladder = family_of(workload).ladder
+    key, most = ladder.size
+    changes = {
+        "train.batch_per_replica": ladder.batch,
         "model.num_classes": NUM_CLASSES,
+        key: min(most, workload.setting(key)),
     }
-    if isinstance(workload, ImageWorkload):
-        changes["input.image_size"] = min(RUNG_PIXELS, workload.input.image_size)
-    elif isinstance(workload, TextWorkload):
-        changes |= {"input.max_tokens": min(RUNG_TOKENS, workload.input.max_tokens), "input.buckets": ()}
-        changes["model.vocabulary_size"] = RUNG_VOCABULARY
-    return workload.overridden(changes, "ladder")
+    return workload.overridden(changes | dict(ladder.small), "ladder")
 
 
 def easy_workload(workload: Workload) -> Workload:
     """The task that rung 7 trains on."""
-    easy = EASY_PAGES if isinstance(workload, ImageWorkload) else EASY_TEXTS
+    easy = {"model.num_classes": EASY_CLASSES, **family_of(workload).ladder.easy}
     return rung_workload(workload).overridden(easy, "ladder")
 
 
 def own_size_workload(workload: Workload) -> Workload:
     """The workload at its own size, two samples a batch."""
-    changes: dict[str, Any] = {"train.batch_per_replica": 2, "model.num_classes": NUM_CLASSES}
-    if isinstance(workload, TextWorkload):
-        changes |= {"input.buckets": (), "model.vocabulary_size": RUNG_VOCABULARY}
-    return workload.overridden(changes, "ladder")
+    changes = {"train.batch_per_replica": 2, "model.num_classes": NUM_CLASSES}
+    return workload.overridden({**changes, **family_of(workload).ladder.small}, "ladder")
 
 
 def sample_size(workload: Workload) -> int:
-    """Pixels of a page, or tokens of a text."""
-    if isinstance(workload, ImageWorkload):
-        return workload.input.image_size
-    assert isinstance(workload, TextWorkload)
-    return workload.input.max_tokens
+    """Pixels of a page, tokens of a text: what the family's ladder counts a sample's size in."""
+    size: int = workload.setting(family_of(workload).ladder.size[0])
+    return size
+
+
+def tokens_of(workload: Workload) -> Tokens | None:
+    """What a workload reads of a text; None: it reads none."""
+    return next((each for each in family_of(workload).modalities(workload) if isinstance(each, Tokens)), None)
 
 
 def make_material(workload: Workload, folder: Path) -> Material:
     """Render the samples, draw the weights."""
-    small = rung_workload(workload)
-    texts = isinstance(workload, TextWorkload)
+    small, family = rung_workload(workload), family_of(workload)
     material = Material(
         folder=folder,
         small=folder / "small",
         own=folder / "own",
         easy=folder / "easy",
-        odd=folder / "odd" if texts else None,
+        odd=folder / "odd" if tokens_of(workload) else None,
         weights=folder / "weights.safetensors",
     )
-    make = make_texts if texts else make_pages
-    make(material.small, small, NUM_SAMPLES, NUM_CLASSES)
-    make(material.own, own_size_workload(workload), OWN_SIZE_SAMPLES, NUM_CLASSES)
+    make_samples(material.small, small, NUM_SAMPLES, NUM_CLASSES)
+    make_samples(material.own, own_size_workload(workload), OWN_SIZE_SAMPLES, NUM_CLASSES)
     num_easy = EASY_TRAIN + EASY_TEST
     shares = (EASY_TRAIN / num_easy, 0.0, EASY_TEST / num_easy)
-    make(material.easy, easy_workload(workload), num_easy, EASY_CLASSES, shares)
+    make_samples(material.easy, easy_workload(workload), num_easy, EASY_CLASSES, shares)
     if material.odd:
         make_odd_texts(material.odd, small)
-    save_weights(material.weights, initial_weights(architecture_of(small), SEED))
+    save_weights(material.weights, family.initial_weights(family.architecture(small), SEED))
     return material
 
 
@@ -134,22 +107,16 @@ Shares = tuple[float, float, float]  # of train, val, test
 SPLIT: Shares = (0.8, 0.1, 0.1)
 
 
-def make_pages(out: Path, workload: Workload, count: int, classes: int, shares: Shares = SPLIT) -> None:
-    """A store of synthetic pages."""
-    from bench.data import synthetic
+def make_samples(out: Path, workload: Workload, count: int, classes: int, shares: Shares = SPLIT) -> None:
+    """A store of synthetic samples as the workload reads them."""
     from bench.data.prepare import prepare
+    from bench.data.synthetic_store import source_of
 
-    prepare(synthetic.source(count, SEED, classes, shares), out, sample_size(workload), 1)
-
-
-def make_texts(out: Path, workload: Workload, count: int, classes: int, shares: Shares = SPLIT) -> None:
-    """A store of synthetic texts as tokens."""
-    from bench.data import synthetic_text
-    from bench.data.prepare import prepare
-
-    several = workload.model.multi_label
-    source = synthetic_text.source(count, SEED, classes, shares, RUNG_WORDS, several)
-    texts = prepare(source, out.with_name(f"{out.name}-texts"), 0, 1).store
+    source, size = source_of(workload, count, SEED, classes, shares, RUNG_WORDS)
+    if tokens_of(workload) is None:
+        prepare(source, out, size, 1)
+        return
+    texts = prepare(source, out.with_name(f"{out.name}-texts"), size, 1).store
     tokenise(texts.path, out, workload)
 
 
@@ -171,5 +138,6 @@ def tokenise(texts: Path, out: Path, workload: Workload) -> None:
     from bench.data.tokens import tokenised
     from shared.store import open_store
 
-    assert isinstance(workload, TextWorkload)
-    tokenised(open_store(texts), None, RUNG_VOCABULARY, workload.input.max_tokens, workload.input.truncation, out)
+    read = tokens_of(workload)
+    assert read is not None
+    tokenised(open_store(texts), None, read.vocabulary_size, read.width, read.truncation, out)

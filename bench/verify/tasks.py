@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from bench.verify.samples import Material, easy_workload, own_size_workload, rung_workload, sample_size
+from shared.families import family_of
 from shared.probe import Task
-from shared.spec import ImageWorkload, Workload
+from shared.spec import Workload
 
 TRAJECTORY_STEPS = 10
 # The first steps of a training of this length: rates as the published schedule begins, low.
 SCHEDULE_STEPS = 3200
-TRAINING_STEPS = {"efficientnet": 30, "bert": 60}  # of rung 7: more than an epoch
 PRECISIONS = ("fp64", "fp32")
 
 
@@ -30,17 +30,18 @@ def make_tasks(workload: Workload, material: Material, corpus: str | None = None
         tasks.append(Task(f"input-{precision}", "input", precision, small, store, weights, steps=3))
         tasks.append(Task(f"forward-{precision}", "forward", precision, small, store, weights))
         tasks.append(Task(f"backward-{precision}", "backward", precision, small, store, weights))
-    own, unit = own_size_workload(workload), "px" if isinstance(workload, ImageWorkload) else "tokens"
+    ladder = family_of(workload).ladder
+    own = own_size_workload(workload)
     if sample_size(own) > sample_size(small):
         for precision in PRECISIONS:
-            name = f"forward-{precision}-{sample_size(own)}{unit}"
+            name = f"forward-{precision}-{sample_size(own)}{ladder.unit}"
             tasks.append(Task(name, "forward", precision, own, str(material.own), weights))
     for precision in PRECISIONS:
         name = f"trajectory-{precision}"
         tasks.append(
             Task(name, "trajectory", precision, small, store, weights, TRAJECTORY_STEPS, schedule_steps=SCHEDULE_STEPS)
         )
-    steps = TRAINING_STEPS[workload.model.family]
+    steps = ladder.easy_steps
     tasks.append(
         Task(
             "predictions",

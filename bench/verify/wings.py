@@ -26,7 +26,7 @@ class Probe:
     """A wing's probe process and what it has answered so far."""
 
     def __init__(
-        self, wing: str, tasks: Sequence[Task], folder: Path, patch: str = "", python: str | None = None
+        self, wing: str, tasks: Sequence[Task], folder: Path, mutation: str = "", python: str | None = None
     ) -> None:
         """Start it.
 
@@ -34,14 +34,15 @@ class Probe:
             wing: "pt" or "tf".
             tasks: computed in this order.
             folder: where request, answers and log go.
-            patch: Python that is executed before the probe (the ladder's own mutation tests).
+            mutation: the function of the wing's `mutations` that is called before (`bench verify --mutations`).
             python: the wing's interpreter; None: this one.
         """
         self.wing = wing
         self.folder = folder
         folder.mkdir(parents=True)
         write_request(folder / "request.json", tasks)
-        program = f"{patch}\nimport runpy\nrunpy.run_module('{wing}_impl.probe', run_name='__main__', alter_sys=True)"
+        command = [python or sys.executable, "-m", f"{wing}_impl.probe", str(folder / "request.json"), str(folder)]
+        command += [mutation] if mutation else []
         self.log = folder / "log.txt"
         self.guardian = Guardian()
         search_path = os.pathsep.join(filter(None, [str(PROJECT_ROOT), os.environ.get("PYTHONPATH")]))
@@ -56,7 +57,7 @@ class Probe:
         }
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [python or sys.executable, "-c", program, str(folder / "request.json"), str(folder)],
+                command,
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -7,10 +7,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from shared.spec import Workload
     from shared.store import Store
     from shared.task import Task
 
 NAMES = ("classification", "labels")
+DEFAULT = NAMES[0]  # of a workload that names none
 
 
 @cache
@@ -24,6 +26,11 @@ def task(name: str) -> Task:
         raise ValueError(f"unknown task {name!r}; known: {', '.join(NAMES)}")
     found: Task = import_module(f"shared.tasks.{name}").TASK
     return found
+
+
+def task_of(workload: Workload) -> Task:
+    """The task of a workload."""
+    return task(workload.task)
 
 
 def task_of_store(store: Store) -> Task:

@@ -20,6 +20,7 @@ class Classification(Task):
     several = False
     headline = "accuracy"
     metrics = {"accuracy": Metric("accuracy")}
+    hashed = {"model": {"multi_label": False}}  # as in the first published hashes, when it was a setting of the model
 
     def has_labels(self, store: Store) -> bool:
         return store.labels.ndim == 1

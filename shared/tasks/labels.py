@@ -21,6 +21,7 @@ class Labels(Task):
     several = True
     headline = "f1"
     metrics = {"f1": Metric("F1 (micro)"), "accuracy": Metric("accuracy (all labels)")}
+    hashed = {"model": {"multi_label": True}}  # as in the first published hashes, when it was a setting of the model
 
     def has_labels(self, store: Store) -> bool:
         return store.labels.ndim == 2

@@ -16,12 +16,13 @@ from bench.records.columns import column_name
 from bench.records.record import Record
 from bench.records.repeats import Row, measured, rows
 from bench.records.sittings import Sittings
-from bench.run.plan import Pages, Plan, Request, make_plan
+from bench.run.plan import Plan, Request, make_plan
 from bench.show.table_notes import column_ratios
 from bench.statistics import intervals as stats
 from bench.statistics.steps import Floats
 from bench.statistics.words import level_text
-from shared import spec
+from shared import spec, tasks
+from shared.store_facts import StoreFacts
 
 GPUS = (1, 2, 4)
 SPEEDS = {"pt": 100.0, "tf": 80.0}  # samples/s of one replica
@@ -46,7 +47,9 @@ def simulated_plan(repeats: int) -> Plan:
     """The plan of `bench run --framework both --gpus 1,2,4` on a machine with as many GPUs."""
     request = Request(gpus=GPUS, repeats=repeats, epochs=0)
     gpus = [machine.Gpu(str(place), "Example GPU", 1 << 36) for place in range(max(GPUS))]
-    pages = Pages("store", "synthetic", "0", 16, 64, {"train": 512, "val": 64, "test": 64})
+    pages = StoreFacts(
+        "store", "synthetic", "0", 16, {"train": 512, "val": 64, "test": 64}, tasks.DEFAULT, image_size=64
+    )
     return make_plan(request, spec.load("effnet-b0", "quick"), pages, 0, gpus)
 
 

@@ -19,8 +19,6 @@ from bench.host.processes import termination_as_interrupt
 from bench.host.worker_environment import recorded_environment
 from bench.studies.performance import report
 from bench.studies.performance.contestants import (
-    CONTESTANTS_OF,
-    Contestant,
     Run,
     Settings,
     make_cell,
@@ -29,27 +27,30 @@ from bench.studies.performance.contestants import (
     run_loop,
     workload_of,
 )
+from bench.verify.samples import sample_size
+from shared import families, spec
+from shared.contest import Contest, Contestant
 from shared.errors import UserError
 from shared.protocol import FRAMEWORKS
 
+WORKLOADS = [families.family(name).contest.workload for name in families.NAMES]
 POSITIVE = click.IntRange(min=1)
-SIZES = {"effnet-b0": (384, 8), "bert-6l": (512, 6)}  # workload to pixels or tokens, and samples a step
 
 
-def chosen(only: str | None, family: str) -> tuple[Contestant, ...]:
-    """The contestants of `--only` for a kind of workload, in the order of the table; None: all.
+def chosen(only: str | None, contest: Contest) -> tuple[Contestant, ...]:
+    """The contestants of `--only` of a contest, in the order of the table; None: all.
 
     Raises:
         UserError: a name that the table does not have.
     """
     if only is None:
-        return CONTESTANTS_OF[family]
+        return contest.contestants
     asked = [name.strip() for name in only.split(",")]
-    known = [contestant.name for contestant in CONTESTANTS_OF[family]]
+    known = [contestant.name for contestant in contest.contestants]
     for name in asked:
         if name not in known:
             raise UserError(f"--only: unknown contestant {name!r}; known: {', '.join(known)}")
-    return tuple(contestant for contestant in CONTESTANTS_OF[family] if contestant.name in asked)
+    return tuple(contestant for contestant in contest.contestants if contestant.name in asked)
 
 
 def in_order(contestants: Sequence[Contestant], number: int) -> list[Contestant]:
@@ -117,9 +118,9 @@ def profile(framework: str, settings: Settings) -> None:
 @click.option("--rounds", type=POSITIVE, default=5, help="Runs of every contestant.")
 @click.option("--steps", type=POSITIVE, default=6, help="Measured steps of a run.")
 @click.option("--warmup", type=POSITIVE, default=3, help="Steps before them; the first two let the heap grow.")
-@click.option("--workload", type=click.Choice(list(SIZES)), default="effnet-b0")
-@click.option("--size", type=click.IntRange(8, 2048), help="Pixels or tokens.  [default: 384 or 512]")
-@click.option("--batch", type=POSITIVE, help="Samples a step.  [default: 8 or 6]")
+@click.option("--workload", type=click.Choice(WORKLOADS), default=WORKLOADS[0])
+@click.option("--size", type=click.IntRange(8, 2048), help="Pixels or tokens.  [default: the workload's]")
+@click.option("--batch", type=POSITIVE, help="Samples per step.  [default: the contest's]")
 @click.option("--out", type=click.Path(path_type=Path), help="[default: results/reference/performance-WORKLOAD.json]")
 @click.option("--only", metavar="NAME,...", help="These contestants only.")
 @click.option("--profile", "profiled", type=click.Choice(FRAMEWORKS), help="Print a wing's top operators instead.")
@@ -139,8 +140,9 @@ def command(
     One replica over all cores of this machine's CPU, one contestant at a time. Exit code 1: a
     contestant failed or a target was missed. Not for machines where anything else runs.
     """
-    usual_size, usual_batch = SIZES[workload]
-    settings = Settings(workload, rounds, steps, warmup, size or usual_size, batch or usual_batch)
+    published = spec.load(workload)
+    contest = families.family_of(published).contest
+    settings = Settings(workload, rounds, steps, warmup, size or sample_size(published), batch or contest.batch)
     target = out or results_directory() / "reference" / f"performance-{workload}.json"
     line = shlex.join(["python", "-m", "bench.studies.performance", *sys.argv[1:]])
     try:
@@ -148,12 +150,12 @@ def command(
             if profiled:
                 profile(profiled, settings)
                 return
-            finished = race(chosen(only, settings.family), settings, target, line)
+            finished = race(chosen(only, contest), settings, target, line)
     except UserError as error:
         fail(f"error: {error}", 2)
     except KeyboardInterrupt:
         fail(f"interrupted; the rounds that were over are in {target}", INTERRUPTED)
-    sys.exit(0 if report.holds(finished, settings.family) else 1)
+    sys.exit(0 if report.holds(finished, contest) else 1)
 
 
 if __name__ == "__main__":

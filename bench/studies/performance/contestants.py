@@ -18,74 +18,19 @@ from bench.host.processes import exit_text, log_tail, start, stop
 from bench.host.worker_environment import worker_environment
 from bench.run.plan import Request, make_plan
 from bench.run.stores import describe
+from bench.verify.samples import tokens_of
 from shared import spec
+from shared.contest import Contest, Contestant
+from shared.families import family_of
 from shared.protocol import Cell
 from shared.spec import Workload
 from shared.store import open_store
 
 LIMIT_SECONDS = 1800.0  # of a contestant, compilation included
 TRAIN_SHARE = 0.8  # of the pages
+MOST_CLASSES = 16  # of synthetic documents
 SPARE_PAGES = 32  # the shares of sixteen classes are rounded
 VOCABULARY_SIZE = 1024  # of the synthetic texts; the network keeps the published table of 30,522
-
-
-@dataclass(frozen=True)
-class Contestant:
-    """One way to train the workload, in a process of its own."""
-
-    name: str
-    framework: str
-    kind: str  # worker, or a kind of the wing's `peers` module: peer, bare
-    tuned: bool = True  # whether it gets the worker's environment; else only what its user has
-    input_mode: str = "device"
-    variables: tuple[tuple[str, str], ...] = ()  # set for this contestant alone
-
-
-@dataclass(frozen=True)
-class Ratio:
-    """A speed over another one, and the least that it should be."""
-
-    over: str
-    under: str
-    target: float
-
-    @property
-    def name(self) -> str:
-        """For tables."""
-        return f"{self.over} / {self.under}"
-
-
-def contestants_of(framework: str) -> tuple[Contestant, ...]:
-    """The contestants of a wing."""
-    return (
-        Contestant(f"{framework}-peer", framework, "peer", tuned=False),
-        Contestant(f"{framework}-peer-tuned", framework, "peer"),
-        Contestant(f"{framework}-bare", framework, "bare"),
-        Contestant(f"{framework}-wing", framework, "worker"),
-        Contestant(f"{framework}-wing-disk", framework, "worker", input_mode="disk"),
-    )
-
-
-CONTESTANTS = (*contestants_of("pt"), *contestants_of("tf"))
-EAGER = Contestant("pt-peer-eager", "pt", "peer", variables=(("TWINBENCH_PEER_ATTENTION", "eager"),))
-CONTESTANTS_OF = {"efficientnet": CONTESTANTS, "bert": (*contestants_of("pt"), EAGER, *contestants_of("tf"))}
-PAGE_RATIOS = (
-    Ratio("pt-wing", "pt-peer", 2.0),
-    Ratio("pt-wing", "pt-peer-tuned", 1.05),
-    Ratio("tf-wing", "tf-peer", 1.4),
-    Ratio("pt-wing-disk", "pt-wing", 0.97),
-    Ratio("tf-wing-disk", "tf-wing", 0.97),
-    Ratio("pt-wing", "pt-bare", 0.99),
-    Ratio("tf-wing", "tf-bare", 0.99),
-)
-TEXT_RATIOS = (
-    Ratio("pt-wing", "pt-peer", 1.0),
-    Ratio("pt-wing", "pt-peer-tuned", 1.0),
-    Ratio("pt-wing", "pt-peer-eager", 1.0),
-    Ratio("tf-wing", "tf-peer", 1.0),
-    *PAGE_RATIOS[3:],
-)
-RATIOS_OF = {"efficientnet": PAGE_RATIOS, "bert": TEXT_RATIOS}
 
 
 @dataclass(frozen=True)
@@ -100,9 +45,14 @@ class Settings:
     batch: int
 
     @property
-    def family(self) -> str:
-        """Kind of the workload's network."""
-        return spec.load(self.workload).model.family
+    def published(self) -> Workload:
+        """The workload as published."""
+        return spec.load(self.workload)
+
+    @property
+    def contest(self) -> Contest:
+        """Who takes part."""
+        return family_of(self.published).contest
 
 
 @dataclass(frozen=True)
@@ -115,18 +65,20 @@ class Run:
 
 def make_store(settings: Settings, folder: Path) -> Path:
     """Synthetic samples, enough that none is read twice: the second time it might still lie in the cache."""
-    from bench.data import synthetic, synthetic_text
     from bench.data.prepare import prepare
+    from bench.data.synthetic_store import source_of
     from bench.data.tokens import tokenised
 
     num_read = (settings.warmup + settings.steps) * settings.batch
     count, shares = int(num_read / TRAIN_SHARE) + SPARE_PAGES, (TRAIN_SHARE, 0.1, 0.1)
-    if settings.family == "efficientnet":
-        return prepare(synthetic.source(count, shares=shares), folder / "store", settings.size).store.path
+    workload = workload_of(settings)
     longest = settings.size  # a token a word at least: from half empty to full
-    texts = synthetic_text.source(count, shares=shares, words=(longest // 2, longest))
-    store = prepare(texts, folder / "texts", 0).store
-    return tokenised(store, None, VOCABULARY_SIZE, settings.size, "head", folder / "store").path
+    source, size = source_of(workload, count, 0, MOST_CLASSES, shares, words=(longest // 2, longest))
+    tokens = tokens_of(workload)
+    if tokens is None:
+        return prepare(source, folder / "store", size).store.path
+    store = prepare(source, folder / "texts", size).store
+    return tokenised(store, None, VOCABULARY_SIZE, tokens.width, tokens.truncation, folder / "store").path
 
 
 def workload_of(settings: Settings) -> Workload:
@@ -135,14 +87,13 @@ def workload_of(settings: Settings) -> Workload:
     Raises:
         UserError: impossible settings.
     """
-    size = "input.image_size" if settings.family == "efficientnet" else "input.max_tokens"
     changes = {
-        size: settings.size,
+        family_of(settings.published).ladder.size[0]: settings.size,
         "train.batch_per_replica": settings.batch,
         "measure.warmup_steps": settings.warmup,
         "measure.measured_steps": settings.steps,
     }
-    return spec.load(settings.workload).overridden(changes, "bench.studies.performance")
+    return settings.published.overridden(changes, "bench.studies.performance")
 
 
 def make_cell(contestant: Contestant, workload: Workload, store: Path, folder: Path) -> Cell:

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from bench.host.files import write_atomically
-from bench.studies.performance.contestants import RATIOS_OF, Ratio, Run, Settings
+from bench.studies.performance.contestants import Run, Settings
 from bench.terminal import grids
+from shared.contest import Contest, Ratio
+from shared.families import family_of
 
 REPORT_SCHEMA = 1
 SPEED_COLUMNS = ("contestant", "samples/s", "min-max", "rounds")
@@ -56,10 +58,10 @@ def names(rounds: Rounds) -> list[str]:
     return list(rounds[0]) if rounds else []
 
 
-def judged(rounds: Rounds, family: str) -> list[tuple[Ratio, Spread]]:
+def judged(rounds: Rounds, contest: Contest) -> list[tuple[Ratio, Spread]]:
     """The ratios of a kind of workload whose contestants both took part."""
     present = names(rounds)
-    wanted = [ratio for ratio in RATIOS_OF[family] if ratio.over in present and ratio.under in present]
+    wanted = [ratio for ratio in contest.ratios if ratio.over in present and ratio.under in present]
     return [(ratio, ratios(rounds, ratio)) for ratio in wanted]
 
 
@@ -80,9 +82,9 @@ def failures(rounds: Rounds) -> list[str]:
     ]
 
 
-def holds(rounds: Rounds, family: str) -> bool:
+def holds(rounds: Rounds, contest: Contest) -> bool:
     """Whether every run ended well and every target is met."""
-    return not failures(rounds) and all(verdict(*pair) == "met" for pair in judged(rounds, family))
+    return not failures(rounds) and all(verdict(*pair) == "met" for pair in judged(rounds, contest))
 
 
 def speed_rows(rounds: Rounds) -> list[tuple[str, ...]]:
@@ -91,17 +93,17 @@ def speed_rows(rounds: Rounds) -> list[tuple[str, ...]]:
     return [(name, *spread.texts(2), str(len(spread.values))) for name, spread in spreads]
 
 
-def ratio_rows(rounds: Rounds, family: str) -> list[tuple[str, ...]]:
+def ratio_rows(rounds: Rounds, contest: Contest) -> list[tuple[str, ...]]:
     """By RATIO_COLUMNS."""
     return [
         (ratio.name, *spread.texts(3), f"{ratio.target:g}", verdict(ratio, spread))
-        for ratio, spread in judged(rounds, family)
+        for ratio, spread in judged(rounds, contest)
     ]
 
 
 def caption(settings: Settings, environment: Mapping[str, Any]) -> str:
     """What was measured on what."""
-    packages, unit = environment["packages"], "px" if settings.family == "efficientnet" else "tokens"
+    packages, unit = environment["packages"], family_of(settings.published).ladder.unit
     versions = ", ".join(
         f"{name} {packages[name]}"
         for name in ("torch", "transformers", "tensorflow", "keras", "keras-hub")
@@ -124,7 +126,7 @@ def markdown(rounds: Rounds, settings: Settings, environment: Mapping[str, Any],
         f"Printed by `{command}`.",
         caption(settings, environment) + ".",
         table(SPEED_COLUMNS, speed_rows(rounds)),
-        table(RATIO_COLUMNS, ratio_rows(rounds, settings.family)),
+        table(RATIO_COLUMNS, ratio_rows(rounds, settings.contest)),
         *(f"- failed: {line}" for line in failures(rounds)),
     ]
     return "\n\n".join(parts) + "\n"
@@ -142,7 +144,7 @@ def content(rounds: Rounds, settings: Settings, environment: Mapping[str, Any], 
         "ratios": [
             {"name": ratio.name, "target": ratio.target, "median": spread.median, "rounds": list(spread.values),
              "verdict": verdict(ratio, spread)}
-            for ratio, spread in judged(rounds, settings.family)
+            for ratio, spread in judged(rounds, settings.contest)
         ],
     }  # fmt: skip
 
@@ -157,5 +159,5 @@ def show(rounds: Rounds, settings: Settings, environment: Mapping[str, Any]) -> 
     """The report on standard output."""
     console = grids.stdout()
     grids.print_grid(console, SPEED_COLUMNS, speed_rows(rounds))
-    grids.print_grid(console, RATIO_COLUMNS, ratio_rows(rounds, settings.family))
+    grids.print_grid(console, RATIO_COLUMNS, ratio_rows(rounds, settings.contest))
     grids.say(console, [caption(settings, environment), *(f"failed: {failure}" for failure in failures(rounds))])

@@ -1,0 +1,42 @@
+"""The synthetic documents that a workload is given where its user names none."""
+
+from __future__ import annotations
+
+from bench.data import synthetic, synthetic_text
+from bench.data.source import Source
+from bench.data.splits import DEFAULT_SPLIT
+from shared.errors import UserError
+from shared.families import family_of
+from shared.modalities import Pages, Tokens
+from shared.spec import Workload
+from shared.tasks import task_of
+
+CLASSES = synthetic.CLASSES
+
+
+def source_of(
+    workload: Workload,
+    count: int,
+    seed: int,
+    num_classes: int,
+    shares: tuple[float, ...] = DEFAULT_SPLIT,
+    words: tuple[int, int] = synthetic_text.WORDS,
+) -> tuple[Source, int]:
+    """Synthetic documents of what a workload reads, labelled as its task wants them, and their size in pixels
+    (0: they have no pages).
+
+    Args:
+        words: the fewest and the most of a text.
+
+    Raises:
+        UserError: the workload reads what no synthetic documents have together.
+    """
+    task, read = task_of(workload), family_of(workload).modalities(workload)
+    kinds = {type(modality) for modality in read}
+    if kinds == {Pages} and not task.several:
+        (pixels,) = (modality.pixels for modality in read if isinstance(modality, Pages))
+        return synthetic.source(count, seed, num_classes, shares), pixels
+    if kinds == {Tokens}:
+        return synthetic_text.source(count, seed, num_classes, shares, words, several=task.several), 0
+    names = " and ".join(sorted(kind.__name__.lower() for kind in kinds))
+    raise UserError(f"{workload.name}: no synthetic documents have {names} for the task {task.name}; name a --data")

@@ -1,0 +1,67 @@
+"""Differences that the ladder plants in PyTorch's BERT. Mirror: `tf_impl/families/bert/mutations.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pt_impl import mutations, optimizer, text_ops
+from shared.families import bert
+from shared.families.bert.architecture import Architecture
+from shared.families.bert.batch import TextBatch
+from shared.families.bert.settings import BertWorkload
+from shared.family import ParameterGroup
+
+
+def tanh_gelu() -> None:
+    """GELU by its approximation."""
+    text_ops.gelu = lambda x: torch.nn.functional.gelu(x, approximate="tanh")
+
+
+def sep_missing() -> None:
+    """Texts end without their [SEP]."""
+    text_batch = bert.text_batch
+
+    def without_sep(*arguments: Any) -> TextBatch:
+        batch = text_batch(*arguments)
+        for row, length in enumerate(batch.lengths):
+            batch.tokens[row, length - 1] = 0
+        return batch._replace(lengths=batch.lengths - 1)
+
+    bert.text_batch = without_sep
+    mutations.load_in_this_process()
+
+
+def coupled_decay() -> None:
+    """Weights decay through the gradient, and so through Adam's moments."""
+    step = optimizer.AdamW.apply
+    decays: dict[Tensor, float] = {}
+
+    def apply(self: optimizer.AdamW, gradients: Sequence[Tensor], rate: float, scaler: torch.amp.GradScaler) -> None:
+        for group in self._torch.param_groups:
+            decays.update({each: group["weight_decay"] for each in group["params"] if group["weight_decay"]})
+            group["weight_decay"] = 0.0
+        pairs = zip(self.parameters, gradients, strict=True)
+        with torch.no_grad():
+            gradients = [gradient + decays.get(each, 0.0) * each for each, gradient in pairs]
+        step(self, gradients, rate, scaler)
+
+    optimizer.AdamW.apply = apply  # type: ignore[method-assign]
+
+
+def other_rate_of_a_layer() -> None:
+    """The last layer's learning rate is a thousandth higher."""
+    parameter_groups = bert.Bert.parameter_groups
+
+    def other(self: bert.Bert, arch: Architecture, workload: BertWorkload) -> dict[str, ParameterGroup]:
+        last = f"layers.{arch.num_layers - 1}."
+        groups = parameter_groups(self, arch, workload)
+        return {
+            name: group._replace(rate_factor=group.rate_factor * 1.001) if name.startswith(last) else group
+            for name, group in groups.items()
+        }
+
+    bert.Bert.parameter_groups = other  # type: ignore[method-assign]

@@ -1,0 +1,61 @@
+"""What a family's wings are timed against (`python -m bench.studies.performance`), and the least ratios expected."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """One way to train the workload, in a process of its own."""
+
+    name: str
+    framework: str
+    kind: str  # worker, or a kind of the wing's `peers` module: peer, bare
+    tuned: bool = True  # whether it gets the worker's environment; else only what its user has
+    input_mode: str = "device"
+    variables: tuple[tuple[str, str], ...] = ()  # set for this contestant alone
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """A speed over another one, and the least that it should be."""
+
+    over: str
+    under: str
+    target: float
+
+    @property
+    def name(self) -> str:
+        """For tables."""
+        return f"{self.over} / {self.under}"
+
+
+@dataclass(frozen=True)
+class Contest:
+    """Who takes part and which ratios are held to a target."""
+
+    workload: str  # that is timed
+    contestants: tuple[Contestant, ...]
+    ratios: tuple[Ratio, ...]
+    batch: int  # samples a step, unless the command says otherwise
+
+
+def contestants_of(framework: str) -> tuple[Contestant, ...]:
+    """The contestants that every wing has."""
+    return (
+        Contestant(f"{framework}-peer", framework, "peer", tuned=False),
+        Contestant(f"{framework}-peer-tuned", framework, "peer"),
+        Contestant(f"{framework}-bare", framework, "bare"),
+        Contestant(f"{framework}-wing", framework, "worker"),
+        Contestant(f"{framework}-wing-disk", framework, "worker", input_mode="disk"),
+    )
+
+
+# the whole pipeline against one resident batch, and the worker against its own step in a bare loop: of every family
+PIPELINE_RATIOS = (
+    Ratio("pt-wing-disk", "pt-wing", 0.97),
+    Ratio("tf-wing-disk", "tf-wing", 0.97),
+    Ratio("pt-wing", "pt-bare", 0.99),
+    Ratio("tf-wing", "tf-bare", 0.99),
+)

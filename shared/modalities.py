@@ -1,0 +1,75 @@
+"""What a network can read of a document, and how a batch of it is made. A store holds it, or it is derived from one.
+
+A family names the modalities that it reads, with their settings; one that reads several gets them of the same samples.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from shared.store import Store
+
+
+@dataclass(frozen=True)
+class Pages:
+    """The page as an image, grey."""
+
+    pixels: int  # height and width
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """The text as token ids, padded."""
+
+    width: int  # T, tokens of a text
+    truncation: str  # see shared.wordpiece.kept_ends
+    vocabulary_size: int  # of the vocabulary that is trained where none is given
+
+
+Modality = Pages | Tokens
+
+
+def page_pixels(store: Store, samples: np.ndarray, size: int) -> np.ndarray:
+    """The pages of some samples (uint8, size x H x W), filled up with black ones."""
+    assert store.images is not None, "the plan gives a store what its workload reads"
+    pixels = np.zeros((size, *store.images.shape[1:]), np.uint8)
+    pixels[: len(samples)] = store.images[samples]
+    return pixels
+
+
+def text_tokens(store: Store, samples: np.ndarray, size: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """The texts of some samples: token ids (int32, size x width) and tokens before the padding (int32, size).
+
+    A row that only fills up has one token: attention over nothing would be 0 / 0.
+    """
+    assert store.tokens is not None and store.lengths is not None, "the plan gives a store what its workload reads"
+    tokens, lengths = np.zeros((size, width), np.int32), np.ones(size, np.int32)
+    tokens[: len(samples)] = store.tokens[samples, :width]
+    lengths[: len(samples)] = store.lengths[samples]
+    return tokens, lengths
+
+
+def longest_text(store: Store, samples: np.ndarray) -> int:
+    """Tokens of the longest of some texts, padding not counted; 1 of none."""
+    assert store.lengths is not None, "the plan gives a store what its workload reads"
+    return int(store.lengths[samples].max(initial=1))
+
+
+def bucket(longest: int, max_tokens: int, buckets: tuple[int, ...]) -> int:
+    """The width that a batch is padded to: of a fixed set, so that no shape appears after the warm-up.
+
+    >>> bucket(100, 512, (128, 256)), bucket(257, 512, (128, 256))
+    (128, 512)
+    """
+    return next((width for width in sorted(buckets) if width >= longest), max_tokens)
+
+
+def text_strings(store: Store, samples: np.ndarray, size: int) -> np.ndarray:
+    """The texts of some samples in UTF-8 (object, size), for a tokeniser of the wing's own."""
+    assert store.text is not None, "the plan gives a store what its workload reads"
+    strings = np.full(size, b"", object)
+    for row, sample in enumerate(samples):
+        strings[row] = store.text[int(sample)].encode()
+    return strings

@@ -1,0 +1,41 @@
+"""Differences that the ladder plants in TensorFlow's BERT. Mirror: `pt_impl/families/bert/mutations.py`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+from tf_impl import layers
+from tf_impl.families import bert
+from tf_impl.families.bert import network
+from tf_impl.families.bert.inputs import Inputs
+
+
+def padding_mask_off() -> None:
+    """Padding is attended to."""
+    network_inputs = bert.network_inputs
+
+    def unmasked(*arguments: Any) -> Inputs:
+        inputs = network_inputs(*arguments)
+        return inputs._replace(bias=tf.zeros_like(inputs.bias))
+
+    bert.network_inputs = unmasked
+
+
+def half_the_gradient_of_a_bias() -> None:
+    """One bias gets half its gradient."""
+    tensors = layers.Linear.tensors
+
+    def halved(self: layers.Linear, dtype: tf.DType) -> tuple[tf.Tensor, tf.Tensor]:
+        weight, bias = tensors(self, dtype)
+        half = self.bias.name.startswith("layers.0.down")
+        return weight, (bias + tf.stop_gradient(bias)) / 2 if half else bias
+
+    layers.Linear.tensors = halved  # type: ignore[method-assign]
+
+
+def other_rate_of_dropout() -> None:
+    """Features are dropped 1/256 more often."""
+    noise_threshold = network.noise_threshold
+    network.noise_threshold = lambda rate: noise_threshold(rate) + 1

@@ -1,0 +1,153 @@
+"""BERT in TensorFlow. Mirror: `pt_impl/families/bert/network.py`.
+
+Legend: N texts, T tokens, H features, A heads, D features per head, S places of noise, K classes.
+"""
+
+from __future__ import annotations
+
+import math
+
+import tensorflow as tf
+
+from shared.draws import noise_threshold
+from shared.families.bert.architecture import Architecture
+from tf_impl import text_ops
+from tf_impl.families.bert.inputs import Drops, Inputs
+from tf_impl.layers import Linear, Weights, canonical_name, trained
+
+
+class LayerNorm(tf.Module):
+    """Layer norm over H."""
+
+    def __init__(self, weights: Weights, name: str, epsilon: float) -> None:
+        super().__init__()
+        self.weight = trained(weights, f"{name}.weight")
+        self.bias = trained(weights, f"{name}.bias")
+        self.epsilon = epsilon
+
+    def __call__(self, x: tf.Tensor) -> tf.Tensor:
+        """(..., H) to the same."""
+        return text_ops.layer_norm(x, self.weight, self.bias, self.epsilon)
+
+    def of_sum(self, x: tf.Tensor, change: tf.Tensor, noise: tf.Tensor | None, rate: float) -> tf.Tensor:
+        """x + change (..., H), some features of the change dropped, and normed: with dropout one kernel for it all."""
+        if noise is None:
+            return self(x + change)
+        threshold = noise_threshold(rate)
+        return text_ops.sum_norm(x, change, noise, threshold, self.weight, self.bias, self.epsilon)
+
+
+class Embedding(tf.Module):
+    """A table of vectors, one row an entry."""
+
+    def __init__(self, weights: Weights, name: str) -> None:
+        super().__init__()
+        self.weight = trained(weights, f"{name}.weight")
+
+
+class Embeddings(tf.Module):
+    """Token, position and (the first) segment vectors, added and normed."""
+
+    def __init__(self, weights: Weights, arch: Architecture) -> None:
+        super().__init__()
+        self.token = Embedding(weights, "embeddings.token")
+        self.position = Embedding(weights, "embeddings.position")
+        self.segment = Embedding(weights, "embeddings.segment")
+        self.norm = LayerNorm(weights, "embeddings.norm", arch.norm_epsilon)
+
+    def __call__(self, tokens: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
+        """Token ids (N, T) to (N, T, H)."""
+        place = self.position.weight[: tokens.shape[1]] + self.segment.weight[0]
+        return self.norm(tf.cast(tf.gather(self.token.weight, tokens) + place, dtype))
+
+
+class Layer(tf.Module):
+    """Self-attention and a feed-forward network, each with a residual connection and a norm behind it."""
+
+    def __init__(self, weights: Weights, name: str, arch: Architecture) -> None:
+        super().__init__()
+        self.query = Linear(weights, f"{name}.query")
+        self.key = Linear(weights, f"{name}.key")
+        self.value = Linear(weights, f"{name}.value")
+        self.output = Linear(weights, f"{name}.output")
+        self.attention_norm = LayerNorm(weights, f"{name}.attention_norm", arch.norm_epsilon)
+        self.up = Linear(weights, f"{name}.up")
+        self.down = Linear(weights, f"{name}.down")
+        self.output_norm = LayerNorm(weights, f"{name}.output_norm", arch.norm_epsilon)
+        self.num_heads = arch.num_heads
+        self.dropout = arch.hidden_dropout
+
+    def __call__(
+        self, x: tf.Tensor, readers: tf.Tensor, bias: tf.Tensor, noise: tuple[tf.Tensor, tf.Tensor] | None
+    ) -> tf.Tensor:
+        """The new features of the tokens that are read.
+
+        Args:
+            x: (N, T, H), what is attended to. readers: (N, R, H), the first R tokens of it.
+            bias: (N, 1, 1, T), 0 for a token and -inf for padding.
+            noise: (N, R, H) uint8 behind the attention and behind the feed-forward network; None drops nothing.
+        """
+        attended = self.output(self.attention(x, readers, bias))
+        x = self.attention_norm.of_sum(readers, attended, noise and noise[0], self.dropout)
+        changed = self.down(text_ops.gelu(self.up(x)))
+        return self.output_norm.of_sum(x, changed, noise and noise[1], self.dropout)
+
+    def attention(self, x: tf.Tensor, readers: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
+        """Scaled dot-product attention, every head: (N, T, H), (N, R, H) to (N, R, H)."""
+        query, key, value = self.split(self.query(readers)), self.split(self.key(x)), self.split(self.value(x))
+        scores = tf.matmul(query * (1.0 / math.sqrt(query.shape[-1])), key, transpose_b=True)
+        attended = tf.matmul(tf.nn.softmax(scores + bias), value)
+        return tf.reshape(tf.transpose(attended, [0, 2, 1, 3]), readers.shape)
+
+    def split(self, x: tf.Tensor) -> tf.Tensor:
+        """(N, T, H) to (N, A, T, D)."""
+        apart = tf.reshape(x, [*x.shape[:-1], self.num_heads, x.shape[-1] // self.num_heads])
+        return tf.transpose(apart, [0, 2, 1, 3])
+
+
+def kept(noise: tf.Tensor, rate: float, dtype: tf.DType) -> tf.Tensor:
+    """The factor of each feature: 0 where its noise is below the rate, else what keeps the mean."""
+    return text_ops.keep_factor(noise, noise_threshold(rate), dtype)
+
+
+class Bert(tf.Module):
+    """The network of an architecture, from weights by canonical name."""
+
+    def __init__(self, arch: Architecture, weights: Weights) -> None:
+        super().__init__()
+        self.arch = arch
+        self.embeddings = Embeddings(weights, arch)
+        self.layers = [Layer(weights, f"layers.{index}", arch) for index in range(arch.num_layers)]
+        self.pooler = Linear(weights, "pooler")
+        self.classifier = Linear(weights, "classifier")
+
+    def canonical_parameters(self) -> dict[str, tf.Variable]:
+        """The parameters by canonical name."""
+        return {canonical_name(variable): variable for variable in self.trainable_variables}
+
+    def features(self, inputs: Inputs, drops: Drops | None, training: bool) -> tf.Tensor:
+        """Texts to features (N, H), in the precision of the inputs' bias (see `Layer`).
+
+        Of the last layer only [CLS] is read, so only its part is computed: a seventh of the work of six layers.
+        """
+        noise, noise_last = (drops.noise, drops.noise_last) if drops else (None, None)
+        x = self.embeddings(inputs.tokens, inputs.bias.dtype)
+        if noise is not None:
+            x = x * kept(noise[:, 0], self.arch.hidden_dropout, x.dtype)
+        *lower, last = self.layers
+        for index, layer in enumerate(lower):
+            of_layer = None if noise is None else (noise[:, 1 + 2 * index], noise[:, 2 + 2 * index])
+            x = layer(x, x, inputs.bias, of_layer)
+        of_last = None if noise_last is None else (noise_last[:, :1], noise_last[:, 1:])
+        x = last(x, x[:, :1], inputs.bias, of_last)
+        return tf.tanh(self.pooler(x[:, 0]))
+
+    def classify(self, features: tf.Tensor, drops: Drops | None) -> tf.Tensor:
+        """Features (N, H) to logits (N, K)."""
+        if drops is not None and drops.keep_unit is not None:
+            features = features * tf.cast(drops.keep_unit, features.dtype)
+        return self.classifier(features)
+
+    def __call__(self, inputs: Inputs, drops: Drops | None = None, training: bool = False) -> tf.Tensor:
+        """Texts to logits (N, K)."""
+        return self.classify(self.features(inputs, drops, training), drops)

@@ -1,0 +1,91 @@
+"""What a family's room in this wing has to provide, and the rooms by name. Mirror: `pt_impl/family.py`."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from functools import cache
+from importlib import import_module
+from typing import Any, Protocol
+
+import tensorflow as tf
+
+from shared import batches, families
+from shared.family import Batch, Weights
+from shared.protocol import Cell
+from shared.spec import Workload
+
+Load = Callable[[int, int], Batch]  # makes batch k of replica r
+Finish = Callable[[Any], Any]  # what is still to be done to it where batches are assembled
+Train = Callable[[float], object]  # one training step at a learning rate
+
+
+class Network(Protocol):
+    """A network, matched or native. Legend: N samples, F features, K classes.
+
+    It is called with a batch's inputs, the factors of what is dropped (None: nothing is) and whether it is trained, and
+    returns logits (N, K) in the inputs' precision.
+    """
+
+    classifier: tf.Module
+    variables: tuple[tf.Variable, ...]  # statistics included
+
+    def features(self, inputs: Any, drops: Any, training: bool) -> tf.Tensor:
+        """What the classifier reads (N, F)."""
+
+    def classify(self, features: tf.Tensor, drops: Any) -> tf.Tensor:
+        """Features (N, F) to logits (N, K)."""
+
+    def canonical_parameters(self) -> dict[str, tf.Variable]:
+        """What is trained, by canonical name; of another network than the matched one by its library's."""
+
+    def __call__(self, inputs: Any, drops: Any, training: bool) -> tf.Tensor: ...
+
+
+class Family(ABC):
+    """A family's room."""
+
+    settings: Mapping[str, Any]  # what there is to say of its matched network in a record
+    native_settings: Mapping[str, Any]  # and of the library's
+
+    @abstractmethod
+    def network(self, workload: Workload, weights: Weights) -> Any:
+        """The matched network."""
+
+    @abstractmethod
+    def inputs(self, batch: Any, workload: Workload, dtype: tf.DType, training: bool) -> Any:
+        """What the network reads of a batch, in a precision."""
+
+    @abstractmethod
+    def drops(self, batch: Any, workload: Workload) -> Any:
+        """The factors of what is dropped of a training batch."""
+
+    @abstractmethod
+    def observed(self, inputs: Any) -> dict[str, tf.Tensor]:
+        """What the ladder compares of a network's input, channels last."""
+
+    @abstractmethod
+    def native_network(self, cell: Cell) -> Any:
+        """The library's network, as shipped."""
+
+    def native_loading(
+        self, source: batches.TrainBatches | batches.EvalBatches, cell: Cell
+    ) -> tuple[Load, Finish | None]:
+        """What makes a batch for the library's network, and what finishes it."""
+        return source.batch, None
+
+    @abstractmethod
+    def peer_step(self, cell: Cell) -> Train:
+        """The library's network in a loop as its user would write it."""
+
+
+@cache
+def family(name: str) -> Family:
+    """The room of a family.
+
+    Raises:
+        ValueError: no such family.
+    """
+    families.family(name)
+    found: Family = import_module(f"tf_impl.families.{name}").FAMILY
+    return found
