@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 
 from shared import spec
-from shared.batches import Batch, TrainBatches
-from shared.efficientnet import Architecture
-from shared.networks import architecture_of
+from shared.batches import TrainBatches
+from shared.families import efficientnet
+from shared.families.efficientnet.architecture import Architecture
+from shared.families.efficientnet.batch import PageBatch
+from shared.families.efficientnet.settings import EfficientNetWorkload
+from shared.family import Weights
 from shared.protocol import Cell
-from shared.spec import Workload
 from shared.store import (
     IMAGES,
     LABELS,
@@ -27,13 +29,12 @@ from shared.store import (
     open_store,
     write_strings,
 )
-from shared.weights import Weights, initial_weights
 
 SIZE = 64  # with smaller pages the last batch norms have so few values that training from noise is chaos
 
 
-def workload(**changes: Any) -> Workload:
-    """EfficientNet-B0 on pages of 64 px, two samples a replica; `section__key=value` changes more."""
+def workload(**changes: Any) -> EfficientNetWorkload:
+    """EfficientNet-B0 on pages of 64 px, two samples per replica; `section__key=value` changes more."""
     small = {
         "input.image_size": SIZE,
         "train.batch_per_replica": 2,
@@ -42,7 +43,9 @@ def workload(**changes: Any) -> Workload:
         "finetune.epochs": 1,
     }
     dotted = {key.replace("__", "."): value for key, value in changes.items()}
-    return spec.load("effnet-b0").overridden(small | dotted, "test")
+    found = spec.load("effnet-b0").overridden(small | dotted, "test")
+    assert isinstance(found, EfficientNetWorkload)
+    return found
 
 
 def make_store(path: Path, pages: tuple[int, int, int] = (12, 5, 3), size: int = SIZE) -> Store:
@@ -86,10 +89,9 @@ def make_cell(directory: Path, store: Path, framework: str = "pt", **changes: An
     return Cell(framework=framework, store=str(store), directory=str(directory), **(fields | changes))
 
 
-def short(settings: Workload) -> Architecture:
+def short(settings: EfficientNetWorkload) -> Architecture:
     """The workload's EfficientNet without the blocks after the fifth: every kind of layer, a fifth of the time."""
-    arch = architecture_of(settings)
-    assert isinstance(arch, Architecture)
+    arch = efficientnet.FAMILY.architecture(settings)
     return replace(arch, blocks=arch.blocks[:5])
 
 
@@ -97,7 +99,7 @@ def weights(arch: Architecture, dtype: type = np.float32) -> Weights:
     """Starting weights whose scales, biases and statistics are not the 1 and 0 that hide mistakes."""
     rng = np.random.default_rng(1)
     varied = {}
-    for name, value in initial_weights(arch, 0).items():
+    for name, value in efficientnet.FAMILY.initial_weights(arch, 0).items():
         if value.ndim == 1:
             positive = name.endswith(("norm.weight", "running_var"))
             value = rng.uniform(0.7, 1.3, value.shape) if positive else 0.1 * rng.standard_normal(value.shape)
@@ -105,9 +107,11 @@ def weights(arch: Architecture, dtype: type = np.float32) -> Weights:
     return varied
 
 
-def train_batch(store: Store, settings: Workload, step: int = 0) -> Batch:
+def train_batch(store: Store, settings: EfficientNetWorkload, step: int = 0) -> PageBatch:
     """A training batch of one replica."""
-    return TrainBatches(store, settings, 0, 1).batch(step)
+    batch = TrainBatches(store, settings, 0, 1).batch(step)
+    assert isinstance(batch, PageBatch)
+    return batch
 
 
 def sheared(pages: np.ndarray, slope: np.ndarray) -> np.ndarray:

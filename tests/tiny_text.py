@@ -10,9 +10,11 @@ import numpy as np
 
 from shared import spec
 from shared.batches import TrainBatches
-from shared.bert import Architecture
-from shared.networks import architecture_of
-from shared.spec import TextWorkload
+from shared.families import bert
+from shared.families.bert.architecture import Architecture
+from shared.families.bert.batch import TextBatch
+from shared.families.bert.settings import BertWorkload
+from shared.family import Weights
 from shared.store import (
     LABELS,
     LENGTHS,
@@ -26,15 +28,13 @@ from shared.store import (
     open_store,
     write_strings,
 )
-from shared.texts import TextBatch
-from shared.weights import Weights, initial_weights
 
 VOCABULARY, CLASSES, TOKENS_WIDE = 64, 4, 32
 CLS, SEP = 2, 3
 
 
-def workload(**changes: Any) -> TextWorkload:
-    """Two layers of 32 features on texts of at most 32 tokens, four a replica; `section__key=value` changes more."""
+def workload(**changes: Any) -> BertWorkload:
+    """Two layers of 32 features on texts of at most 32 tokens, four per replica; `section__key=value` changes more."""
     small = {
         "model.num_layers": 2,
         "model.hidden_size": 32,
@@ -52,20 +52,18 @@ def workload(**changes: Any) -> TextWorkload:
     }
     dotted = {key.replace("__", "."): value for key, value in changes.items()}
     found = spec.load("bert-6l", "quick").overridden(small | dotted, "test")
-    assert isinstance(found, TextWorkload)
+    assert isinstance(found, BertWorkload)
     return found
 
 
-def calm(**changes: Any) -> TextWorkload:
+def calm(**changes: Any) -> BertWorkload:
     """The workload, nothing dropped."""
     return workload(**{"model__hidden_dropout": 0.0, "model__classifier_dropout": 0.0, **changes})
 
 
-def architecture(settings: TextWorkload) -> Architecture:
+def architecture(settings: BertWorkload) -> Architecture:
     """The workload's network."""
-    arch = architecture_of(settings)
-    assert isinstance(arch, Architecture)
-    return arch
+    return bert.FAMILY.architecture(settings)
 
 
 def make_store(
@@ -115,7 +113,7 @@ def weights(arch: Architecture, dtype: type = np.float32) -> Weights:
     """Starting weights whose scales and biases are not the 1 and 0 that hide mistakes, and whose attention is sharp."""
     rng = np.random.default_rng(1)
     varied = {}
-    for name, value in initial_weights(arch, 0).items():
+    for name, value in bert.FAMILY.initial_weights(arch, 0).items():
         if name.endswith("norm.weight"):
             value = rng.uniform(0.7, 1.3, value.shape)
         elif value.ndim == 1:
@@ -127,7 +125,7 @@ def weights(arch: Architecture, dtype: type = np.float32) -> Weights:
     return varied
 
 
-def train_batch(store: Store, settings: TextWorkload, step: int = 0) -> TextBatch:
+def train_batch(store: Store, settings: BertWorkload, step: int = 0) -> TextBatch:
     """A training batch of one replica, as arrays."""
     batch = TrainBatches(store, settings, 0, 1).batch(step)
     assert isinstance(batch, TextBatch)
