@@ -6,19 +6,25 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import import_module
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from shared import batches, families
-from shared.family import Batch, Weights
+from shared.family import Weights
 from shared.protocol import Cell
 from shared.spec import Workload
 
-Load = Callable[[int, int], Batch]  # makes batch k of replica r
+Load = Callable[[int, int], Any]  # makes batch k of replica r
 Finish = Callable[[Any], Any]  # what is still to be done to it where batches are assembled
 Train = Callable[[float], object]  # one training step at a learning rate
+
+
+W = TypeVar("W", bound=Workload)
+B = TypeVar("B")
+I = TypeVar("I")  # noqa: E741
+D = TypeVar("D")
 
 
 class Network(Protocol):
@@ -42,26 +48,26 @@ class Network(Protocol):
     def __call__(self, inputs: Any, drops: Any, training: bool) -> Tensor: ...
 
 
-class Family(ABC):
-    """A family's room."""
+class Family(ABC, Generic[W, B, I, D]):
+    """A family's room: for its workloads W and batches B, with networks that read inputs I and drops D."""
 
     settings: Mapping[str, Any]  # what there is to say of its matched network in a record
     native_settings: Mapping[str, Any]  # and of the library's
 
     @abstractmethod
-    def network(self, workload: Workload, weights: Weights) -> Any:
+    def network(self, workload: W, weights: Weights) -> Any:
         """The matched network."""
 
     @abstractmethod
-    def inputs(self, batch: Any, workload: Workload, dtype: torch.dtype, training: bool) -> Any:
+    def inputs(self, batch: B, workload: W, dtype: torch.dtype, training: bool) -> I:
         """What the network reads of a batch, in a precision."""
 
     @abstractmethod
-    def drops(self, batch: Any, workload: Workload) -> Any:
+    def drops(self, batch: B, workload: W) -> D:
         """The factors of what is dropped of a training batch."""
 
     @abstractmethod
-    def observed(self, inputs: Any) -> dict[str, Tensor]:
+    def observed(self, inputs: I) -> dict[str, Tensor]:
         """What the ladder compares of a network's input, channels last."""
 
     @abstractmethod
@@ -79,13 +85,16 @@ class Family(ABC):
         """The library's network in a loop as its user would write it."""
 
 
+AnyFamily = Family[Any, Any, Any, Any]
+
+
 @cache
-def family(name: str) -> Family:
+def family(name: str) -> AnyFamily:
     """The room of a family.
 
     Raises:
         ValueError: no such family.
     """
     families.family(name)
-    found: Family = import_module(f"pt_impl.families.{name}").FAMILY
+    found: AnyFamily = import_module(f"pt_impl.families.{name}").FAMILY
     return found

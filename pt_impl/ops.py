@@ -32,7 +32,7 @@ def convolution(x: Tensor, weight: Tensor, stride: int) -> Tensor:
 
 def depthwise(x: Tensor, weight: Tensor, stride: int) -> Tensor:
     """Depthwise convolution, "same" padding. x (N, C, H, W), weight (C, 1, k, k)."""
-    kernel, height, width = weight.shape[-1], *x.shape[2:]
+    kernel, (height, width) = weight.shape[-1], x.shape[2:]
     if x.is_cuda or not torch.is_grad_enabled():
         return convolution(x, weight, stride)
     if SLOW_ON_SMALL_MAPS and stride == 1 and kernel > min(height, width):

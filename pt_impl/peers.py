@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -48,7 +49,7 @@ def timed(cell: Cell, step: Train) -> None:
     seconds = time.perf_counter() - started
     steps = len(schedule) - warmup
     samples = steps * cell.global_batch
-    found = {"tokens": None, "retraces": 0, "warmup": warmup, "stationary": None, "turns": []}
+    found: dict[str, Any] = {"tokens": None, "retraces": 0, "warmup": warmup, "stationary": None, "turns": []}
     emit("window", seconds=seconds, steps=steps, samples=samples, **found)
 
 

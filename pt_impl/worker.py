@@ -31,6 +31,7 @@ class Wing(BaseWing):
 
     def __init__(self, cell: Cell, group: replicas.Replicas) -> None:
         super().__init__(cell, group, family(cell.workload.model.family))
+        self.group: replicas.Replicas = group
         native = cell.arm == "native"
         make = self.family.native_network(cell) if native else networks.build(cell.workload, starting_weights(cell))
         self.network = make.to(group.placement)

@@ -19,8 +19,11 @@ from shared.wing import Wing
 class Replicas(Protocol):
     """A wing's replicas, as far as the skeleton asks."""
 
-    rank: int
-    count: int
+    @property
+    def rank(self) -> int: ...
+
+    @property
+    def count(self) -> int: ...
 
     @property
     def local(self) -> int: ...

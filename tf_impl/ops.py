@@ -16,16 +16,15 @@ import tensorflow as tf
 
 from tf_impl.kernels import on_gpu, one_kernel
 
-Tensor = tf.Tensor
 raw = tf.raw_ops
 
 
-def convolution(x: Tensor, weight: Tensor, stride: int) -> Tensor:
+def convolution(x: tf.Tensor, weight: tf.Tensor, stride: int) -> tf.Tensor:
     """2-D convolution with "same" padding. x (N, H, W, C), weight (k, k, C, out)."""
     return tf.nn.conv2d(x, weight, stride, "SAME")
 
 
-def depthwise(x: Tensor, weight: Tensor, stride: int) -> Tensor:
+def depthwise(x: tf.Tensor, weight: tf.Tensor, stride: int) -> tf.Tensor:
     """Depthwise convolution, "same" padding. x (N, H, W, C), weight (k, k, C, 1)."""
     strides = [1, stride, stride, 1]
     splittable = weight.shape[0] == 5 and x.shape[1] % 2 == 0 and x.shape[2] % 2 == 0
@@ -33,8 +32,8 @@ def depthwise(x: Tensor, weight: Tensor, stride: int) -> Tensor:
         return tf.nn.depthwise_conv2d(x, weight, strides, "SAME")
 
     @tf.custom_gradient
-    def convolve(x: Tensor, weight: Tensor) -> tuple[Tensor, Any]:
-        def gradient(upstream: Tensor) -> tuple[Tensor, Tensor]:
+    def convolve(x: tf.Tensor, weight: tf.Tensor) -> tuple[tf.Tensor, Any]:
+        def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             grad_x = raw.DepthwiseConv2dNativeBackpropInput(
                 input_sizes=tf.shape(x), filter=weight, out_backprop=upstream, strides=strides, padding="SAME"
             )
@@ -46,7 +45,7 @@ def depthwise(x: Tensor, weight: Tensor, stride: int) -> Tensor:
     return convolve(x, weight)
 
 
-def _filter_gradient_stride_1(x: Tensor, upstream: Tensor) -> Tensor:
+def _filter_gradient_stride_1(x: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
     """Gradient (5, 5, C, 1) of a 5x5 depthwise filter, in pieces at most 3 wide.
 
     oneDNN's kernel for it is five to ten times slower for filters wider than 3. Two neighbouring columns are one column
@@ -59,7 +58,7 @@ def _filter_gradient_stride_1(x: Tensor, upstream: Tensor) -> Tensor:
     return tf.stack([even[:, 0], odd[:, 0], odd[:, 1], odd[:, 2], even[:, 2]], axis=1)
 
 
-def _filter_gradient_stride_2(x: Tensor, upstream: Tensor) -> Tensor:
+def _filter_gradient_stride_2(x: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
     """The same at stride 2: in a view of 2x2 pixels as 4C channels it is a 3x3 gradient at stride 1."""
     _, height, width, channels = x.shape
     # tf.nn.space_to_depth does the same, two and a half times slower
@@ -70,13 +69,13 @@ def _filter_gradient_stride_2(x: Tensor, upstream: Tensor) -> Tensor:
     return tf.reshape(taps, (6, 6, channels, 1))[1:, 1:]  # "same" begins one pixel into the first 2x2 block
 
 
-def _column_pairs(x: Tensor) -> Tensor:
+def _column_pairs(x: tf.Tensor) -> tf.Tensor:
     """View (N, H, W, C) as (N, H, W / 2, 2C): two neighbouring columns become channels."""
     _, height, width, channels = x.shape
     return tf.reshape(x, (-1, height, width // 2, 2 * channels))
 
 
-def _filter_gradient(x: Tensor, upstream: Tensor, height: int) -> Tensor:
+def _filter_gradient(x: tf.Tensor, upstream: tf.Tensor, height: int) -> tf.Tensor:
     """Gradient (height, 3, C, 1) of a depthwise filter at stride 1, "same" padding."""
     return raw.DepthwiseConv2dNativeBackpropFilter(
         input=x,
@@ -88,15 +87,15 @@ def _filter_gradient(x: Tensor, upstream: Tensor, height: int) -> Tensor:
 
 
 def batch_norm(
-    x: Tensor,
-    scale: Tensor,
-    offset: Tensor,
+    x: tf.Tensor,
+    scale: tf.Tensor,
+    offset: tf.Tensor,
     mean: tf.Variable,
     variance: tf.Variable,
     momentum: float,
     epsilon: float,
     training: bool,
-) -> Tensor:
+) -> tf.Tensor:
     """Batch norm of x (N, H, W, C); in training `mean` and `variance` move by 1 - momentum towards the batch's.
 
     The variance moves towards the unbiased one, n / (n - 1) of the one that normalises (torch's rule, ours; the fused
@@ -122,15 +121,15 @@ def batch_norm(
 
 
 def _batch_norm_float64(
-    x: Tensor,
-    scale: Tensor,
-    offset: Tensor,
+    x: tf.Tensor,
+    scale: tf.Tensor,
+    offset: tf.Tensor,
     mean: tf.Variable,
     variance: tf.Variable,
     momentum: float,
     epsilon: float,
     training: bool,
-) -> Tensor:
+) -> tf.Tensor:
     """`batch_norm` without the fused kernel."""
     if not training:
         return tf.nn.batch_normalization(x, mean, variance, offset, scale, epsilon)
@@ -143,65 +142,67 @@ def _batch_norm_float64(
 
 
 def norm_silu(
-    x: Tensor,
-    scale: Tensor,
-    offset: Tensor,
+    x: tf.Tensor,
+    scale: tf.Tensor,
+    offset: tf.Tensor,
     mean: tf.Variable,
     variance: tf.Variable,
     momentum: float,
     epsilon: float,
     training: bool,
-) -> Tensor:
+) -> tf.Tensor:
     """SiLU of `batch_norm`."""
     normed = batch_norm(x, scale, offset, mean, variance, momentum, epsilon, training)
     return tf.nn.silu(normed) if on_gpu() else _silu(normed)
 
 
 @tf.custom_gradient
-def _silu(x: Tensor) -> tuple[Tensor, Any]:
+def _silu(x: tf.Tensor) -> tuple[tf.Tensor, Any]:
     """x * sigmoid(x). Its gradient computes the sigmoid again: cheaper than to keep it and to read it back."""
     return _silu_value(x), lambda upstream: _silu_gradient(upstream, x)
 
 
 @one_kernel
-def _silu_value(x: Tensor) -> Tensor:
+def _silu_value(x: tf.Tensor) -> tf.Tensor:
     """x * sigmoid(x)."""
     return x * tf.sigmoid(x)
 
 
 @one_kernel
-def _silu_gradient(upstream: Tensor, x: Tensor) -> Tensor:
+def _silu_gradient(upstream: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     """g * (s + x * s * (1 - s)) with s = sigmoid(x)."""
     s = tf.sigmoid(x)
     return upstream * (s + x * (s * (1.0 - s)))
 
 
 @one_kernel
-def _gated(x: Tensor, gate: Tensor) -> Tensor:
+def _gated(x: tf.Tensor, gate: tf.Tensor) -> tf.Tensor:
     """x (N, H, W, C) times a gate (N, C)."""
     return x * gate[:, None, None, :]
 
 
 @one_kernel
-def _gated_plus(x: Tensor, gate: Tensor, offset: Tensor) -> Tensor:
+def _gated_plus(x: tf.Tensor, gate: tf.Tensor, offset: tf.Tensor) -> tf.Tensor:
     """x (N, H, W, C) times a gate (N, C) plus an offset (N, C)."""
     return x * gate[:, None, None, :] + offset[:, None, None, :]
 
 
-def squeeze_excite(x: Tensor, reduce: Tensor, reduce_bias: Tensor, expand: Tensor, expand_bias: Tensor) -> Tensor:
+def squeeze_excite(
+    x: tf.Tensor, reduce: tf.Tensor, reduce_bias: tf.Tensor, expand: tf.Tensor, expand_bias: tf.Tensor
+) -> tf.Tensor:
     """x * sigmoid(W2 silu(W1 mean(x) + b1) + b2). x (N, H, W, C), reduce (C, S), expand (S, C).
 
     With a gradient that takes the input's two parts (through the product and through the mean) together.
     """
 
     @tf.custom_gradient
-    def recalibrate(x: Tensor, w1: Tensor, b1: Tensor, w2: Tensor, b2: Tensor) -> tuple[Tensor, Any]:
+    def recalibrate(x: tf.Tensor, w1: tf.Tensor, b1: tf.Tensor, w2: tf.Tensor, b2: tf.Tensor) -> tuple[tf.Tensor, Any]:
         mean = tf.reduce_mean(x, [1, 2])
         hidden = tf.matmul(mean, w1) + b1
         active = tf.nn.silu(hidden)
         gate = tf.sigmoid(tf.matmul(active, w2) + b2)
 
-        def gradient(upstream: Tensor) -> tuple[Tensor, ...]:
+        def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, ...]:
             grad_gate = raw.SigmoidGrad(y=gate, dy=tf.reduce_sum(upstream * x, [1, 2]))
             grad_hidden = _silu_gradient(tf.matmul(grad_gate, w2, transpose_b=True), hidden)
             grad_mean = tf.matmul(grad_hidden, w1, transpose_b=True) / tf.cast(x.shape[1] * x.shape[2], x.dtype)

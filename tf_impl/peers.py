@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 
@@ -52,7 +53,7 @@ def timed(cell: Cell, step: Train) -> None:
     seconds = time.perf_counter() - started
     steps = len(schedule) - warmup
     samples = steps * cell.global_batch
-    found = {"tokens": None, "retraces": 0, "warmup": warmup, "stationary": None, "turns": []}
+    found: dict[str, Any] = {"tokens": None, "retraces": 0, "warmup": warmup, "stationary": None, "turns": []}
     emit("window", seconds=seconds, steps=steps, samples=samples, **found)
 
 

@@ -15,11 +15,9 @@ import tensorflow as tf
 
 from tf_impl.kernels import one_kernel
 
-Tensor = tf.Tensor
-
 
 @one_kernel
-def _norm(x: Tensor, scale: Tensor, offset: Tensor, epsilon: Tensor) -> tuple[Tensor, ...]:
+def _norm(x: tf.Tensor, scale: tf.Tensor, offset: tf.Tensor, epsilon: tf.Tensor) -> tuple[tf.Tensor, ...]:
     """The norm of x, and what its gradient reads: x normed, and the inverse deviation (..., 1)."""
     centred = x - _row_sums(x, tf.ones_like(scale)) / x.shape[-1]
     inverse = tf.math.rsqrt(_row_sums(centred * centred, tf.ones_like(scale)) / x.shape[-1] + epsilon)
@@ -28,7 +26,9 @@ def _norm(x: Tensor, scale: Tensor, offset: Tensor, epsilon: Tensor) -> tuple[Te
 
 
 @one_kernel
-def _norm_gradient(upstream: Tensor, normed: Tensor, inverse: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+def _norm_gradient(
+    upstream: tf.Tensor, normed: tf.Tensor, inverse: tf.Tensor, scale: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
     """Gradient of x, and the terms of the scale's."""
     terms, share = upstream * normed, scale / normed.shape[-1]
     gradient = inverse * (upstream * scale - _row_sums(upstream, share) - normed * _row_sums(terms, share))
@@ -37,23 +37,31 @@ def _norm_gradient(upstream: Tensor, normed: Tensor, inverse: Tensor, scale: Ten
 
 @one_kernel
 def _sum_norm(
-    x: Tensor, change: Tensor, noise: Tensor, threshold: int, scale: Tensor, offset: Tensor, epsilon: Tensor
-) -> tuple[Tensor, ...]:
+    x: tf.Tensor,
+    change: tf.Tensor,
+    noise: tf.Tensor,
+    threshold: int,
+    scale: tf.Tensor,
+    offset: tf.Tensor,
+    epsilon: tf.Tensor,
+) -> tuple[tf.Tensor, ...]:
     """`_norm` of `x + change`, some features of the change dropped."""
     total = x + change * keep_factor(noise, threshold, x.dtype)
-    return _norm.__wrapped__(tf.cast(total, scale.dtype), scale, offset, epsilon)
+    return _norm.__wrapped__(  # type: ignore[attr-defined]
+        tf.cast(total, scale.dtype), scale, offset, epsilon
+    )
 
 
 @one_kernel
 def _sum_norm_gradients(
-    upstream: Tensor, normed: Tensor, inverse: Tensor, noise: Tensor, threshold: int, scale: Tensor
-) -> tuple[Tensor, ...]:
+    upstream: tf.Tensor, normed: tf.Tensor, inverse: tf.Tensor, noise: tf.Tensor, threshold: int, scale: tf.Tensor
+) -> tuple[tf.Tensor, ...]:
     """Gradients of x and of the change, and the terms of the scale's."""
-    gradient, terms = _norm_gradient.__wrapped__(upstream, normed, inverse, scale)
+    gradient, terms = _norm_gradient.__wrapped__(upstream, normed, inverse, scale)  # type: ignore[attr-defined]
     return gradient, gradient * keep_factor(noise, threshold, gradient.dtype), terms
 
 
-def _row_sums(x: Tensor, factors: Tensor) -> Tensor:
+def _row_sums(x: tf.Tensor, factors: tf.Tensor) -> tf.Tensor:
     """Sums (..., 1) over the last axis of x times factors (H), as a product: faster than XLA's sums (a norm's gradient,
     6 texts of 512 tokens: 3.9 ms, so 5.8)."""
     width = x.shape[-1]
@@ -61,19 +69,19 @@ def _row_sums(x: Tensor, factors: Tensor) -> Tensor:
     return tf.reshape(products, [*x.shape[:-1], 1])
 
 
-def _column_sums(x: Tensor) -> Tensor:
+def _column_sums(x: tf.Tensor) -> tf.Tensor:
     """Sums (H) over every axis of x but the last, in TensorFlow's kernel for a bias."""
     return tf.raw_ops.BiasAddGrad(out_backprop=tf.reshape(x, [-1, x.shape[-1]]))
 
 
-def layer_norm(x: Tensor, scale: Tensor, offset: Tensor, epsilon: float) -> Tensor:
+def layer_norm(x: tf.Tensor, scale: tf.Tensor, offset: tf.Tensor, epsilon: float) -> tf.Tensor:
     """Layer norm over the last axis of x (..., H), computed in the precision of scale and offset."""
 
     @tf.custom_gradient
-    def norm(x: Tensor, scale: Tensor, offset: Tensor) -> tuple[Tensor, Any]:
+    def norm(x: tf.Tensor, scale: tf.Tensor, offset: tf.Tensor) -> tuple[tf.Tensor, Any]:
         value, normed, inverse = _norm(x, scale, offset, tf.constant(epsilon, x.dtype))
 
-        def gradients(upstream: Tensor) -> tuple[Tensor, ...]:
+        def gradients(upstream: tf.Tensor) -> tuple[tf.Tensor, ...]:
             gradient, terms = _norm_gradient(upstream, normed, inverse, scale)
             return gradient, _column_sums(terms), _column_sums(upstream)
 
@@ -83,22 +91,28 @@ def layer_norm(x: Tensor, scale: Tensor, offset: Tensor, epsilon: float) -> Tens
     return tf.cast(norm(tf.cast(x, scale.dtype), scale, offset), x.dtype)
 
 
-def keep_factor(noise: Tensor, threshold: int, dtype: tf.DType) -> Tensor:
+def keep_factor(noise: tf.Tensor, threshold: int, dtype: tf.DType) -> tf.Tensor:
     """The factor of each feature: 0 where its noise (uint8) is below the threshold, else what keeps the mean."""
     return tf.cast(noise >= threshold, dtype) * (256 / (256 - threshold))
 
 
 def sum_norm(
-    x: Tensor, change: Tensor, noise: Tensor, threshold: int, scale: Tensor, offset: Tensor, epsilon: float
-) -> Tensor:
+    x: tf.Tensor,
+    change: tf.Tensor,
+    noise: tf.Tensor,
+    threshold: int,
+    scale: tf.Tensor,
+    offset: tf.Tensor,
+    epsilon: float,
+) -> tf.Tensor:
     """`layer_norm` of x + change (..., H each), the change times `keep_factor` of its noise."""
 
     @tf.custom_gradient
-    def norm(x: Tensor, change: Tensor, scale: Tensor, offset: Tensor) -> tuple[Tensor, Any]:
+    def norm(x: tf.Tensor, change: tf.Tensor, scale: tf.Tensor, offset: tf.Tensor) -> tuple[tf.Tensor, Any]:
         small = tf.constant(epsilon, scale.dtype)
         value, normed, inverse = _sum_norm(x, change, noise, threshold, scale, offset, small)
 
-        def gradients(upstream: Tensor) -> tuple[Tensor, ...]:
+        def gradients(upstream: tf.Tensor) -> tuple[tf.Tensor, ...]:
             upstream = tf.cast(upstream, scale.dtype)
             of_x, of_change, terms = _sum_norm_gradients(upstream, normed, inverse, noise, threshold, scale)
             of_inputs = tf.cast(of_x, x.dtype), tf.cast(of_change, x.dtype)
@@ -110,27 +124,27 @@ def sum_norm(
 
 
 # Constants of the input's precision: tf.nn.gelu rounds the square root of 2 to float32 also in float64.
-def _number(value: float, x: Tensor) -> Tensor:
+def _number(value: float, x: tf.Tensor) -> tf.Tensor:
     return tf.constant(value, x.dtype)
 
 
-def _gaussian_share(x: Tensor) -> Tensor:
+def _gaussian_share(x: tf.Tensor) -> tf.Tensor:
     """The share of a normal distribution below x."""
     return _number(0.5, x) * (_number(1.0, x) + tf.math.erf(x * _number(math.sqrt(0.5), x)))
 
 
 @one_kernel
-def _gelu(x: Tensor) -> Tensor:
+def _gelu(x: tf.Tensor) -> tf.Tensor:
     return x * _gaussian_share(x)
 
 
 @one_kernel
-def _gelu_gradient(upstream: Tensor, x: Tensor) -> Tensor:
+def _gelu_gradient(upstream: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     density = tf.exp(x * x * _number(-0.5, x)) * _number(1.0 / math.sqrt(2.0 * math.pi), x)
     return upstream * (_gaussian_share(x) + x * density)
 
 
 @tf.custom_gradient
-def gelu(x: Tensor) -> tuple[Tensor, Any]:
+def gelu(x: tf.Tensor) -> tuple[tf.Tensor, Any]:
     """The exact GELU: x times the share of a normal distribution below x (Hendrycks and Gimpel, 2016)."""
     return _gelu(x), lambda upstream: _gelu_gradient(upstream, x)

@@ -30,6 +30,7 @@ class Wing(BaseWing):
 
     def __init__(self, cell: Cell, group: replicas.Replicas) -> None:
         super().__init__(cell, group, family(cell.workload.model.family))
+        self.group: replicas.Replicas = group
         native = cell.arm == "native"
         with group.placement.scope():
             self.network = (

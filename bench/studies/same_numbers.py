@@ -88,7 +88,7 @@ def same(a: np.ndarray, b: np.ndarray) -> bool:
 def rows(workload: str, before: Path, after: Path, folder: Path) -> list[tuple[str, ...]]:
     """A line per wing and task: how many arrays were compared, and which differ."""
     old, new = answers(before, workload, folder / "before"), answers(after, workload, folder / "after")
-    lines = []
+    lines: list[tuple[str, ...]] = []
     for key in sorted({*old, *new}):
         found = compared(old.get(key, {}), new.get(key, {}))
         lines.append((workload, *key, *found))

@@ -20,7 +20,7 @@ from shared.family import Weights
 from shared.protocol import Cell
 
 
-class Family(family.Family):
+class Family(family.Family[BertWorkload, TextBatch, Inputs, Drops]):
     """The room."""
 
     settings: Mapping[str, Any] = {"attention": "scaled_dot_product_attention", "gelu": "exact"}

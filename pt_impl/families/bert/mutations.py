@@ -31,7 +31,7 @@ def sep_missing() -> None:
             batch.tokens[row, length - 1] = 0
         return batch._replace(lengths=batch.lengths - 1)
 
-    bert.text_batch = without_sep
+    bert.text_batch = without_sep  # type: ignore[assignment]
     mutations.load_in_this_process()
 
 
@@ -49,7 +49,7 @@ def coupled_decay() -> None:
             gradients = [gradient + decays.get(each, 0.0) * each for each, gradient in pairs]
         step(self, gradients, rate, scaler)
 
-    optimizer.AdamW.apply = apply  # type: ignore[method-assign]
+    optimizer.AdamW.apply = apply  # type: ignore[assignment, method-assign]
 
 
 def other_rate_of_a_layer() -> None:

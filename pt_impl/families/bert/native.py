@@ -17,6 +17,7 @@ from shared.families import family_of
 from shared.families.bert.architecture import parameter_shapes
 from shared.families.bert.batch import TextBatch
 from shared.families.bert.convert import transformers_name
+from shared.families.bert.settings import of_family
 from shared.modalities import text_strings
 from shared.protocol import Cell
 from shared.store import VOCABULARY
@@ -36,7 +37,8 @@ class NativeNetwork(nn.Module):
         super().__init__()
         from transformers import BertConfig, BertForSequenceClassification
 
-        model = cell.workload.model
+        workload = of_family(cell.workload)
+        model = workload.model
         self.arch = family_of(cell.workload).architecture(cell.workload)
         torch.manual_seed(cell.seed)
         self.whole = BertForSequenceClassification(
@@ -86,7 +88,7 @@ class NativeTexts:
 
     def __init__(self, batches: TrainBatches | EvalBatches, cell: Cell) -> None:
         self.batches = batches
-        store, settings = batches.store, cell.workload.input
+        store, settings = batches.store, of_family(cell.workload).input
         self.vocabulary = store.path / VOCABULARY
         self.arguments = (settings.max_tokens, settings.truncation, "fast")
         self._tokenizer: Tokenizer | None = None
@@ -95,6 +97,7 @@ class NativeTexts:
         """A replica's texts of a step."""
         samples = self.batches.samples(step, replica)
         batch = self.batches.batch(step, replica)
+        assert isinstance(batch, TextBatch)
         return batch._replace(tokens=text_strings(self.batches.store, samples, len(batch.tokens)))
 
     def finish(self, batch: TextBatch) -> TextBatch:

@@ -11,6 +11,7 @@ from pt_impl import data, replicas
 from pt_impl.families.bert.native import NativeNetwork
 from pt_impl.family import Train
 from shared.batches import TrainBatches
+from shared.families.bert.batch import TextBatch
 from shared.protocol import Cell
 from shared.session import open_cell_store
 
@@ -29,6 +30,7 @@ def peer_step(cell: Cell) -> Train:
     settings, classes = cell.workload.optimizer, cell.workload.model.num_classes
     optimizer = torch.optim.AdamW(network.parameters(), lr=0.1, weight_decay=settings.weight_decay, fused=True)
     batch = data.resident(TrainBatches(open_cell_store(cell), cell.workload, cell.seed, 1).batch, replicas.start(cell))
+    assert isinstance(batch, TextBatch)
     tokens, labels = batch.tokens.long(), batch.labels.long()
     mask = (torch.arange(tokens.shape[1]) < batch.lengths[:, None]).long()
 

@@ -19,7 +19,7 @@ from shared.family import Weights
 from shared.protocol import Cell
 
 
-class Family(family.Family):
+class Family(family.Family[EfficientNetWorkload, PageBatch, Inputs, Drops]):
     """The room."""
 
     settings: Mapping[str, Any] = {

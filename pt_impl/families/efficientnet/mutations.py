@@ -23,8 +23,8 @@ def half_the_gradient_of_a_bias() -> None:
     """The bias of every excite layer gets half its gradient."""
     squeeze_excite = ops.squeeze_excite
 
-    def halved(x: Tensor, w1: Tensor, b1: Tensor, w2: Tensor, b2: Tensor) -> Tensor:
-        return squeeze_excite(x, w1, b1, w2, (b2 + b2.detach()) / 2)
+    def halved(x: Tensor, reduce: Tensor, reduce_bias: Tensor, expand: Tensor, expand_bias: Tensor) -> Tensor:
+        return squeeze_excite(x, reduce, reduce_bias, expand, (expand_bias + expand_bias.detach()) / 2)
 
     ops.squeeze_excite = halved
 
@@ -54,7 +54,7 @@ def decoupled_decay() -> None:
         step(self, gradients, rate, scaler)
         group["weight_decay"] = decay
 
-    optimizer.Sgd.apply = apply  # type: ignore[method-assign]
+    optimizer.Sgd.apply = apply  # type: ignore[assignment, method-assign]
 
 
 def sheared_the_other_way() -> None:

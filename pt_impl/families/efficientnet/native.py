@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from pt_impl.families.efficientnet.inputs import Drops, Inputs
 from shared.families.efficientnet.architecture import HEAD_CHANNELS, SCALING, round_channels
+from shared.families.efficientnet.settings import of_family
 from shared.protocol import Cell
 
 SETTINGS = {
@@ -29,10 +30,11 @@ class NativeNetwork(nn.Module):
         super().__init__()
         from transformers import EfficientNetConfig, EfficientNetForImageClassification
 
-        model = cell.workload.model
+        workload = of_family(cell.workload)
+        model = workload.model
         width, depth, _, _ = SCALING[model.variant]
         config = EfficientNetConfig(
-            image_size=cell.workload.input.image_size,
+            image_size=workload.input.image_size,
             width_coefficient=width,
             depth_coefficient=depth,
             hidden_dim=round_channels(HEAD_CHANNELS, width),

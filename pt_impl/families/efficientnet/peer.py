@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from pt_impl.family import Train
+from shared.families.efficientnet.settings import of_family
 from shared.protocol import Cell
 
 
@@ -16,8 +17,9 @@ def peer_step(cell: Cell) -> Train:
     """`transformers`' EfficientNet on a resident float batch, eager, channels-last, everything else left alone."""
     from transformers import EfficientNetConfig, EfficientNetForImageClassification
 
-    size, batch = cell.workload.input.image_size, cell.workload.train.batch_per_replica
-    classes, settings = cell.workload.model.num_classes, cell.workload.optimizer
+    workload = of_family(cell.workload)
+    size, batch = workload.input.image_size, workload.train.batch_per_replica
+    classes, settings = workload.model.num_classes, workload.optimizer
     b0 = EfficientNetConfig(
         image_size=size, width_coefficient=1.0, depth_coefficient=1.0, hidden_dim=1280, num_labels=classes
     )

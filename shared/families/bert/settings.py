@@ -43,3 +43,9 @@ class BertWorkload(Workload):
         if any(bucket >= self.input.max_tokens for bucket in self.input.buckets):
             raise ValueError(f"buckets {self.input.buckets}: each must be below max_tokens, {self.input.max_tokens}")
         return self
+
+
+def of_family(workload: Workload) -> BertWorkload:
+    """A workload that is known to be of this family."""
+    assert isinstance(workload, BertWorkload), workload.model.family
+    return workload

@@ -29,3 +29,9 @@ class EfficientNetWorkload(Workload):
     optimizer: Sgd
     schedule: SlantedTriangular
     finetune: Finetune
+
+
+def of_family(workload: Workload) -> EfficientNetWorkload:
+    """A workload that is known to be of this family."""
+    assert isinstance(workload, EfficientNetWorkload), workload.model.family
+    return workload

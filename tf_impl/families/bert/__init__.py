@@ -19,7 +19,7 @@ from tf_impl.families.bert.inputs import Drops, Inputs, network_drops, network_i
 from tf_impl.families.bert.network import Bert
 
 
-class Family(family.Family):
+class Family(family.Family[BertWorkload, TextBatch, Inputs, Drops]):
     """The room."""
 
     settings: Mapping[str, Any] = {"attention": "matrix products and softmax", "gelu": "exact"}

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import tensorflow as tf
 
+from shared.families.bert.batch import TextBatch
 from tf_impl import layers
 from tf_impl.families import bert
 from tf_impl.families.bert import network
@@ -16,8 +15,8 @@ def padding_mask_off() -> None:
     """Padding is attended to."""
     network_inputs = bert.network_inputs
 
-    def unmasked(*arguments: Any) -> Inputs:
-        inputs = network_inputs(*arguments)
+    def unmasked(batch: TextBatch, dtype: tf.DType) -> Inputs:
+        inputs = network_inputs(batch, dtype)
         return inputs._replace(bias=tf.zeros_like(inputs.bias))
 
     bert.network_inputs = unmasked

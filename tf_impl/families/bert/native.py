@@ -15,6 +15,7 @@ from shared.families import family_of
 from shared.families.bert.architecture import parameter_shapes
 from shared.families.bert.batch import TextBatch
 from shared.families.bert.convert import keras_hub_name
+from shared.families.bert.settings import of_family
 from shared.modalities import text_strings
 from shared.protocol import Cell
 from shared.store import VOCABULARY
@@ -39,7 +40,8 @@ class NativeNetwork(tf.Module):
         import keras
         import keras_hub
 
-        model = cell.workload.model
+        workload = of_family(cell.workload)
+        model = workload.model
         self.arch = family_of(cell.workload).architecture(cell.workload)
         keras.utils.set_random_seed(cell.seed)
         self.body = keras_hub.models.BertBackbone(
@@ -94,13 +96,14 @@ class NativeTexts:
 
     def __init__(self, batches: TrainBatches | EvalBatches, cell: Cell) -> None:
         self.batches = batches
-        store, settings = batches.store, cell.workload.input
+        store, settings = batches.store, of_family(cell.workload).input
         self._tokenizer = Tokenizer(store.path / VOCABULARY, settings.max_tokens, settings.truncation, "fast")
 
     def batch(self, step: int, replica: int) -> TextBatch:
         """A replica's texts of a step."""
         samples = self.batches.samples(step, replica)
         batch = self.batches.batch(step, replica)
+        assert isinstance(batch, TextBatch)
         return batch._replace(tokens=text_strings(self.batches.store, samples, len(batch.tokens)))
 
     def finish(self, batch: TextBatch) -> TextBatch:

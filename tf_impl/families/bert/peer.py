@@ -5,6 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from shared.batches import TrainBatches
+from shared.families.bert.batch import TextBatch
 from shared.protocol import Cell
 from shared.session import open_cell_store
 from tf_impl import data, replicas
@@ -26,6 +27,7 @@ def peer_step(cell: Cell) -> Train:
     optimizer.build(parameters)
     entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     batch = data.resident(TrainBatches(open_cell_store(cell), cell.workload, cell.seed, 1).batch, group)
+    assert isinstance(batch, TextBatch)
     inputs = {
         "token_ids": batch.tokens,
         "segment_ids": tf.zeros_like(batch.tokens),

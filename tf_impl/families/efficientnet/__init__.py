@@ -18,7 +18,7 @@ from tf_impl.families.efficientnet.inputs import Drops, Inputs, network_drops, n
 from tf_impl.families.efficientnet.network import EfficientNet
 
 
-class Family(family.Family):
+class Family(family.Family[EfficientNetWorkload, PageBatch, Inputs, Drops]):
     """The room."""
 
     settings: Mapping[str, Any] = {

@@ -17,6 +17,7 @@ from shared.families.efficientnet.architecture import (
     SQUEEZE_RATIO,
     round_channels,
 )
+from shared.families.efficientnet.settings import of_family
 from shared.protocol import Cell
 from tf_impl.families.efficientnet.inputs import Drops, Inputs
 from tf_impl.precision import in_precision_of
@@ -37,7 +38,8 @@ class NativeNetwork(tf.Module):
         import keras
         import keras_cv
 
-        model, size = cell.workload.model, cell.workload.input.image_size
+        workload = of_family(cell.workload)
+        model, size = workload.model, workload.input.image_size
         width, depth, _, _ = SCALING[model.variant]
         keras.utils.set_random_seed(cell.seed)
         kernels, strides, expansions, filters_in, filters_out, repeats = zip(*B0_STAGES, strict=True)

@@ -94,12 +94,11 @@ class MBConv(tf.Module):
 
     def __init__(self, weights: Weights, name: str, block: Block, momentum: float, epsilon: float) -> None:
         super().__init__()
-        norm = {"momentum": momentum, "epsilon": epsilon}
-        self.expand = ConvNorm(weights, f"{name}.expand", **norm) if block.expands else None
-        self.depthwise = ConvNorm(weights, f"{name}.depthwise", **norm, stride=block.stride, depthwise=True)
+        self.expand = ConvNorm(weights, f"{name}.expand", momentum, epsilon) if block.expands else None
+        self.depthwise = ConvNorm(weights, f"{name}.depthwise", momentum, epsilon, stride=block.stride, depthwise=True)
         self.squeeze = Linear(weights, f"{name}.squeeze")
         self.excite = Linear(weights, f"{name}.excite")
-        self.project = ConvNorm(weights, f"{name}.project", **norm, activate=False)
+        self.project = ConvNorm(weights, f"{name}.project", momentum, epsilon, activate=False)
         self.residual = block.residual
 
     def __call__(self, x: tf.Tensor, keep: tf.Tensor | None, training: bool) -> tf.Tensor:
@@ -118,11 +117,13 @@ class EfficientNet(tf.Module):
 
     def __init__(self, arch: Architecture, weights: Weights) -> None:
         super().__init__()
-        norm = {"momentum": arch.norm_momentum, "epsilon": arch.norm_epsilon}
+        momentum, epsilon = arch.norm_momentum, arch.norm_epsilon
         self.arch = arch
-        self.stem = ConvNorm(weights, "stem", **norm, stride=2)
-        self.blocks = [MBConv(weights, f"blocks.{index}", block, **norm) for index, block in enumerate(arch.blocks)]
-        self.head = ConvNorm(weights, "head", **norm)
+        self.stem = ConvNorm(weights, "stem", momentum, epsilon, stride=2)
+        self.blocks = [
+            MBConv(weights, f"blocks.{index}", block, momentum, epsilon) for index, block in enumerate(arch.blocks)
+        ]
+        self.head = ConvNorm(weights, "head", momentum, epsilon)
         self.classifier = Linear(weights, "classifier")
 
     def canonical_parameters(self) -> dict[str, tf.Variable]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from shared.families.efficientnet.settings import of_family
 from shared.protocol import Cell
 from tf_impl.family import Train
 
@@ -15,8 +16,9 @@ def peer_step(cell: Cell) -> Train:
     """`keras.applications`' EfficientNetB0 on a resident float batch, in a `tf.function`, all else left alone."""
     import keras
 
-    size, batch = cell.workload.input.image_size, cell.workload.train.batch_per_replica
-    classes, settings = cell.workload.model.num_classes, cell.workload.optimizer
+    workload = of_family(cell.workload)
+    size, batch = workload.input.image_size, workload.train.batch_per_replica
+    classes, settings = workload.model.num_classes, workload.optimizer
     network = keras.applications.EfficientNetB0(weights=None, classes=classes, input_shape=(size, size, 3))
     optimizer = keras.optimizers.SGD(0.1, momentum=settings.momentum, weight_decay=settings.weight_decay)
     optimizer.build(network.trainable_variables)
