@@ -168,19 +168,19 @@ class Family(ABC, Generic[W, A, B]):
         """The settings of a second stage that trains the classifier alone; None: there is none."""
         return None
 
-    # public checkpoints
+    # public checkpoints: nothing to say where there are none
 
-    @abstractmethod
-    def from_transformers(self, tensors: Mapping[str, np.ndarray], arch: A) -> Weights:
-        """A `transformers` state dict (arrays) under canonical names; what it lacks is left out."""
-
-    @abstractmethod
-    def leftovers(self, tensors: Iterable[str], arch: A) -> list[str]:
-        """The names of a `transformers` state dict that `from_transformers` neither takes nor may pass over."""
-
-    @abstractmethod
     def is_transformers(self, tensors: Iterable[str]) -> bool:
         """Whether names of tensors are those of `transformers`."""
+        return False
+
+    def from_transformers(self, tensors: Mapping[str, np.ndarray], arch: A) -> Weights:
+        """A `transformers` state dict (arrays) under canonical names; what it lacks is left out."""
+        raise NotImplementedError(f"{self.name}: no names of `transformers` are known")
+
+    def leftovers(self, tensors: Iterable[str], arch: A) -> list[str]:
+        """The names of a `transformers` state dict that `from_transformers` neither takes nor may pass over."""
+        raise NotImplementedError(f"{self.name}: no names of `transformers` are known")
 
     def transformers_config(self, arch: A) -> dict[str, tuple[Any, Any]]:
         """What a `config.json` of `transformers` says of a network: setting to our value, and to its default where the

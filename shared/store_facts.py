@@ -14,7 +14,7 @@ class StoreFacts:
     digest: str
     num_classes: int
     split_sizes: dict[str, int]
-    task: str  # the task that its labels are of (shared.tasks)
+    tasks: tuple[str, ...]  # those that its labels are of (shared.tasks), the usual one first
     image_size: int | None = None  # pixels; None: no pages
     max_tokens: int | None = None  # None: no tokens
     vocabulary_size: int | None = None

@@ -79,7 +79,7 @@ class CheckedFacts(Checked):
     digest: Line
     num_classes: Size
     split_sizes: dict[Literal[SPLITS], Size]  # type: ignore[valid-type]
-    task: Literal[TASKS]  # type: ignore[valid-type]
+    tasks: list[Literal[TASKS]] = Field(min_length=1)  # type: ignore[valid-type]
     image_size: Pixels | None = None
     max_tokens: Pixels | None = None
     vocabulary_size: Size | None = None
@@ -124,7 +124,7 @@ def read_plan(content: Any, directory: Path) -> Plan:
     if set(pages["split_sizes"]) != set(SPLITS):
         raise UserError(f"{directory}: its plan lacks the size of a split; start a new run")
     lists = {name: tuple(given[name]) for name in ("notes", "gpu_selectors")}
-    return Plan(**given | lists | {"pages": StoreFacts(**pages), "cells": cells})
+    return Plan(**given | lists | {"pages": StoreFacts(**pages | {"tasks": tuple(pages["tasks"])}), "cells": cells})
 
 
 def read_cell(content: Mapping[str, Any], where: str, directory: Path) -> Cell:

@@ -267,10 +267,10 @@ def fit_to_store(request: Request, workload: Workload, store: StoreFacts) -> tup
     for key, (value, line) in family_of(workload).fit(workload, store).items():
         notes.append(line)
         changes[key] = value
-    if store.task != workload.task:
-        several = tasks.task(store.task).several
+    if workload.task not in store.tasks:
+        several = tasks.task(store.tasks[0]).several
         notes.append(f"the store's documents have {'several labels each' if several else 'one label each'}")
-        changes["task"] = store.task
+        changes["task"] = store.tasks[0]
     if changes:
         workload = workload.overridden(changes, store.path)
     num_train, largest = store.split_sizes["train"], max(request.gpus) * workload.train.batch_per_replica

@@ -20,7 +20,7 @@ from shared.modalities import Pages, Tokens
 from shared.spec import Workload
 from shared.store import SPLITS, Store, open_store
 from shared.store_facts import StoreFacts
-from shared.tasks import task_of_store
+from shared.tasks import tasks_of_store
 
 SYNTHETIC_SEED = 0  # of the pages, whatever the seed of the training: every run sees the same ones
 NOT_MADE = "not made yet"
@@ -38,7 +38,7 @@ def describe(store: Store) -> StoreFacts:
         digest=store.digest,
         num_classes=len(store.classes),
         split_sizes={split: len(store.indices(split)) for split in SPLITS},
-        task=task_of_store(store).name,
+        tasks=tasks_of_store(store),
         image_size=store.image_size,
         max_tokens=store.max_tokens,
         vocabulary_size=vocabulary,
@@ -78,7 +78,7 @@ def synthetic_store(workload: Workload, dry_run: bool, say: Say) -> StoreFacts:
         if dry_run:
             splits = Counter(page.split for page in source.pages)
             sizes = {split: splits[split] for split in SPLITS}
-            return StoreFacts(str(out), source.name, NOT_MADE, classes, sizes, workload.task, size or None)
+            return StoreFacts(str(out), source.name, NOT_MADE, classes, sizes, (workload.task,), size or None)
         say(f"making {count} synthetic {unit}s: {out}")
         out.parent.mkdir(parents=True, exist_ok=True)
         prepare(source, out, size, progress=seldom(say))

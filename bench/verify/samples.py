@@ -41,6 +41,7 @@ class Material:
     easy: Path  # few classes, for rung 7
     odd: Path | None  # texts that are hard to tokenise
     weights: Path
+    own_weights: Path  # of the workload's size, on which a network's structure may depend
 
 
 def rung_workload(workload: Workload) -> Workload:
@@ -91,15 +92,18 @@ def make_material(workload: Workload, folder: Path) -> Material:
         easy=folder / "easy",
         odd=folder / "odd" if tokens_of(workload) else None,
         weights=folder / "weights.safetensors",
+        own_weights=folder / "own-weights.safetensors",
     )
     make_samples(material.small, small, NUM_SAMPLES, NUM_CLASSES)
-    make_samples(material.own, own_size_workload(workload), OWN_SIZE_SAMPLES, NUM_CLASSES)
+    own = own_size_workload(workload)
+    make_samples(material.own, own, OWN_SIZE_SAMPLES, NUM_CLASSES)
     num_easy = EASY_TRAIN + EASY_TEST
     shares = (EASY_TRAIN / num_easy, 0.0, EASY_TEST / num_easy)
     make_samples(material.easy, easy_workload(workload), num_easy, EASY_CLASSES, shares)
     if material.odd:
         make_odd_texts(material.odd, small)
-    save_weights(material.weights, family.initial_weights(family.architecture(small), SEED))
+    for path, sized in ((material.weights, small), (material.own_weights, own)):
+        save_weights(path, family.initial_weights(family.architecture(sized), SEED))
     return material
 
 

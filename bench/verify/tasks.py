@@ -35,7 +35,7 @@ def make_tasks(workload: Workload, material: Material, corpus: str | None = None
     if sample_size(own) > sample_size(small):
         for precision in PRECISIONS:
             name = f"forward-{precision}-{sample_size(own)}{ladder.unit}"
-            tasks.append(Task(name, "forward", precision, own, str(material.own), weights))
+            tasks.append(Task(name, "forward", precision, own, str(material.own), str(material.own_weights)))
     for precision in PRECISIONS:
         name = f"trajectory-{precision}"
         tasks.append(

@@ -33,13 +33,11 @@ def task_of(workload: Workload) -> Task:
     return task(workload.task)
 
 
-def task_of_store(store: Store) -> Task:
-    """The first task whose kind of labels a store has.
+def tasks_of_store(store: Store) -> tuple[str, ...]:
+    """The tasks whose kind of labels a store has, the usual one first."""
+    return tuple(name for name in NAMES if task(name).has_labels(store))
 
-    Raises:
-        ValueError: there is none.
-    """
-    for name in NAMES:
-        if task(name).has_labels(store):
-            return task(name)
-    raise ValueError(f"labels of {store.labels.ndim} axes are of no known task")
+
+def task_of_store(store: Store) -> Task:
+    """The usual task of a store's kind of labels."""
+    return task(tasks_of_store(store)[0])

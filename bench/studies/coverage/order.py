@@ -48,7 +48,7 @@ def simulated_plan(repeats: int) -> Plan:
     request = Request(gpus=GPUS, repeats=repeats, epochs=0)
     gpus = [machine.Gpu(str(place), "Example GPU", 1 << 36) for place in range(max(GPUS))]
     pages = StoreFacts(
-        "store", "synthetic", "0", 16, {"train": 512, "val": 64, "test": 64}, tasks.DEFAULT, image_size=64
+        "store", "synthetic", "0", 16, {"train": 512, "val": 64, "test": 64}, (tasks.DEFAULT,), image_size=64
     )
     return make_plan(request, spec.load("effnet-b0", "quick"), pages, 0, gpus)
 
