@@ -12,6 +12,7 @@ from bench.doctor.findings import Host
 from bench.host import cgroups
 from shared.batches import Batch
 from shared.errors import UserError
+from shared.frameworks import framework
 from shared.pages import page_batch
 from shared.protocol import Cell
 from shared.spec import ImageWorkload, TextWorkload
@@ -69,7 +70,7 @@ def check_shared_memory(sets: Sequence[Sequence[Cell]], host: Host) -> None:
 
 def shared_bytes(cell: Cell) -> int:
     """What a cell's loader processes have in /dev/shm at once; 0 where it has none."""
-    if cell.framework != "pt" or cell.input_mode == "device" or not cell.loader_workers:
+    if not framework(cell.framework).loads_in_processes or cell.input_mode == "device" or not cell.loader_workers:
         return 0
     store, workload, none = open_store(cell.store, checksums=None), cell.workload, np.zeros(0, np.int64)
     size, drawn = workload.train.batch_per_replica, (cell.seed, 0)

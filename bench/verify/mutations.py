@@ -26,7 +26,8 @@ from bench.verify.replicas import calibrated_weights, trained_weights
 from bench.verify.rungs import REPLICA_TOLERANCE, judge
 from bench.verify.samples import Material, make_material
 from bench.verify.tasks import make_tasks
-from bench.verify.wings import Probe, ask
+from bench.verify.wings import WINGS, Probe, ask
+from shared.frameworks import framework
 from shared.probe import Task
 from shared.protocol import Cell
 from shared.spec import TextWorkload, Workload
@@ -66,7 +67,7 @@ def run_mutations(
     material = make_material(workload, folder)
     tasks = [task for task in make_tasks(workload, material) if task.name in TASKS]
     say("honest answers of both wings")
-    honest = answers(tasks, {"pt": "", "tf": ""}, folder / "honest", chosen)
+    honest = answers(tasks, dict.fromkeys(WINGS, ""), folder / "honest", chosen)
     clean = [check for task in tasks for check in judge(task, *honest[task.name])]
     if broken := [check.line() for check in clean if not check.passed]:
         raise AssertionError(f"the ladder is broken without a mutation: {broken}")
@@ -112,7 +113,6 @@ def plant(
         shifted = material.folder / "shifted.safetensors"
         save_file(weights, shifted)
         mutated_task = replace(mutated_task, weights=str(shifted))
-    pt, tf, _ = honest[task.name]
     probe = Probe(mutation.wing, [mutated_task], folder, mutation.patch, pythons[mutation.wing])
     try:
         probe.process.wait()
@@ -121,10 +121,9 @@ def plant(
         probe.close()
     if mutated is None:
         return Outcome(mutation, False, f"the mutated wing gave no answer: {why}")
-    if mutation.wing == "pt":
-        pt = mutated
-    else:
-        tf = mutated
+    pt, tf = (
+        mutated if wing == mutation.wing else answer for wing, answer in zip(WINGS, honest[task.name][:2], strict=True)
+    )
     checks = judge(task, pt, tf, why)
     broken = [check for check in checks if not check.passed]
     return Outcome(mutation, bool(broken), (broken or checks)[-1].line())
@@ -151,9 +150,8 @@ def patched_worker(mutation: Mutation) -> Iterator[None]:
     original = launch.worker_command
 
     def command(cell: Cell, cell_path: Path) -> list[str]:
-        program = (
-            f"{mutation.patch}\nimport runpy\nrunpy.run_module('{cell.framework}_impl.worker', run_name='__main__')"
-        )
+        worker = f"{framework(cell.framework).wing}.worker"
+        program = f"{mutation.patch}\nimport runpy\nrunpy.run_module('{worker}', run_name='__main__')"
         return [cell.python or sys.executable, "-c", program, str(cell_path)]
 
     launch.worker_command = command

@@ -30,7 +30,7 @@ from bench.studies.performance.contestants import (
     workload_of,
 )
 from shared.errors import UserError
-from shared.protocol import FRAMEWORKS
+from shared.frameworks import KEYS
 
 POSITIVE = click.IntRange(min=1)
 SIZES = {"effnet-b0": (384, 8), "bert-6l": (512, 6)}  # workload to pixels or tokens, and samples a step
@@ -122,7 +122,7 @@ def profile(framework: str, settings: Settings) -> None:
 @click.option("--batch", type=POSITIVE, help="Samples a step.  [default: 8 or 6]")
 @click.option("--out", type=click.Path(path_type=Path), help="[default: results/reference/performance-WORKLOAD.json]")
 @click.option("--only", metavar="NAME,...", help="These contestants only.")
-@click.option("--profile", "profiled", type=click.Choice(FRAMEWORKS), help="Print a wing's top operators instead.")
+@click.option("--profile", "profiled", type=click.Choice(KEYS), help="Print a wing's top operators instead.")
 def command(
     rounds: int,
     steps: int,
