@@ -20,7 +20,6 @@ from shared.spec import Workload, check
 
 CELL_SCHEMA = 3
 
-FRAMEWORKS = ("pt", "tf")
 ARMS = ("matched", "native")
 PRECISIONS = ("fp32", "bf16", "fp16")
 INPUT_MODES = ("disk", "memory", "device")

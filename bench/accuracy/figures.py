@@ -28,10 +28,10 @@ from bench.show.figures.style import STYLES, Style, draw_legend, new_figure, sav
 from bench.show.papers import Published
 from bench.show.titles import joined
 from shared.errors import UserError
+from shared.frameworks import KEYS
 
 FRAMEWORK_STYLES = {
-    "pt": STYLES["pt-matched"],
-    "tf": STYLES["tf-matched"],
+    **{key: STYLES[f"{key}-matched"] for key in KEYS},
     BOTH: Style("#999999", "D", ":", "\\\\\\\\"),
 }
 GROUP_WIDTH = 0.8  # of the distance between two groups of boxes or bars

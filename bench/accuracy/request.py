@@ -10,6 +10,7 @@ from bench.accuracy.protocol import Protocol, load_protocol, smallest_class
 from bench.run.plan import Request
 from shared.errors import UserError
 from shared.families import family_of
+from shared.frameworks import KEYS
 from shared.modalities import Tokens
 from shared.spec import Workload
 from shared.store import Store
@@ -26,7 +27,7 @@ class AccuracyRequest:
     """What `bench accuracy` was asked for, as typed; None: the protocol's or the workload's own."""
 
     protocol: str = "small-tobacco"
-    frameworks: tuple[str, ...] = ("pt", "tf")
+    frameworks: tuple[str, ...] = KEYS
     members: tuple[str, ...] = MEMBERS
     image_workload: str = "effnet-b0"
     text_workload: str = "bert-6l"

@@ -12,15 +12,17 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from bench.accuracy.protocol import Protocol
+from bench.records import columns
 from bench.records.bounds import CellName, Epochs, Moment, Place, Repeat, Replicas, Seconds, Seed, Share, Size
 from bench.records.directory import PLAN
 from bench.records.record import Status, read_all, read_as, write_as_record
+from shared.frameworks import KEYS
 from shared.outside import OutsideError, read_json
 
 ACCURACY_SCHEMA = 1
 KIND = "accuracy"  # in run.json: what tells this run from one of `bench run`
-BOTH = "pt+tf"  # the ensemble of all members of both frameworks
-FRAMEWORK_NAMES = {"pt": "PyTorch", "tf": "TensorFlow", BOTH: "both"}
+BOTH = "+".join(KEYS)  # the ensemble of all members of both frameworks
+FRAMEWORK_NAMES = {**columns.FRAMEWORK_NAMES, BOTH: "both"}
 ENSEMBLE = "ensemble"
 EQUAL, SEARCHED = "equal", "searched"
 
@@ -30,7 +32,7 @@ class Part(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    framework: Literal["pt", "tf"]
+    framework: Literal[KEYS]  # type: ignore[valid-type]
     member: str
     weight: Share
 
@@ -49,7 +51,7 @@ class AccuracyRecord(BaseModel):
     stage: Literal["pretrain", "split"]  # pretrain: stage 1, once a framework
     split: Repeat | None  # index of the split; None: stage 1
     seed: Seed  # of the training; the splits are dealt with the run's
-    framework: Literal["pt", "tf", "pt+tf"]
+    framework: Literal[(*KEYS, BOTH)]  # type: ignore[valid-type]
     member: Literal["image", "text", "ensemble"]
     rule: Literal["equal", "searched"] | None = None  # of an ensemble's weights
     workload: str | None  # None: an ensemble; so are preset, spec_hash, training and weights_origin
@@ -128,7 +130,7 @@ def is_accuracy_run(directory: Path) -> bool:
 
 def in_order(records: Iterable[AccuracyRecord]) -> list[AccuracyRecord]:
     """Records by member (ensembles last), rule, framework (both last) and split; stage 1 first."""
-    members, frameworks = ("image", "text", ENSEMBLE), ("pt", "tf", BOTH)
+    members, frameworks = ("image", "text", ENSEMBLE), (*KEYS, BOTH)
 
     def place(record: AccuracyRecord) -> tuple[str, int, str, int, int]:
         split = -1 if record.split is None else record.split

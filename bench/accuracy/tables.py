@@ -21,9 +21,11 @@ from bench.show.titles import joined
 from bench.terminal import grids
 from bench.terminal.grids import NOTHING
 from bench.terminal.printable import markdown_text
+from shared.frameworks import FRAMEWORKS, KEYS
 
 TOLD_ONCE = ("splits", "certificate")  # above the table on a terminal, where all rows agree
-VERSIONS = ("version.torch", "version.tensorflow", "version.keras")
+VERSIONS = [key for each in FRAMEWORKS.values() for key, name in each.versions.items() if name in each.proven]
+ONE, OTHER = KEYS[:2]  # whom the paired test holds against each other
 
 Groups = dict[tuple[str, str, str | None], list[AccuracyRecord]]
 
@@ -63,8 +65,8 @@ def rows(records: Sequence[AccuracyRecord]) -> list[list[str]]:
             ]
         if published:
             values = published.get(member, [])
-            row.append(f"{values[0].value:g}" if values and rule != SEARCHED and framework in ("pt", "tf") else NOTHING)
-        test = tests.get((member, rule)) if framework in ("pt", "tf") else None
+            row.append(f"{values[0].value:g}" if values and rule != SEARCHED and framework in FRAMEWORKS else NOTHING)
+        test = tests.get((member, rule)) if framework in FRAMEWORKS else None
         row += [weights_text(group), f"{test.p:.3g}" if test else NOTHING, certificate_text(group)]
         table.append(row)
     return table
@@ -96,8 +98,8 @@ def framework_tests(records: Sequence[AccuracyRecord]) -> dict[tuple[str, str | 
     groups = over_splits(records)
     tests = {}
     for framework, member, rule in groups:
-        if framework == "pt" and ("tf", member, rule) in groups:
-            ours, theirs = (accuracies_on_test(groups[each, member, rule]) for each in ("pt", "tf"))
+        if framework == ONE and (OTHER, member, rule) in groups:
+            ours, theirs = (accuracies_on_test(groups[each, member, rule]) for each in (ONE, OTHER))
             common = sorted(ours.keys() & theirs.keys())
             if common:
                 tests[member, rule] = paired_test([ours[i] for i in common], [theirs[i] for i in common])
@@ -155,7 +157,7 @@ def notes(records: Sequence[AccuracyRecord]) -> list[str]:
     lines = []
     for (member, rule), test in framework_tests(records).items():
         words = f"{member} ({rule} weights)" if rule else member
-        lines.append(f"{words}: {describe_test(test, FRAMEWORK_NAMES['pt'], FRAMEWORK_NAMES['tf'])}")
+        lines.append(f"{words}: {describe_test(test, FRAMEWORK_NAMES[ONE], FRAMEWORK_NAMES[OTHER])}")
     for record in records:
         if record.stage == "pretrain":
             reached = f"test accuracy there {percent(record.accuracy.get('test'))} %, " if record.accuracy else ""

@@ -7,14 +7,13 @@ files grow (a `stat` each): nothing is parsed and nothing shown before the windo
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,14 +22,14 @@ from typing import Literal
 from bench.cells.causes import explained
 from bench.cells.events import Event, EventTail
 from bench.host.cgroups import oom_kills
-from bench.host.guardian import Guardian
-from bench.host.locations import PROJECT_ROOT
-from bench.host.processes import exit_text, failed_rank, log_tail, start, stop
+from bench.host.guardian import Guarded
+from bench.host.processes import exit_text, failed_rank, log_tail, stop, with_our_code
 from bench.host.system import System
 from bench.host.wake import Wake
 from bench.host.worker_environment import temporary_folder
 from bench.monitors.monitor import WINDOW, Monitor
 from bench.records.usage import Usage
+from shared.frameworks import framework
 from shared.out_of_memory import line_of
 from shared.protocol import EXIT_OUT_OF_MEMORY, Cell
 
@@ -79,8 +78,8 @@ class Outcome:
 
 
 def num_ranks(cell: Cell) -> int:
-    """Ranks that write events: PyTorch has a process a replica, TensorFlow one for all."""
-    return cell.replicas if cell.framework == "pt" else 1
+    """Ranks that write events."""
+    return framework(cell.framework).num_processes(cell.replicas)
 
 
 def gpus_of(variables: Mapping[str, str]) -> list[str]:
@@ -90,16 +89,18 @@ def gpus_of(variables: Mapping[str, str]) -> list[str]:
 
 def worker_command(cell: Cell, cell_path: Path) -> list[str]:
     """The command line of a cell's process group."""
-    python = cell.python or sys.executable
+    python, own = cell.python or sys.executable, framework(cell.framework)
+    worker = ["-m", f"{own.wing}.worker", str(cell_path)]
     # one process needs no launcher, whose own import of torch takes as long as the worker's
-    if cell.framework == "tf" or cell.replicas == 1:
-        return [python, "-m", f"{cell.framework}_impl.worker", str(cell_path)]
-    launcher = [python, "-m", "torch.distributed.run"]
+    if num_ranks(cell) == 1:
+        return [python, *worker]
+    assert own.launcher is not None
+    launcher = [python, "-m", own.launcher]
     one_machine = ["--nnodes=1", f"--nproc-per-node={cell.replicas}", "--max-restarts=0", "--monitor-interval=0.5"]
     # as --standalone does, but on the loopback address: host names need not resolve
     meeting = ["--rdzv-backend=c10d", "--rdzv-endpoint=127.0.0.1:0", "--local-addr=127.0.0.1"]
     logs = [f"--rdzv-id={cell.cell_id}", f"--log-dir={cell_path.parent / 'torchrun'}"]
-    return [*launcher, *one_machine, *meeting, *logs, "-m", "pt_impl.worker", str(cell_path)]
+    return [*launcher, *one_machine, *meeting, *logs, *worker]
 
 
 class Watch:
@@ -288,29 +289,19 @@ def run_cell(
     directory.mkdir(parents=True)
     cell_path, log = directory / "cell.json", directory / LOG
     cell.write(cell_path)
-    search_path = os.pathsep.join(filter(None, [str(PROJECT_ROOT), os.environ.get("PYTHONPATH")]))
-    guardian = Guardian()
-    folder = ExitStack()
-    own = folder.enter_context(temporary_folder())
-    environment = {**os.environ, **variables, **own, **guardian.variable, "PYTHONPATH": search_path}
-
-    started, begin, cpu_begin = datetime.now(UTC), time.monotonic(), time.process_time()
-    state, wake = Watch(cell, limits), Wake()
-    process = monitor = None
-    try:
-        process = start(worker_command(cell, cell_path), directory, log, environment)
-        gpus = gpus_of(variables) if cell.device == "cuda" else ()
-        monitor = Monitor(process.pid, gpus, num_monitors=num_alive)
-        status, reason = watch(process, state, log, on_progress, monitor, is_waiting, wake)
-        usage = monitor.usage()
-        cpu_seconds = time.process_time() - cpu_begin
-    finally:
-        survivors = stop(str(directory), process)
-        wake.close()
-        folder.close()
-        guardian.dismiss()  # not where the stop was broken off: then it has still something to do
-        if monitor is not None:
-            monitor.close()
+    state = Watch(cell, limits)
+    with ExitStack() as after:  # the processes: what they need is there until they have ended
+        wake = after.enter_context(closing(Wake()))
+        own = after.enter_context(temporary_folder())
+        with Guarded(with_our_code({**variables, **own}), token=str(directory)) as guarded:
+            started, begin, cpu_begin = datetime.now(UTC), time.monotonic(), time.process_time()
+            process = guarded.start(worker_command(cell, cell_path), log, directory)
+            gpus = gpus_of(variables) if cell.device == "cuda" else ()
+            monitor = after.enter_context(closing(Monitor(process.pid, gpus, num_monitors=num_alive)))
+            status, reason = watch(process, state, log, on_progress, monitor, is_waiting, wake)
+            usage = monitor.usage()
+            cpu_seconds = time.process_time() - cpu_begin
+    survivors = guarded.survivors
     if survivors:
         status, reason = "timeout", f"processes {survivors} could not be ended; {reason or ''}"
     state.poll()

@@ -13,7 +13,7 @@ from bench.cli import options
 from bench.host.locations import results_directory
 from bench.records import limits
 from shared.errors import UserError
-from shared.protocol import FRAMEWORKS
+from shared.frameworks import KEYS
 
 PROTOCOLS = ("small-tobacco",)
 KINDS = ("image", "text")
@@ -95,7 +95,7 @@ def command(ctx: click.Context, **settings: Any) -> int:
             return run_plan(resume_run(directory, reporter.message), directory.path, reporter)
     framework = settings.pop("framework")
     paths = {name: absolute(settings[name]) for name in PATHS}
-    request = AccuracyRequest(frameworks=FRAMEWORKS if framework == "both" else (framework,), **settings | paths)
+    request = AccuracyRequest(frameworks=KEYS if framework == options.ALL else (framework,), **settings | paths)
     if out is None:
         out = results_directory() / "runs" / f"{datetime.now(UTC).strftime('%Y%m%dT%H%M%SZ')}-{request.protocol}"
     with RunDirectory(out, resume=False) as directory:

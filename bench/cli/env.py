@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from shared.protocol import FRAMEWORKS
+from shared.frameworks import KEYS
 
 
 @click.group(name="env")
@@ -21,7 +21,7 @@ def command() -> None:
 
 
 @command.command()
-@click.argument("framework", type=click.Choice(FRAMEWORKS))
+@click.argument("framework", type=click.Choice(KEYS))
 @click.option("--version", help="Of torch or tensorflow, exact. Default: that of constraints.txt.")
 @click.option(
     "--cpu/--gpu",
@@ -76,7 +76,8 @@ def list_() -> None:
         if path.is_dir() and path.name not in names:
             click.echo(f"{path.name:16} unfinished; `bench env create` makes it anew")
     if not names:
-        click.echo("no environment: `bench env create pt` or `bench env create tf` makes one")
+        makers = " or ".join(f"`bench env create {key}`" for key in KEYS)
+        click.echo(f"no environment: {makers} makes one")
 
 
 @command.command()

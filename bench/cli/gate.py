@@ -16,7 +16,8 @@ from click.core import ParameterSource
 
 from bench.cli import options
 from shared.errors import UserError
-from shared.protocol import FRAMEWORKS, INPUT_MODES
+from shared.frameworks import KEYS
+from shared.protocol import INPUT_MODES
 
 TRACKER_FORMATS = ("github-action-benchmark", "bencher")
 MINUTE = 60.0
@@ -244,6 +245,6 @@ def benchmarks(settings: dict[str, Any]) -> tuple[Any, ...]:
             arm=settings["arm"],
         )
         for workload in settings["workload"]
-        for framework in (FRAMEWORKS if asked == "both" else (asked,))
+        for framework in (KEYS if asked == options.ALL else (asked,))
         for replicas in settings["gpus"]
     )

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import click
 
 from bench.records import limits
-from shared.protocol import ARMS, DEVICES, FRAMEWORKS, INPUT_MODES, PRECISIONS
+from shared.frameworks import FRAMEWORKS, KEYS
+from shared.protocol import ARMS, DEVICES, INPUT_MODES, PRECISIONS
+
+ALL = "both"  # every framework
 
 
 class PositiveList(click.ParamType):
@@ -33,7 +37,7 @@ class PositiveList(click.ParamType):
 class ColumnList(click.ParamType):
     """`pt`, `tf`, `both`, or a list as `pt@2.12,pt@2.13,tf`: columns of a run, each once, in the order typed."""
 
-    name = "pt|tf|both|pt@2.13,..."
+    name = f"{'|'.join((*KEYS, ALL))}|{KEYS[0]}@2.13,..."
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
         """Parse; a click usage error names the first that is unknown or there twice."""
@@ -45,7 +49,7 @@ class ColumnList(click.ParamType):
         for part in str(value).split(","):
             name = part.strip()
             try:
-                asked = list(FRAMEWORKS) if name == "both" else [column_of(name).name]
+                asked = list(KEYS) if name == ALL else [column_of(name).name]
             except ValueError as error:
                 self.fail(str(error), param, ctx)
             if twice := [each for each in asked if each in names]:
@@ -75,26 +79,42 @@ LOADERS = click.IntRange(1, limits.MOST_LOADERS)
 SEED = click.IntRange(0, limits.LARGEST_SEED)
 TIMEOUT = NumberRange(0, limits.LONGEST_TIMEOUT, min_open=True)  # seconds
 
+TITLES = ", ".join(each.title for each in FRAMEWORKS.values())
+
 workload = click.option(
     "--workload", default="effnet-b0", show_default=True, help="A name that `bench list` shows, or a TOML file."
 )
 preset = click.option("--preset", help="Default: `quick` on CPU, `full` (the settings as published) on GPUs.")
 framework = click.option(
     "--framework",
-    type=click.Choice([*FRAMEWORKS, "both"]),
-    default="both",
+    type=click.Choice([*KEYS, ALL]),
+    default=ALL,
     show_default=True,
-    help="PyTorch, TensorFlow or both.",
+    help=f"{TITLES} or {ALL}.",
 )
 columns = click.option(
     "--framework",
     type=ColumnList(),
-    default="both",
+    default=ALL,
     show_default=True,
-    help="PyTorch, TensorFlow or both; or a list with versions, each in an environment that `bench env` made.",
+    help=f"{TITLES} or {ALL}; or a list with versions, each in an environment that `bench env` made.",
 )
-pt_python = click.option("--pt-python", metavar="PYTHON", help="Interpreter of PyTorch's workers.")
-tf_python = click.option("--tf-python", metavar="PYTHON", help="Interpreter of TensorFlow's workers.")
+PYTHONS = {key: f"{key}_python" for key in KEYS}  # framework to the parameter of the option below
+
+
+def pythons(command: Callable[..., Any]) -> Callable[..., Any]:
+    """An option for each framework: `--pt-python` and `--tf-python`."""
+    for each in reversed(FRAMEWORKS.values()):
+        option = click.option(each.python_option, metavar="PYTHON", help=f"Interpreter of {each.title}'s workers.")
+        command = option(command)
+    return command
+
+
+def take_pythons(settings: dict[str, Any]) -> dict[str, str | None]:
+    """Framework to the interpreter that was named for its workers; these parameters are taken out of the settings."""
+    return {key: settings.pop(parameter) for key, parameter in PYTHONS.items()}
+
+
 gpus = click.option(
     "--gpus",
     type=PositiveList(),

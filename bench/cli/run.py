@@ -14,7 +14,7 @@ from bench.host.locations import results_directory
 from shared.errors import UserError
 
 # what may be said anew when a run is resumed; everything else is in its run.json
-RESUME_OPTIONS = {"resume", "timeout", "exclusive", "dry_run", "figures", "pt_python", "tf_python"}
+RESUME_OPTIONS = {"resume", "timeout", "exclusive", "dry_run", "figures", *options.PYTHONS.values()}
 ATTRIBUTION_REPEATS = 7  # each in fresh processes; from five on there are intervals
 
 
@@ -25,8 +25,7 @@ ATTRIBUTION_REPEATS = 7  # each in fresh processes; from five on there are inter
 @options.preset
 @options.data
 @options.vocab
-@options.pt_python
-@options.tf_python
+@options.pythons
 @options.device
 @click.option("--cores-per-replica", type=options.CORES, help="CPU cores a replica. Default: cores // most replicas.")
 @options.precision
@@ -58,16 +57,16 @@ def command(ctx: click.Context, **settings: Any) -> int:
     Timings are of this machine as it is now: leave it alone meanwhile. A throughput on CPU says nothing about GPUs.
     """
     resume: Path | None = settings.pop("resume")
+    pythons = options.take_pythons(settings)
     if resume is None:
         if settings["attribute"] and ctx.get_parameter_source("repeats") is ParameterSource.DEFAULT:
             settings["repeats"] = ATTRIBUTION_REPEATS
-        return run_new(settings)
+        return run_new(settings, pythons)
     typed = {name for name in ctx.params if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT}
     if extra := sorted(typed - RESUME_OPTIONS):
         raise UserError(f"--resume takes the run's own settings: leave out {', '.join(map(option_name, extra))}")
-    named = {"pt": settings["pt_python"], "tf": settings["tf_python"]}
     return run_again(
-        resume, named, settings["timeout"], settings["dry_run"], settings["exclusive"], settings["figures"]
+        resume, pythons, settings["timeout"], settings["dry_run"], settings["exclusive"], settings["figures"]
     )
 
 
@@ -76,7 +75,7 @@ def option_name(parameter: str) -> str:
     return {"input_mode": "--input", "in_turns": "--turns/--apart"}.get(parameter, f"--{parameter.replace('_', '-')}")
 
 
-def run_new(settings: dict[str, Any]) -> int:
+def run_new(settings: dict[str, Any], pythons: dict[str, str | None]) -> int:
     """Plan and run; the exit code."""
     from bench.records.directory import RunDirectory
     from bench.run.execution import ensure_certificate, plan_request, start_run
@@ -87,7 +86,7 @@ def run_new(settings: dict[str, Any]) -> int:
     exclusive: bool = settings.pop("exclusive")
     figures: bool = settings.pop("figures")
     verify, dry_run, framework = settings.pop("verify"), settings.pop("dry_run"), settings.pop("framework")
-    request = Request(frameworks=framework, **settings)
+    request = Request(frameworks=framework, pythons=pythons, **settings)
     reporter = ConsoleReporter()
     if dry_run:
         print_plan(plan_request(request, dry_run=True, say=reporter.message), set())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from typing import Any
 
 import click
 
@@ -16,16 +17,14 @@ from bench.cli import options
 @click.option("--mutations", is_flag=True, help="Plant a known difference a rung and see each one caught.")
 @click.option("--data", help="Of texts: a store whose texts both wings tokenise, besides odd ones.")
 @options.vocab
-@options.pt_python
-@options.tf_python
+@options.pythons
 def command(
     workload: str,
     preset: str | None,
     mutations: bool,
     data: str | None,
     vocab: str | None,
-    pt_python: str | None,
-    tf_python: str | None,
+    **others: Any,
 ) -> None:
     """Prove that both wings compute the same, rung by rung, on this machine's CPU.
 
@@ -42,7 +41,7 @@ def command(
     from shared import spec
     from shared.errors import UserError
 
-    pythons = named_wings({"pt": pt_python, "tf": tf_python})
+    pythons = named_wings(options.take_pythons(others))
     chosen = spec.load(workload, preset or spec.FULL)
     begin = time.monotonic()
 

@@ -11,6 +11,7 @@ from bench.records.columns import column_name
 from bench.records.record import Record
 from bench.show.captions import counted
 from shared.errors import UserError
+from shared.frameworks import FRAMEWORKS
 
 
 def cores(record: Record) -> str:
@@ -93,7 +94,7 @@ def paired_columns(a: Source, b: Source) -> list[tuple[str, str]]:
     if equal := [(column, column) for column in a.columns if column in b.columns]:
         return equal
     pairs = []
-    for framework in ("pt", "tf"):
+    for framework in FRAMEWORKS:
         own, others = ([column for column in side.columns if column.startswith(framework)] for side in (a, b))
         if len(own) == len(others) == 1:
             pairs.append((own[0], others[0]))

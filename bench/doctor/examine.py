@@ -12,9 +12,8 @@ from bench.doctor.noise import Noise
 from bench.doctor.storage import DiskSpeed
 from bench.host import machine
 from bench.host.environments.choice import python_of
-from bench.host.interpreters import MODULES
 from shared.errors import UserError
-from shared.protocol import FRAMEWORKS
+from shared.frameworks import FRAMEWORKS
 
 Value = TypeVar("Value")
 SCHEMA = 1  # of what `--json` writes
@@ -27,7 +26,7 @@ CHECKS: tuple[Callable[[Host], list[Finding]], ...] = (
     frameworks.exchange,
     frameworks.cuda_libraries,
     packages.wing_packages,
-    packages.tensorflow_text,
+    packages.companions,
     packages.ocr,
     cpus.processor,
     cpus.cores,
@@ -87,7 +86,7 @@ def look(quick: bool, say: Callable[[str], None]) -> Host:
         say: told what is being done, a line each.
     """
     load = cpus.minute_load()  # before anything of ours adds to it
-    say(f"{' and '.join(MODULES[framework][1] for framework in FRAMEWORKS)}, a process each")
+    say(f"{' and '.join(framework.title for framework in FRAMEWORKS.values())}, a process each")
     probes = frameworks.probe({framework: python_of(framework) for framework in FRAMEWORKS})
     host = Host(load=load, driver=gpus.ask_driver(), probes=probes)
     if quick:

@@ -10,12 +10,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bench.doctor.findings import Finding, Host, good, notice, problem
-from bench.host.interpreters import MODULES
 from bench.host.processes import exit_text
+from shared.frameworks import FRAMEWORKS
 
 PROBE_SECONDS = 180.0  # importing from a cold network disk takes minutes
 LAST_SECONDS = 5.0  # for the answer of a process when the time is up
-GPU_TORCH = "see pytorch.org for the index with the CUDA build, or `bench env create pt`"
+# framework to how its GPU build is installed, and to what such a build lacks that sees no GPU
+GPU_BUILDS = {
+    "pt": "see pytorch.org for the index with the CUDA build, or `bench env create pt`",
+    "tf": "`bench env create tf`",
+}
+BLIND = {"pt": "a driver new enough for it", "tf": "CUDA's libraries beside it"}
 
 # Runs in the framework's own interpreter, which need not have this suite: text, and nothing of ours in it.
 HEAD = """
@@ -86,7 +91,7 @@ def probe(pythons: Mapping[str, str], seconds: float = PROBE_SECONDS) -> dict[st
     deadline = time.monotonic() + seconds
     try:
         for framework, python in pythons.items():
-            script = HEAD.replace("MODULE", MODULES[framework][0]) + BODIES[framework] + TAIL
+            script = HEAD.replace("MODULE", FRAMEWORKS[framework].module) + BODIES[framework] + TAIL
             try:
                 started[framework] = subprocess.Popen(
                     [python, "-c", script], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -130,9 +135,10 @@ def start(host: Host) -> list[Finding]:
     found = []
     nothing = not any(asked.installed for asked in host.probes.values())
     for framework, asked in host.probes.items():
-        name, again = MODULES[framework][1], f"`make setup`, or `pip install 'twinbench[{framework}]'`"
+        name, module = FRAMEWORKS[framework].title, FRAMEWORKS[framework].module
+        again = f"`make setup`, or `pip install 'twinbench[{framework}]'`"
         if asked.failure:
-            fix = f"`{asked.python} -c 'import {MODULES[framework][0]}'` shows all of it; install it anew: {again}"
+            fix = f"`{asked.python} -c 'import {module}'` shows all of it; install it anew: {again}"
             found.append(problem(name, f"does not start: {asked.failure}", fix, blocks=True))
         elif asked.installed:
             built = f"built for CUDA {asked.cuda}" if asked.cuda else "a CPU build"
@@ -150,43 +156,50 @@ def see_gpus(host: Host) -> list[Finding]:
     for framework, asked in host.probes.items():
         if not there or not asked.installed or asked.failure:
             continue
-        check = f"{MODULES[framework][1]} GPUs"
+        check = f"{FRAMEWORKS[framework].title} GPUs"
         if asked.gpus:
             hidden = "" if asked.gpus == there else " (CUDA_VISIBLE_DEVICES hides the others?)"
             say = good if not hidden else notice
             found.append(say(check, f"sees {asked.gpus} of {there}{hidden}"))
         elif asked.cuda is None:
-            fix = GPU_TORCH if framework == "pt" else "`bench env create tf`"
+            fix = GPU_BUILDS[framework]
             found.append(problem(check, f"a CPU build on a machine with {there} GPU(s)", fix))
         else:
-            needed = "a driver new enough for it" if framework == "pt" else "CUDA's libraries beside it"
-            fix = f"it needs {needed}: `bench env create {framework}` makes an environment that has what fits"
+            fix = f"it needs {BLIND[framework]}: `bench env create {framework}` makes an environment that has what fits"
             found.append(problem(check, f"sees none of {there}, though built for CUDA {asked.cuda}", fix))
     return found
 
 
 def exchange(host: Host) -> list[Finding]:
-    """What PyTorch's replicas exchange gradients with; TensorFlow brings its own."""
-    asked = host.probes.get("pt")
-    if asked is None or not asked.installed or asked.failure:
-        return []
-    has = [f"NCCL {asked.nccl}" if asked.nccl else "", "gloo" if asked.gloo else ""]
-    text = f"PyTorch has {' and '.join(filter(None, has)) or 'neither NCCL nor gloo'}"
-    if host.driver and len(host.driver.devices) > 1 and not asked.nccl:
-        return [problem("exchange", f"{text}: several GPUs need NCCL", GPU_TORCH)]
-    if not asked.gloo:
-        return [problem("exchange", f"{text}: CPU replicas need gloo", "`make setup` installs one that has it", True)]
-    return [good("exchange", text)]
+    """What replicas that are processes exchange gradients with; a framework with one process for all brings its own."""
+    found = []
+    for key, asked in host.probes.items():
+        if not FRAMEWORKS[key].process_per_replica or not asked.installed or asked.failure:
+            continue
+        has = [f"NCCL {asked.nccl}" if asked.nccl else "", "gloo" if asked.gloo else ""]
+        text = f"{FRAMEWORKS[key].title} has {' and '.join(filter(None, has)) or 'neither NCCL nor gloo'}"
+        if host.driver and len(host.driver.devices) > 1 and not asked.nccl:
+            found.append(problem("exchange", f"{text}: several GPUs need NCCL", GPU_BUILDS[key]))
+        elif not asked.gloo:
+            fix = "`make setup` installs one that has it"
+            found.append(problem("exchange", f"{text}: CPU replicas need gloo", fix, True))
+        else:
+            found.append(good("exchange", text))
+    return found
 
 
 def cuda_libraries(host: Host) -> list[Finding]:
     """Whether the frameworks' GPU wheels overwrite each other's CUDA libraries in one environment."""
-    asked = [host.probes[framework] for framework in ("pt", "tf") if framework in host.probes]
-    if len(asked) < 2 or not all(each.installed for each in asked) or asked[0].python != asked[1].python:
+    installed = {key: asked for key, asked in host.probes.items() if asked.installed}
+    pythons = [asked.python for asked in installed.values()]
+    sharing = {key: asked for key, asked in installed.items() if pythons.count(asked.python) > 1}
+    if not sharing:
         return []
-    wheels = sorted(name for name in asked[0].packages if name.startswith("nvidia-") and "-cu" in name)
+    packages = next(iter(sharing.values())).packages
+    wheels = sorted(name for name in packages if name.startswith("nvidia-") and "-cu" in name)
     if not wheels:
         return [good("CUDA libraries", "none installed as wheels: nothing to overwrite")]
-    text = f"torch and tensorflow share {len(wheels)} of them ({wheels[0]}, ...) in one environment"
-    fix = "one environment a framework: `bench env create pt` and `bench env create tf`"
+    modules = " and ".join(FRAMEWORKS[key].module for key in sharing)
+    text = f"{modules} share {len(wheels)} of them ({wheels[0]}, ...) in one environment"
+    fix = f"one environment a framework: {' and '.join(f'`bench env create {key}`' for key in sharing)}"
     return [problem("CUDA libraries", f"{text} and overwrite each other's versions", fix)]

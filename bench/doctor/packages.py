@@ -7,8 +7,8 @@ from importlib.metadata import PackageNotFoundError, requires
 
 from bench.data import ocr_rapidocr, ocr_tesseract
 from bench.doctor.findings import Finding, Host, good, notice, problem
-from bench.host.interpreters import MODULES
 from shared.errors import UserError
+from shared.frameworks import FRAMEWORKS
 
 
 def asked_for(framework: str) -> Iterator[tuple[str, str]]:
@@ -32,7 +32,7 @@ def wing_packages(host: Host) -> list[Finding]:
     for framework, asked in host.probes.items():
         if not asked.installed or asked.failure:
             continue
-        check, install = f"{MODULES[framework][1]} packages", f"`pip install 'twinbench[{framework}]'`"
+        check, install = f"{FRAMEWORKS[framework].title} packages", f"`pip install 'twinbench[{framework}]'`"
         wanted = dict(asked_for(framework))
         missing = [name for name in wanted if name not in asked.packages]
         old = [f"{name} {asked.packages[name]} ({specifier} is asked for)" for name, specifier in wanted.items()
@@ -46,16 +46,21 @@ def wing_packages(host: Host) -> list[Finding]:
     return found
 
 
-def tensorflow_text(host: Host) -> list[Finding]:
-    """tensorflow-text is compiled against one minor version of TensorFlow and does not load in another."""
-    asked = host.probes.get("tf")
-    text = asked.packages.get("tensorflow-text") if asked else None
-    if asked is None or asked.version is None or text is None:
-        return []
-    if minor(text) == minor(asked.version):
-        return [good("tensorflow-text", f"{text} fits TensorFlow {asked.version}")]
-    fix = f"`pip install 'tensorflow-text=={minor(asked.version)}.*'`"
-    return [problem("tensorflow-text", f"{text} does not fit TensorFlow {asked.version}", fix)]
+def companions(host: Host) -> list[Finding]:
+    """Packages that are compiled against one minor version of a framework and do not load in another."""
+    found = []
+    for key, asked in host.probes.items():
+        for name in FRAMEWORKS[key].companions:
+            installed = asked.packages.get(name)
+            if asked.version is None or installed is None:
+                continue
+            of = f"{FRAMEWORKS[key].title} {asked.version}"
+            if minor(installed) == minor(asked.version):
+                found.append(good(name, f"{installed} fits {of}"))
+            else:
+                fix = f"`pip install '{name}=={minor(asked.version)}.*'`"
+                found.append(problem(name, f"{installed} does not fit {of}", fix))
+    return found
 
 
 def minor(version: str) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from shared.errors import UserError
+from shared.frameworks import FRAMEWORKS
 
 TIMEOUT_SECONDS = 120.0
 # prints where each package would be imported from; none of them is, and no framework
@@ -38,7 +39,7 @@ def check_code(
     Raises:
         UserError: one comes from elsewhere or is not there, or the interpreter does not answer.
     """
-    wings = {framework: f"{framework}_impl" for framework in workers}
+    wings = {framework: FRAMEWORKS[framework].wing for framework in workers}
     _check(what, tree, python, ["bench", "shared", *wings.values()], tree, environment)
     for framework, wing in wings.items():  # which start in a folder of their own
         _check(what, tree, workers[framework] or python, ["shared", wing], Path(tree.anchor), environment)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -15,8 +16,8 @@ import psutil
 from bench.cells.turns import Participant, conduct
 from bench.gate.running import Benchmark, Measured, Running
 from bench.gate.sides import Side
-from bench.host.guardian import Guardian
-from bench.host.processes import interrupts_deferred, stop
+from bench.host.guardian import Guarded
+from bench.host.processes import interrupts_deferred
 from shared.errors import UserError
 
 GRACE_SECONDS = 20.0  # a `bench run` that is told to end ends its own processes first
@@ -31,7 +32,7 @@ class Bench:
 
     def __init__(self, folder: Path, failures: Path) -> None:
         self.folder, self.failures = folder, failures
-        self.guardian = Guardian()
+        self.guarded = Guarded(os.environ)
         self._count = 0
         self._planned: set[tuple[str, str]] = set()  # sides and benchmarks whose stores are there
         self._running: list[Running] = []
@@ -68,7 +69,7 @@ class Bench:
 
     def close(self) -> None:
         """Nothing is left to guard."""
-        self.guardian.dismiss()
+        self.guarded.close()
 
     def _in_turns(self, sides: Sequence[Side], benchmark: Benchmark, head_first: bool) -> tuple[Measured, Measured]:
         with self._measuring() as folder:
@@ -94,7 +95,7 @@ class Bench:
 
     def _start(self, side: Side, benchmark: Benchmark, variables: dict[str, str]) -> Running:
         out = self.folder / str(self._count) / f"{benchmark.name}-{side.name}-{self._count}"
-        self._running.append(Running(side, benchmark, out, variables | self.guardian.variable))
+        self._running.append(Running(side, benchmark, out, variables, self.guarded))
         return self._running[-1]
 
     @contextmanager
@@ -117,8 +118,7 @@ class Bench:
                 shutil.rmtree(folder, ignore_errors=True)
 
     def _end(self) -> None:
-        for token in self.guardian.variable.values():
-            stop(token, grace=GRACE_SECONDS)
+        self.guarded.end(GRACE_SECONDS)
         for each in self._running:
             each.process.wait()
             for worker in each.workers():  # of a `bench run` that had to be killed

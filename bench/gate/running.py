@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import shutil
-import subprocess
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -17,10 +16,12 @@ import psutil
 from pydantic import ValidationError
 
 from bench.gate.sides import Side
+from bench.host.guardian import Guarded
 from bench.host.processes import TOKEN, log_tail
 from bench.records.record import Record
 from bench.show.disturbances import disturbances
 from shared.errors import UserError
+from shared.frameworks import FRAMEWORKS
 from shared.outside import inside
 
 POLL_SECONDS = 0.1
@@ -80,11 +81,14 @@ class Measured:
 class Running:
     """A `bench run` of one side."""
 
-    def __init__(self, side: Side, benchmark: Benchmark, out: Path, variables: dict[str, str]) -> None:
+    def __init__(
+        self, side: Side, benchmark: Benchmark, out: Path, variables: dict[str, str], guarded: Guarded
+    ) -> None:
         """
         Args:
-            out: a new folder, absolute.
+            out: a new folder, absolute; its log lies beside it.
             variables: set on top of the side's own.
+            guarded: ends it.
         """
         self.side, self.out = side, out
         self.log = out.with_suffix(".log")
@@ -93,12 +97,8 @@ class Running:
             command += ["--no-figures"]
         worker = side.workers.get(benchmark.framework)
         if worker is not None:
-            command += [f"--{benchmark.framework}-python", worker]
-        with self.log.open("wb") as output:
-            self.process = subprocess.Popen(
-                command, cwd=side.tree, env=side.environment() | variables, stdin=subprocess.DEVNULL, stdout=output,
-                stderr=subprocess.STDOUT, start_new_session=True,
-            )  # fmt: skip
+            command += [FRAMEWORKS[benchmark.framework].python_option, worker]
+        self.process = guarded.start(command, self.log, side.tree, environment=side.environment() | variables)
 
     def is_alive(self) -> bool:
         """Whether it still runs."""

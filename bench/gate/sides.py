@@ -16,10 +16,11 @@ from pathlib import Path
 from bench.gate.code import check_code
 from bench.gate.revisions import Revision
 from bench.host.environments.choice import wing_pythons
-from bench.host.guardian import Guardian
+from bench.host.guardian import Guarded
 from bench.host.interpreters import Column, check_has
-from bench.host.processes import log_tail, stop
+from bench.host.processes import log_tail
 from shared.errors import UserError
+from shared.frameworks import FRAMEWORKS
 
 HELP_SECONDS = 120.0
 READY = ".gate-ready"  # written last: an environment without it is unfinished
@@ -74,9 +75,10 @@ def make_side(
         except UserError as error:
             raise UserError(f"{option} {error}") from None
     options = frozenset(re.findall(r"--[a-z][a-z-]*", _help_of(name, revision, tree, python, results)))
-    can_choose = {f"--{framework}-python" for framework in frameworks} <= options
+    can_choose = {FRAMEWORKS[framework].python_option for framework in frameworks} <= options
     if named is not None and not can_choose:
-        raise UserError(f"{option}: the `bench run` of {revision.label} has no --{frameworks[0]}-python; it is too old")
+        lacks = FRAMEWORKS[frameworks[0]].python_option
+        raise UserError(f"{option}: the `bench run` of {revision.label} has no {lacks}; it is too old")
     if named is None and can_choose and python == sys.executable:
         workers = wing_pythons()  # what `bench env` made; the sides' own results folder does not have it
     used = {framework: workers.get(framework) for framework in frameworks}
@@ -154,21 +156,14 @@ def _environment(tree: Path, path: Path, say: Say) -> str:
     log = path.with_suffix(".log")
     say(f"make setup VENV={path} (log: {log})")
     command = ["make", "--no-print-directory", "setup", f"VENV={path}", f"PYTHON={sys.executable}"]
-    guardian = Guardian()
-    with log.open("wb") as output:
+    log.unlink(missing_ok=True)
+    with Guarded(os.environ) as guarded:  # the shells and pips that make starts do not end with it
         try:
-            done = subprocess.run(
-                command, cwd=tree, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-                env=os.environ | guardian.variable,
-            )  # fmt: skip
+            status = guarded.start(command, log, tree, own_session=False).wait()
         except FileNotFoundError:
             raise UserError("make is not installed: `bench gate` sets up a revision's environment with it") from None
-        finally:  # the shells and pips that make started do not end with it
-            for mark in guardian.variable.values():
-                stop(mark)
-            guardian.dismiss()
-    if done.returncode or not python.exists():
-        last = (log_tail(log) or [f"exit status {done.returncode}"])[-1]
+    if status or not python.exists():
+        last = (log_tail(log) or [f"exit status {status}"])[-1]
         raise UserError(f"{tree.name}: `make setup` of this revision failed: {last} (log: {log})")
     (path / READY).touch()
     return str(python)

@@ -13,9 +13,10 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from bench.host import processes
-from bench.host.locations import PROJECT_ROOT
 
 
 class Guardian:
@@ -27,12 +28,13 @@ class Guardian:
     def __init__(self) -> None:
         mark = os.urandom(16).hex()
         self.variable = {processes.MARK: mark}  # the environment of whatever shall not outlive the harness
-        inherited = {name: value for name, value in os.environ.items() if name not in (processes.TOKEN, processes.MARK)}
-        search_path = os.pathsep.join(filter(None, [str(PROJECT_ROOT), os.environ.get("PYTHONPATH")]))
+        environment = processes.with_our_code()
+        for name in (processes.TOKEN, processes.MARK):  # of what the harness itself is a part of
+            environment.pop(name, None)
         self._process = subprocess.Popen(
             [sys.executable, "-m", "bench.host.guardian", mark, str(processes.GRACE_SECONDS)],
             cwd="/",  # holds no directory
-            env=inherited | {"PYTHONPATH": search_path},
+            env=environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,  # or who reads the harness's output would wait for the guardian as well
             stderr=subprocess.DEVNULL,
@@ -48,6 +50,68 @@ class Guardian:
         """Let it go, its duty done; it is reaped. May be called twice."""
         self._process.kill()
         self._process.communicate()
+
+
+class Guarded:
+    """Processes that end with a context; where the harness is gone before its end, a guardian ends them.
+
+    At the end of the context every process is ended that was started here, or by one that was, whatever session it
+    moved to; then the guardian is dismissed. Where that end is itself broken off, the guardian stays: it has still
+    something to do.
+    """
+
+    def __init__(self, environment: Mapping[str, str], token: str | None = None) -> None:
+        """
+        Args:
+            environment: of the processes, unless a start names another one.
+            token: of a cell, or what is like one: the name by which others find its processes too (`processes.TOKEN`);
+                one process is started, and its process group is told to end with it.
+        """
+        self.environment, self.token = environment, token
+        self.guardian = Guardian()
+        self.survivors: list[int] = []  # ids of processes that could not be ended, known when the context is left
+        self._first: subprocess.Popen[bytes] | None = None
+
+    def start(
+        self,
+        command: Sequence[str],
+        log: Path,
+        folder: Path | None = None,
+        own_session: bool = True,
+        environment: Mapping[str, str] | None = None,
+    ) -> subprocess.Popen[bytes]:
+        """As `processes.start`, guarded.
+
+        Args:
+            environment: in place of the context's.
+        """
+        chosen = {**(self.environment if environment is None else environment), **self.guardian.variable}
+        if self.token is None:
+            return processes.start(command, log, chosen, folder, own_session)
+        self._first = processes.start(command, log, {**chosen, processes.TOKEN: self.token}, folder, own_session)
+        return self._first
+
+    def end(self, grace: float | None = None) -> list[int]:
+        """End every process, as `processes.stop`; more may be started afterwards.
+
+        Returns:
+            ids of processes that survived even that.
+        """
+        mark = self.guardian.variable[processes.MARK] if self.token is None else self.token
+        return processes.stop(mark, self._first, grace)
+
+    def close(self) -> None:
+        """End every process, then dismiss the guardian; not where the end was broken off."""
+        self.survivors = self.end()
+        self.guardian.dismiss()
+
+    def __enter__(self) -> Guarded:
+        """Nothing is started yet."""
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        """Whatever happened, no process is left."""
+        self.close()
 
 
 def guard(mark: str, grace: float) -> None:

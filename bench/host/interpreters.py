@@ -17,10 +17,9 @@ from pathlib import Path
 
 from bench.host.locations import PROJECT_ROOT
 from shared.errors import UserError
-from shared.protocol import FRAMEWORKS
+from shared.frameworks import FRAMEWORKS
 
-MODULES = {"pt": ("torch", "PyTorch"), "tf": ("tensorflow", "TensorFlow")}  # module and distribution; as people call it
-PROVEN = {"pt": ("torch",), "tf": ("tensorflow", "keras")}  # distributions that decide what a wing computes
+PROVEN = tuple(name for each in FRAMEWORKS.values() for name in each.proven)  # decide what the wings compute
 OLDEST_PYTHON = (3, 11)
 TIMEOUT_SECONDS = 60.0  # an interpreter on a cold network disk may take long
 LAST_WORDS = 200
@@ -113,10 +112,9 @@ def inspect(python: str) -> Interpreter:
 def _inspect(path: str, named: str) -> Interpreter:
     if Path(path).is_dir():
         raise UserError(f"{named}: a folder; name the interpreter in it, as {Path(named) / 'bin' / 'python'}")
-    distributions = [name for names in PROVEN.values() for name in names]
     try:
         done = subprocess.run(
-            [path, "-c", PROGRAM, *distributions], capture_output=True, text=True, errors="replace",
+            [path, "-c", PROGRAM, *PROVEN], capture_output=True, text=True, errors="replace",
             stdin=subprocess.DEVNULL, timeout=TIMEOUT_SECONDS, check=False,
         )  # fmt: skip
     except FileNotFoundError:
@@ -153,7 +151,7 @@ def versions_of(python: str | None) -> dict[str, str | None]:
         except PackageNotFoundError:
             return None
 
-    return {package: installed(package) for names in PROVEN.values() for package in names}
+    return {package: installed(package) for package in PROVEN}
 
 
 def check_has(python: str, column: Column) -> Interpreter:
@@ -163,14 +161,14 @@ def check_has(python: str, column: Column) -> Interpreter:
         UserError: as `inspect`, or it lacks the framework, or has another version than the column's.
     """
     found = inspect(python)
-    module, name = MODULES[column.framework]
-    version = found.versions[module]
+    framework = FRAMEWORKS[column.framework]
+    version = found.versions[framework.module]
     if version is None:
         raise UserError(
-            f"{python}: {name} is not installed there; name another, or `bench env create {column.framework}`"
+            f"{python}: {framework.title} is not installed there; name another, or `bench env create {framework.key}`"
         )
     if column.version is not None and not fits(column.version, version):
-        raise UserError(f"{python}: has {module} {version}, not the {column.version} of {column.name}")
+        raise UserError(f"{python}: has {framework.module} {version}, not the {column.version} of {column.name}")
     return found
 
 

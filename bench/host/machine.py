@@ -13,10 +13,11 @@ from typing import Any
 
 from bench.host import git
 from bench.host.locations import PROJECT_ROOT
+from shared.frameworks import FRAMEWORKS
 from shared.spec import digest
 
 PACKAGES = (
-    "twinbench", "torch", "tensorflow", "keras", "tensorflow-text", "keras-cv", "keras-hub", "transformers",
+    "twinbench", *(name for each in FRAMEWORKS.values() for name in each.packages),
     "numpy", "pillow", "safetensors", "pydantic", "nvidia-ml-py",
 )  # fmt: skip
 

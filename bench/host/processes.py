@@ -15,6 +15,8 @@ from pathlib import Path
 
 import psutil
 
+from bench.host.locations import PROJECT_ROOT
+
 TOKEN = "TWINBENCH_CELL"  # every descendant inherits it: the one mark that survives setsid and a dead parent
 MARK = "TWINBENCH_GUARDED"  # likewise, of one start of a cell: what its guardian goes by (bench/host/guardian.py)
 POLL_SECONDS = 0.05
@@ -23,19 +25,40 @@ INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 KILL_SECONDS = 10.0  # after SIGKILL; only a process stuck in the kernel needs more
 
 
+def with_our_code(variables: Mapping[str, str] | None = None) -> dict[str, str]:
+    """This process's environment, some variables on top, in which a Python finds the project's code before any other.
+
+    Whatever its working directory and its interpreter are.
+    """
+    search_path = os.pathsep.join(filter(None, [str(PROJECT_ROOT), os.environ.get("PYTHONPATH")]))
+    return {**os.environ, **(variables or {}), "PYTHONPATH": search_path}
+
+
 def start(
-    command: Sequence[str], directory: Path, log: Path, environment: Mapping[str, str]
+    command: Sequence[str],
+    log: Path,
+    environment: Mapping[str, str],
+    folder: Path | None = None,
+    own_session: bool = True,
 ) -> subprocess.Popen[bytes]:
-    """Start a cell's first process in its own session; the cell's directory is its working directory and its token."""
+    """Start a process whose output is appended to a log.
+
+    Args:
+        folder: its working directory; None: ours.
+        own_session: else a terminal's Ctrl-C reaches it as well.
+
+    Raises:
+        OSError: there is no such program or folder.
+    """
     with log.open("ab") as output:
         return subprocess.Popen(
             list(command),
-            cwd=directory,
-            env={**environment, TOKEN: str(directory)},
+            cwd=folder,
+            env=dict(environment),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            start_new_session=True,
+            start_new_session=own_session,
         )
 
 

@@ -10,14 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from shared.errors import UserError
+from shared.frameworks import FRAMEWORKS, framework
 from shared.protocol import Cell
 
 # the user's own variables that change speed: never set here, recorded where they are set
 INHERITED_PREFIXES = (
     "LD_PRELOAD", "MALLOC_", "GLIBC_TUNABLES", "OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "ONEDNN_", "DNNL_",
-    "TF_ENABLE_", "TF_NUM_", "TF_XLA_FLAGS", "TF_GPU_", "TF_FORCE_", "TF_CUDNN_", "TF_DETERMINISTIC_", "XLA_FLAGS",
-    "TORCH_", "TORCHINDUCTOR_", "PYTORCH_", "NCCL_", "CUDA_LAUNCH_BLOCKING", "CUDA_DEVICE_MAX_CONNECTIONS",
-    "NVIDIA_TF32_OVERRIDE",
+    "NCCL_", "CUDA_LAUNCH_BLOCKING", "CUDA_DEVICE_MAX_CONNECTIONS", "NVIDIA_TF32_OVERRIDE",
+    *(prefix for each in FRAMEWORKS.values() for prefix in each.inherited_prefixes),
 )  # fmt: skip
 
 # A socket's path may have 107 bytes on Linux and 103 on macOS; `multiprocessing` makes /pymp-xxxxxxxx/listener-xxxxxxxx
@@ -69,8 +69,8 @@ def worker_environment(cell: Cell, tune: bool, gpu_selectors: Sequence[str] = ()
         tune: whether the C allocator is told to keep its memory (`--tune`).
         gpu_selectors: the cell's GPUs as CUDA_VISIBLE_DEVICES names them; ignored on CPU.
     """
-    # PyTorch has a process a replica, TensorFlow one for all
-    threads = cell.threads_per_replica * (cell.replicas if cell.framework == "tf" else 1)
+    own = framework(cell.framework)
+    threads = cell.threads_per_replica * cell.replicas // own.num_processes(cell.replicas)
     variables = {
         # no more threads than the process has cores: OpenMP and BLAS would otherwise take the whole machine
         "OMP_NUM_THREADS": str(threads),
@@ -82,17 +82,14 @@ def worker_environment(cell: Cell, tune: bool, gpu_selectors: Sequence[str] = ()
         # a benchmark must not wait for a network, and what it loads must be what was prepared
         "HF_HUB_OFFLINE": "1",
         "TRANSFORMERS_OFFLINE": "1",
-        # logs keep warnings and errors; TensorFlow's start-up notices say nothing about the cell
-        "TF_CPP_MIN_LOG_LEVEL": "1",
-        # Keras is imported by TensorFlow's wing alone
-        "KERAS_BACKEND": "tensorflow",
         # a crash leaves its last words and its Python stack in the log
         "PYTHONUNBUFFERED": "1",
         "PYTHONFAULTHANDLER": "1",
     }
-    if cell.framework == "tf" and cell.device == "cuda":
-        # threads of its own for each GPU: else kernels wait to be started while loaders hold the threads
-        variables["TF_GPU_THREAD_MODE"] = os.environ.get("TF_GPU_THREAD_MODE", "gpu_private")
+    for each in FRAMEWORKS.values():
+        variables |= each.variables
+    if cell.device == "cuda":
+        variables |= {name: os.environ.get(name, value) for name, value in own.gpu_variables.items()}
     if sys.platform == "linux":
         # all replicas are on this machine; the host name may not resolve in a container
         variables["GLOO_SOCKET_IFNAME"] = "lo"

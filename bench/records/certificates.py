@@ -13,14 +13,15 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bench.host.environments.choice import wing_pythons
 from bench.host.files import write_atomically
-from bench.host.interpreters import PROVEN, versions_of
+from bench.host.interpreters import versions_of
 from bench.host.locations import PROJECT_ROOT, results_directory
 from bench.records.bounds import first_problem
+from shared.frameworks import FRAMEWORKS
 from shared.outside import OutsideError, read_json
 from shared.protocol import Cell
 from shared.spec import Workload, digest
 
-PROVEN_PACKAGES = ("shared", "pt_impl", "tf_impl")
+PROVEN_PACKAGES = ("shared", *(framework.wing for framework in FRAMEWORKS.values()))
 
 Pythons = Mapping[str, str | None]  # wing to its interpreter; None: this one
 
@@ -58,7 +59,7 @@ def framework_versions(pythons: Pythons | None = None) -> dict[str, str | None]:
         pythons: the interpreter of each wing (None: this one); None as a whole: those that `bench run` takes.
     """
     chosen = wing_pythons() if pythons is None else pythons
-    return {package: versions_of(chosen[wing])[package] for wing, packages in PROVEN.items() for package in packages}
+    return {name: versions_of(chosen[wing])[name] for wing, each in FRAMEWORKS.items() for name in each.proven}
 
 
 def certificate_path(computation_hash: str, versions: Mapping[str, str | None]) -> Path:
@@ -120,7 +121,7 @@ def pairs_of(cells: Iterable[Cell]) -> Sequence[Pythons]:
     The first of PyTorch with each of TensorFlow, and the first of TensorFlow with each further one of PyTorch; where a
     framework has no cell, its side is the interpreter that `bench run` would take.
     """
-    wings: dict[str, list[str | None]] = {wing: [] for wing in PROVEN}
+    wings: dict[str, list[str | None]] = {wing: [] for wing in FRAMEWORKS}
     for cell in cells:
         if cell.python not in wings[cell.framework]:
             wings[cell.framework].append(cell.python)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from bench.records.record import Record
+from shared.frameworks import FRAMEWORKS
 
-FRAMEWORK_NAMES = {"pt": "PyTorch", "tf": "TensorFlow"}
+FRAMEWORK_NAMES = {key: framework.title for key, framework in FRAMEWORKS.items()}
 
 
 def column_text(framework: str, variant: str | None) -> str:

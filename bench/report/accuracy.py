@@ -24,7 +24,7 @@ from bench.report.cells import NO_LOG, certificates, environment, long_table
 from bench.report.notices import accuracy_notices, bad
 from bench.report.sources import Run, log_end
 from bench.show.titles import joined
-from shared.protocol import FRAMEWORKS
+from shared.frameworks import FRAMEWORKS
 
 
 def accuracy_chapter(run: Run, prefix: str) -> Chapter:

@@ -12,6 +12,7 @@ from typing import Any
 from bench.host import machine
 from shared.errors import UserError
 from shared.families import family_of
+from shared.frameworks import KEYS
 from shared.protocol import Cell
 from shared.spec import Workload
 from shared.store_facts import StoreFacts
@@ -23,7 +24,7 @@ MOST_LOADERS = 8  # processes or threads a replica; more only compete with the s
 class Request:
     """What `bench run` was asked for, as typed; None: the default that fits the machine or the workload."""
 
-    frameworks: tuple[str, ...] = ("pt", "tf")  # columns: a framework, or one in a version as "pt@2.13"
+    frameworks: tuple[str, ...] = KEYS  # columns: a framework, or one in a version as "pt@2.13"
     gpus: tuple[int, ...] = (1, 2)
     workload: str = "effnet-b0"
     preset: str | None = None
@@ -44,8 +45,7 @@ class Request:
     weights: str | None = None
     timeout: float | None = None
     tune: bool = True
-    pt_python: str | None = None
-    tf_python: str | None = None
+    pythons: Mapping[str, str | None] = field(default_factory=dict)  # framework to the interpreter of its workers
     attribute: bool = False
     in_turns: bool | None = None
 

@@ -20,8 +20,9 @@ from bench.records.limits import LONGEST_TIMEOUT, MOST_CORES, MOST_LOADERS
 from bench.run.plan import Plan
 from shared import spec
 from shared.errors import UserError
+from shared.frameworks import KEYS
 from shared.outside import inside
-from shared.protocol import ARMS, CELL_SCHEMA, DEVICES, FRAMEWORKS, INPUT_MODES, PRECISIONS, Cell
+from shared.protocol import ARMS, CELL_SCHEMA, DEVICES, INPUT_MODES, PRECISIONS, Cell
 from shared.store import SPLITS
 from shared.store_facts import StoreFacts
 from shared.tasks import NAMES as TASKS
@@ -44,7 +45,7 @@ class CheckedCell(Checked):
     """The fields of a `Cell` as run.json may have them."""
 
     cell_id: CellName
-    framework: Literal[FRAMEWORKS]  # type: ignore[valid-type]
+    framework: Literal[KEYS]  # type: ignore[valid-type]
     arm: Literal[ARMS]  # type: ignore[valid-type]
     replicas: Replicas
     device: Literal[DEVICES]  # type: ignore[valid-type]

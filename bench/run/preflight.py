@@ -10,6 +10,7 @@ from bench.doctor.findings import Host
 from bench.host import cgroups
 from shared.batches import TrainBatches
 from shared.errors import UserError
+from shared.frameworks import framework
 from shared.protocol import Cell
 from shared.store import open_store
 
@@ -64,7 +65,7 @@ def check_shared_memory(sets: Sequence[Sequence[Cell]], host: Host) -> None:
 
 def shared_bytes(cell: Cell) -> int:
     """What a cell's loader processes have in /dev/shm at once; 0 where it has none."""
-    if cell.framework != "pt" or cell.input_mode == "device" or not cell.loader_workers:
+    if not framework(cell.framework).loads_in_processes or cell.input_mode == "device" or not cell.loader_workers:
         return 0
     workload = cell.workload
     batches = TrainBatches(open_store(cell.store, checksums=None), workload, cell.seed, cell.replicas)

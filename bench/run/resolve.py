@@ -10,11 +10,12 @@ from typing import Any
 from bench.host import machine
 from bench.host.environments import environments
 from bench.host.environments.choice import environment_of
-from bench.host.interpreters import MODULES, PROVEN, Column, check_finds_code, check_has, column_of, fits, versions_of
+from bench.host.interpreters import Column, check_finds_code, check_has, column_of, fits, versions_of
 from bench.run.plan import Plan, Request
 from shared import spec, tasks
 from shared.errors import UserError
 from shared.families import family_of
+from shared.frameworks import FRAMEWORKS
 from shared.spec import FULL, Workload
 from shared.store_facts import StoreFacts
 
@@ -33,18 +34,13 @@ class Choice:
     def text(self) -> str:
         """In one line."""
         version = self.version or "(version not known)"
-        return f"{self.column.name}: {MODULES[self.column.framework][0]} {version} of {self.source}"
+        return f"{self.column.name}: {FRAMEWORKS[self.column.framework].module} {version} of {self.source}"
 
     @property
     def recorded_source(self) -> str:
         """The source without a path: environment.json is published with results, and run.json has the path."""
-        option = option_of(self.column.framework)
+        option = FRAMEWORKS[self.column.framework].python_option
         return option if self.source.startswith(option) else self.source
-
-
-def option_of(framework: str) -> str:
-    """The option that names the interpreter of a framework's workers."""
-    return f"--{framework}-python"
 
 
 def is_installed(module: str) -> bool:
@@ -60,18 +56,17 @@ def choose_interpreters(request: Request) -> tuple[Choice, ...]:
             named for none.
     """
     columns = [column_of(name) for name in request.frameworks]
-    typed = {"pt": request.pt_python, "tf": request.tf_python}
-    for framework, python in typed.items():
+    for framework, python in request.pythons.items():
         # with --verify too: the ladder's other wing is that of the certificates that records are stamped with, and
         # those are looked for with the interpreter that `bench run` takes by itself (certificates.pairs_of)
         if python is not None and all(column.framework != framework for column in columns):
-            name = MODULES[framework][1]
-            raise UserError(f"{option_of(framework)} {python}: no column of {name} is run; leave it out")
+            own = FRAMEWORKS[framework]
+            raise UserError(f"{own.python_option} {python}: no column of {own.title} is run; leave it out")
     choices: list[Choice] = []
     for column in columns:
-        named = typed[column.framework]
+        named = request.pythons.get(column.framework)
         alike = [other.name for other in columns if other.framework == column.framework]
-        option = option_of(column.framework)
+        option = FRAMEWORKS[column.framework].python_option
         if named is not None and len(alike) > 1:
             raise UserError(f"{option} is for one column, and {', '.join(alike)} are {len(alike)}: `bench env` has one")
         choice = named_choice(column, option, named) if named is not None else found_choice(column)
@@ -80,7 +75,7 @@ def choose_interpreters(request: Request) -> tuple[Choice, ...]:
             if (other.column.framework, other.python) == (column.framework, choice.python):
                 raise UserError(
                     f"--framework {','.join(request.frameworks)}: {other.column.name} and {column.name} are the same, "
-                    f"{MODULES[column.framework][0]} {choice.version} of {choice.source}; leave one out"
+                    f"{FRAMEWORKS[column.framework].module} {choice.version} of {choice.source}; leave one out"
                 )
         choices.append(choice)
     return tuple(choices)
@@ -92,7 +87,7 @@ def named_choice(column: Column, option: str, named: str) -> Choice:
         found = check_has(named, column)
     except UserError as error:
         raise UserError(f"{option} {error}") from None
-    return Choice(column, found.path, f"{option} {named}", found.versions[MODULES[column.framework][0]])
+    return Choice(column, found.path, f"{option} {named}", found.versions[FRAMEWORKS[column.framework].module])
 
 
 def found_choice(column: Column) -> Choice:
@@ -101,7 +96,8 @@ def found_choice(column: Column) -> Choice:
     Raises:
         UserError: neither an environment nor this interpreter can run the column.
     """
-    module, name = MODULES[column.framework]
+    framework = FRAMEWORKS[column.framework]
+    module = framework.module
     made = environment_of(column)
     if made is not None:
         check_has(made.python, column)
@@ -110,7 +106,7 @@ def found_choice(column: Column) -> Choice:
     if column.version is None:
         if not is_installed(module):
             raise UserError(
-                f"{name} is not installed; pip install 'twinbench[{column.framework}]' or "
+                f"{framework.title} is not installed; pip install 'twinbench[{column.framework}]' or "
                 f"`bench env create {column.framework}`, or choose --framework"
             )
         return Choice(column, None, "this interpreter", here)
@@ -149,18 +145,20 @@ def resumed_interpreters(
     """
     columns = tuple(dict.fromkeys(cell.variant or cell.framework for cell in plan.cells))
     for name in columns:
-        option = option_of(column_of(name).framework)
-        if recorded.get(name, {}).get("interpreter") == option and named.get(column_of(name).framework) is None:
+        key = column_of(name).framework
+        option = FRAMEWORKS[key].python_option
+        if recorded.get(name, {}).get("interpreter") == option and named.get(key) is None:
             raise UserError(f"{name}: the run began with an interpreter that was named; name it again with {option}")
-    request = Request(frameworks=columns, pt_python=named.get("pt"), tf_python=named.get("tf"))
+    request = Request(frameworks=columns, pythons=named)
     choices = choose_interpreters(request)
     for choice in choices:
         name, before, now = choice.column.name, recorded.get(choice.column.name, {}), versions_of(choice.python)
-        for package in PROVEN[choice.column.framework]:
+        framework = FRAMEWORKS[choice.column.framework]
+        for package in framework.proven:
             if package in before and before[package] != now[package]:
                 raise UserError(
                     f"{name}: the run began with {package} {before[package] or '(none)'}, {choice.source} has "
-                    f"{now[package] or '(none)'}; name the other with {option_of(choice.column.framework)}, or start a "
+                    f"{now[package] or '(none)'}; name the other with {framework.python_option}, or start a "
                     "new run: records of two versions do not mix"
                 )
     pythons = pythons_of(choices)

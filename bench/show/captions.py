@@ -9,18 +9,12 @@ from bench.records.repeats import efficiency
 from bench.show.disturbances import is_disturbed
 from bench.show.groups import Group, Point, Series, is_implausible
 from bench.statistics.words import level_text
+from shared.frameworks import FRAMEWORKS
 
 SYNTHETIC = "synthetic"
 CROSS, RING = "\N{MULTIPLICATION SIGN}", "\N{WHITE CIRCLE}"  # as drawn
 # keys of Record.settings under which workers report the versions that decide the numbers
-VERSIONS = {
-    "version.torch": "torch",
-    "version.transformers": "transformers",
-    "version.tensorflow": "tensorflow",
-    "version.keras": "keras",
-    "version.keras_cv": "keras-cv",
-    "version.keras_hub": "keras-hub",
-}
+VERSIONS = {key: name for framework in FRAMEWORKS.values() for key, name in framework.versions.items()}
 
 
 def caption(group: Group) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench.host.environments.choice import wing_pythons
-from bench.host.interpreters import MODULES, versions_of
+from bench.host.interpreters import versions_of
 from bench.host.locations import results_directory
 from bench.records import certificates
 from bench.verify.checks import Check
@@ -18,6 +18,7 @@ from bench.verify.samples import make_material
 from bench.verify.tasks import make_tasks
 from bench.verify.wings import WINGS, Probe, ask
 from shared.errors import UserError
+from shared.frameworks import FRAMEWORKS
 from shared.probe import Task
 from shared.spec import Workload
 
@@ -40,10 +41,10 @@ def certify(
         UserError: a framework is missing.
     """
     chosen = wing_pythons() if pythons is None else pythons
-    for wing, (package, _) in MODULES.items():
-        if versions_of(chosen[wing])[package] is None:
+    for wing, framework in FRAMEWORKS.items():
+        if versions_of(chosen[wing])[framework.module] is None:
             raise UserError(
-                f"the ladder compares both wings, and {package} is missing: pip install 'twinbench[{wing}]' "
+                f"the ladder compares both wings, and {framework.module} is missing: pip install 'twinbench[{wing}]' "
                 f"or `bench env create {wing}`"
             )
     checks = climb(workload, fresh_folder(workload), say, corpus, chosen)

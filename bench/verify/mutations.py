@@ -27,6 +27,7 @@ from bench.verify.samples import Material, make_material
 from bench.verify.tasks import make_tasks
 from bench.verify.wings import WINGS, Probe, ask
 from shared.families import family_of
+from shared.frameworks import framework
 from shared.ladder import Mutation
 from shared.probe import Task
 from shared.protocol import Cell
@@ -113,7 +114,6 @@ def plant(
         shifted = material.folder / "shifted.safetensors"
         save_file(weights, shifted)
         mutated_task = replace(mutated_task, weights=str(shifted))
-    pt, tf, _ = honest[task.name]
     probe = Probe(mutation.wing, [mutated_task], folder, mutation.function, pythons[mutation.wing])
     try:
         probe.process.wait()
@@ -122,10 +122,9 @@ def plant(
         probe.close()
     if mutated is None:
         return Outcome(mutation, False, f"the mutated wing gave no answer: {why}")
-    if mutation.wing == "pt":
-        pt = mutated
-    else:
-        tf = mutated
+    pt, tf = (
+        mutated if wing == mutation.wing else answer for wing, answer in zip(WINGS, honest[task.name][:2], strict=True)
+    )
     checks = judge(task, pt, tf, why)
     broken = [check for check in checks if not check.passed]
     return Outcome(mutation, bool(broken), (broken or checks)[-1].line())
@@ -152,7 +151,7 @@ def patched_worker(mutation: Mutation) -> Iterator[None]:
     original = launch.worker_command
 
     def command(cell: Cell, cell_path: Path) -> list[str]:
-        module = f"{cell.framework}_impl.mutations"
+        module = f"{framework(cell.framework).wing}.mutations"
         return [cell.python or sys.executable, "-m", module, mutation.function, str(cell_path)]
 
     launch.worker_command = command

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from bench.verify.checks import Check, within
 from bench.verify.compare import Arrays, worst
 from bench.verify.rungs import REPLICA_TOLERANCE
 from bench.verify.samples import SEED, Material, rung_workload
+from bench.verify.wings import WINGS
 from shared.families import family_of
 from shared.protocol import Cell
 from shared.spec import Workload
@@ -95,14 +97,13 @@ def check_replicas(
         return [Check(6, "replicas", "answers missing", math.inf, 0.0, False, "needs the statistics of rung 3")]
     weights, batch = calibrated_weights(material, forward_answer), family_of(workload).ladder.batch
     trained = {}
-    for wing in ("pt", "tf"):
+    for wing in WINGS:
         for replicas in (1, 2):
             say(f"       6 replicas: {wing}, {replicas} x {batch // replicas} samples, {NUM_STEPS} steps")
             trained[wing, replicas] = trained_weights(workload, wing, replicas, material, weights, pythons[wing])
     pairs = [
-        ("pt: 2 x n against 1 x 2n", trained["pt", 2], trained["pt", 1]),
-        ("tf: 2 x n against 1 x 2n", trained["tf", 2], trained["tf", 1]),
-        ("pt against tf at 2 replicas", trained["pt", 2], trained["tf", 2]),
+        *((f"{wing}: 2 x n against 1 x 2n", trained[wing, 2], trained[wing, 1]) for wing in WINGS),
+        *((f"{a} against {b} at 2 replicas", trained[a, 2], trained[b, 2]) for a, b in combinations(WINGS, 2)),
     ]
     return [compared(what, a, b) for what, a, b in pairs]
 

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bench.host.guardian import Guardian
-from bench.host.locations import PROJECT_ROOT
-from bench.host.processes import TOKEN, stop
+from bench.host.guardian import Guarded
+from bench.host.processes import with_our_code
 from bench.verify.compare import Arrays
+from shared.frameworks import KEYS, framework
 from shared.outside import read_arrays
 from shared.probe import Task, write_request
 
-WINGS = ("pt", "tf")
+WINGS = KEYS
 POLL_SECONDS = 0.2
 TIMEOUT_SECONDS = 1800.0
 LOG_TAIL = 400
@@ -31,7 +29,7 @@ class Probe:
         """Start it.
 
         Args:
-            wing: "pt" or "tf".
+            wing: its framework's key.
             tasks: computed in this order.
             folder: where request, answers and log go.
             mutation: the function of the wing's `mutations` that is called before (`bench verify --mutations`).
@@ -41,29 +39,12 @@ class Probe:
         self.folder = folder
         folder.mkdir(parents=True)
         write_request(folder / "request.json", tasks)
-        command = [python or sys.executable, "-m", f"{wing}_impl.probe", str(folder / "request.json"), str(folder)]
-        command += [mutation] if mutation else []
         self.log = folder / "log.txt"
-        self.guardian = Guardian()
-        search_path = os.pathsep.join(filter(None, [str(PROJECT_ROOT), os.environ.get("PYTHONPATH")]))
-        environment = {
-            **os.environ,
-            **self.guardian.variable,
-            "PYTHONPATH": search_path,
-            "CUDA_VISIBLE_DEVICES": "",
-            "TF_CPP_MIN_LOG_LEVEL": "2",
-            "OMP_NUM_THREADS": "1",
-            TOKEN: str(folder),  # by which `bench.host.processes` finds every descendant
-        }
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                command,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        quiet = {"CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "2", "OMP_NUM_THREADS": "1"}
+        self.guarded = Guarded(with_our_code(quiet), token=str(folder))
+        module, request = f"{framework(wing).wing}.probe", str(folder / "request.json")
+        command = [python or sys.executable, "-m", module, request, str(folder), *([mutation] if mutation else [])]
+        self.process = self.guarded.start(command, self.log)
 
     def answer(self, task: Task) -> Arrays | None:
         """The answer to a task, or None where there is none yet."""
@@ -84,8 +65,7 @@ class Probe:
 
     def close(self) -> None:
         """End the process and all its descendants."""
-        stop(str(self.folder), self.process)
-        self.guardian.dismiss()
+        self.guarded.close()
 
 
 def ask(

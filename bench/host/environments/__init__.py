@@ -14,9 +14,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from bench.host import locks
 from bench.host.environments.requirements import normalised_version, read_pins
-from bench.host.interpreters import MODULES, fits
+from bench.host.interpreters import fits
 from bench.host.locations import PROJECT_ROOT, results_directory
 from shared.errors import UserError
+from shared.frameworks import FRAMEWORKS
 from shared.outside import OutsideError, read_json
 
 READY = ".ready"  # written last: an environment without it is unfinished
@@ -66,7 +67,7 @@ def environments_directory() -> Path:
 def pinned_name(framework: str) -> str | None:
     """The name of the environment in the version of constraints.txt; None where there is no checkout that has one."""
     try:
-        version = read_pins(PROJECT_ROOT)[MODULES[framework][0]]
+        version = read_pins(PROJECT_ROOT)[FRAMEWORKS[framework].module]
     except (OSError, KeyError):
         return None
     return f"{framework}-{normalised_version(version)}"
@@ -82,7 +83,7 @@ def read(path: Path) -> Environment | None:
     except (OutsideError, ValidationError):
         return None
     # the name says where its interpreter lies: another one than the folder's would be a program of somewhere else
-    if found.schema != ENVIRONMENT_SCHEMA or found.name != path.name or found.framework not in MODULES:
+    if found.schema != ENVIRONMENT_SCHEMA or found.name != path.name or found.framework not in FRAMEWORKS:
         return None
     if VERSION.fullmatch(found.version) is None or not Path(found.python).exists():
         return None

@@ -6,9 +6,9 @@ import sys
 from collections.abc import Iterable, Mapping
 
 from bench.host.environments import Environment, environments
-from bench.host.interpreters import MODULES, Column, check_finds_code, check_has, versions_of
+from bench.host.interpreters import Column, check_finds_code, check_has, versions_of
 from shared.errors import UserError
-from shared.protocol import FRAMEWORKS
+from shared.frameworks import FRAMEWORKS
 
 
 def environment_of(column: Column) -> Environment | None:
@@ -20,7 +20,7 @@ def environment_of(column: Column) -> Environment | None:
     """
     found = environments(column.framework, column.version)
     if column.version is None:
-        has_framework = versions_of(None)[MODULES[column.framework][0]] is not None
+        has_framework = versions_of(None)[FRAMEWORKS[column.framework].module] is not None
         pinned = [made for made in found if made.pinned]
         found = pinned or ([] if has_framework else found)
     return next(iter(found), None)
@@ -41,7 +41,7 @@ def wing_pythons(named: Iterable[tuple[str, str | None]] = ()) -> dict[str, str 
 
 
 def named_wings(named: Mapping[str, str | None]) -> dict[str, str | None]:
-    """The interpreter of each wing, where those named with --pt-python and --tf-python are checked.
+    """The interpreter of each wing, where those named with the options of FRAMEWORKS are checked.
 
     Raises:
         UserError: as `check_has`, or as `check_finds_code`.
@@ -52,10 +52,10 @@ def named_wings(named: Mapping[str, str | None]) -> dict[str, str | None]:
             try:
                 chosen.append((framework, check_has(python, Column(framework)).path))
             except UserError as error:
-                raise UserError(f"--{framework}-python {error}") from None
+                raise UserError(f"{FRAMEWORKS[framework].python_option} {error}") from None
     wings = wing_pythons(chosen)
     for framework, python in wings.items():
-        check_finds_code(python, f"{MODULES[framework][1]} of {python}")
+        check_finds_code(python, f"{FRAMEWORKS[framework].title} of {python}")
     return wings
 
 

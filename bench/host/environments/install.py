@@ -26,10 +26,11 @@ from bench.host.environments import (
 )
 from bench.host.environments.requirements import Requirements, normalised
 from bench.host.files import write_atomically
-from bench.host.guardian import Guardian
-from bench.host.interpreters import MODULES, inspect
-from bench.host.processes import stop, termination_as_interrupt
+from bench.host.guardian import Guarded
+from bench.host.interpreters import inspect
+from bench.host.processes import termination_as_interrupt
 from shared.errors import UserError
+from shared.frameworks import FRAMEWORKS
 
 Say = Callable[[str], None]
 
@@ -98,7 +99,7 @@ def install(requirements: Requirements, python: str, path: Path, say: Say) -> En
     made = Environment(
         name=path.name,
         framework=requirements.framework,
-        version=version_in(installed, MODULES[requirements.framework][0]),
+        version=version_in(installed, FRAMEWORKS[requirements.framework].module),
         python_version=inspect(python).python_version,
         build="cuda" if any(normalised(line).startswith(CUDA_LIBRARIES) for line in installed) else "cpu",
         pinned=requirements.is_pinned_version,
@@ -123,9 +124,7 @@ class Steps:
 
     def __init__(self, log: Path, say: Say) -> None:
         self.log, self.say = log, say
-        self.guardian = Guardian()
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-        self.environment = inherited | self.guardian.variable
+        self.guarded = Guarded({name: value for name, value in os.environ.items() if not name.startswith("PYTHON")})
 
     def __enter__(self) -> Steps:
         """The steps."""
@@ -133,13 +132,7 @@ class Steps:
 
     def __exit__(self, *raised: object) -> None:
         """End what is left of them."""
-        self.end()
-        self.guardian.dismiss()  # not where the end was broken off: then it has still something to do
-
-    def end(self) -> None:
-        """End every process that the commands started."""
-        for mark in self.guardian.variable.values():
-            stop(mark)
+        self.guarded.close()
 
     def __call__(self, command: Sequence[str]) -> None:
         """Run it to its end.
@@ -148,10 +141,7 @@ class Steps:
             UserError: it failed: the line in which it says why.
         """
         begin, shown = time.monotonic(), ""
-        with self.log.open("ab") as output:
-            process = subprocess.Popen(
-                list(command), env=self.environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
-            )
+        process = self.guarded.start(command, self.log, own_session=False)
         try:
             while True:
                 try:
@@ -164,7 +154,7 @@ class Steps:
                     shown = last
         finally:
             if process.poll() is None:  # we were interrupted: so was it, or it is told now
-                self.end()
+                self.guarded.end()
                 process.poll()  # reaps it
         if status != 0:
             said = self.words()

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.host.interpreters import MODULES
 from shared import spec
 from shared.errors import UserError
+from shared.frameworks import FRAMEWORKS
 
 
 @dataclass(frozen=True)
@@ -45,14 +45,14 @@ class Requirements:
     @property
     def first(self) -> str:
         """What is installed first, and decides the rest."""
-        module = MODULES[self.framework][0]
-        extra = "[and-cuda]" if self.framework == "tf" and self.cuda else ""  # torch's wheel brings its own libraries
-        return f"{module}{extra}=={self.version}"
+        framework = FRAMEWORKS[self.framework]
+        extra = framework.cuda_extra if self.cuda else ""
+        return f"{framework.module}{extra}=={self.version}"
 
     @property
     def is_pinned_version(self) -> bool:
         """Whether the version is that of constraints.txt: then all its pins hold."""
-        return normalised_version(self.pins[MODULES[self.framework][0]]) == self.version
+        return normalised_version(self.pins[FRAMEWORKS[self.framework].module]) == self.version
 
     def constraints(self, brought: Sequence[str] = ()) -> list[str]:
         """The pins that hold beside the framework.
@@ -90,7 +90,7 @@ def read_requirements(root: Path, framework: str, version: str | None, cuda: boo
         pins = read_pins(root)
     except OSError as error:
         raise UserError(f"{error.filename}: missing; `bench env create` needs a checkout of the project") from None
-    chosen = pins[MODULES[framework][0]] if version is None else version
+    chosen = pins[FRAMEWORKS[framework].module] if version is None else version
     base, extra = project["dependencies"], project["optional-dependencies"][framework]
     return Requirements(framework, normalised_version(chosen), cuda, tuple(base), tuple(extra), pins)
 

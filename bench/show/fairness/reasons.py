@@ -11,6 +11,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from bench.show.fairness.sights import Sight, identity
+from shared.frameworks import FRAMEWORKS, framework
 
 Condition = Callable[[Sequence[Sight]], bool]
 
@@ -46,12 +47,16 @@ def frameworks(seen: Sequence[Sight]) -> dict[str, list[Sight]]:
     return result
 
 
-def between(pt: Callable[[Any], bool], tf: Callable[[Any], bool]) -> Condition:
-    """The frameworks differ, each as it is known to; columns of one framework agree."""
+def between(**tests: Callable[[Any], bool]) -> Condition:
+    """The frameworks differ, each as it is known to; columns of one framework agree.
+
+    Args:
+        tests: framework to what its value must be; a reason is one between these frameworks and no others.
+    """
 
     def holds(seen: Sequence[Sight]) -> bool:
-        tests, sides = {"pt": pt, "tf": tf}, frameworks(seen)
-        return len(sides) == 2 and all(
+        sides = frameworks(seen)
+        return sides.keys() == tests.keys() and all(
             len({identity(value) for sight in group for value in sight.values.values()}) == 1
             and tests[name](group[0].value)
             for name, group in sides.items()
@@ -71,22 +76,29 @@ def alone(framework: str) -> Condition:
 
 
 def a_share_each(seen: Sequence[Sight]) -> bool:
-    """The same number a replica: PyTorch has a process a replica, TensorFlow one process for all of them."""
+    """The same number per replica, whether a process drives one replica or all of them."""
     if len(frameworks(seen)) < 2 or not all(sight.reported for sight in seen):
         return False
     values = [(sight, str(value)) for sight in seen for value in sight.values.values()]
     if not all(value.isdigit() for _, value in values):
         return False
-    return len({int(value) / (sight.replicas if sight.framework == "tf" else 1) for sight, value in values}) == 1
+    return len({int(value) * num_processes(sight) / sight.replicas for sight, value in values}) == 1
+
+
+def num_processes(sight: Sight) -> int:
+    """Processes that a side's replicas are spread over."""
+    return framework(sight.framework).num_processes(sight.replicas)
 
 
 def the_same_cores(seen: Sequence[Sight]) -> bool:
     """As many cores a replica, rank 0's among those of all; replicas that share cores have fewer together."""
-    cores = {name: [set(sight.value or ()) for sight in group] for name, group in frameworks(seen).items()}
-    if len(cores) < 2 or not all(sight.reported for sight in seen):
+    cores: dict[bool, list[set[int]]] = {True: [], False: []}  # by whether a process has one replica
+    for sight in seen:
+        cores[framework(sight.framework).process_per_replica].append(set(sight.value or ()))
+    if not (cores[True] and cores[False]) or not all(sight.reported for sight in seen):
         return False
-    of_one, of_all = cores["pt"][0], cores["tf"][0]
-    alike = all(group == of_one for group in cores["pt"]) and all(group == of_all for group in cores["tf"])
+    of_one, of_all = cores[True][0], cores[False][0]
+    alike = all(group == of_one for group in cores[True]) and all(group == of_all for group in cores[False])
     wanted = len(of_one) * seen[0].replicas
     enough = len(of_all) == wanted or (seen[0].oversubscribed and len(of_all) < wanted)
     return alike and bool(of_one) and of_one <= of_all and enough
@@ -118,10 +130,8 @@ A_PROCESS_A_REPLICA = (
 REASONS = (
     Reason("version.*", "another version of the same framework: what it does to the speed is what this compares",
            one_framework),
-    Reason("version.torch", "a package that PyTorch's side alone runs", alone("pt")),
-    Reason("version.transformers", "a package that PyTorch's side alone runs", alone("pt")),
-    Reason("version.tensorflow*", "a package that TensorFlow's side alone runs", alone("tf")),
-    Reason("version.keras*", "a package that TensorFlow's side alone runs", alone("tf")),
+    *(Reason(setting, f"a package that {each.title}'s side alone runs", alone(each.key))
+      for each in FRAMEWORKS.values() for setting in each.versions),
     Reason("version.*", "an environment a framework: their packages do not fit into one; batches are assembled by "
            "shared/, which both run", always),
     Reason("compiled", "each framework's fastest way to run the same step: eager PyTorch with fused kernels "
@@ -154,9 +164,8 @@ REASONS = (
     Reason("tokenizer", "native arm: each framework's own tokeniser", between(pt=anything, tf=anything)),
     Reason("warmup_steps", "the warm-up lasts until the step time stands still, so the windows begin at other "
            "batches; of texts these have other widths, which samples/s feels and tokens/s less", always),
-    *(Reason(f"env.{prefix}*", f"read by {name} alone", alone(framework)) for framework, name, prefixes in (
-        ("pt", "PyTorch", ("TORCH", "PYTORCH_", "GLOO_")), ("tf", "TensorFlow", ("TF_", "XLA_", "KERAS_")),
-    ) for prefix in prefixes),
+    *(Reason(f"env.{prefix}*", f"read by {each.title} alone", alone(each.key))
+      for each in FRAMEWORKS.values() for prefix in each.own_prefixes),
 )  # fmt: skip
 NATIVE = "native arm: each framework's library model as it is; the arm claims no equal mathematics"
 

@@ -21,7 +21,7 @@ class Sight:
     """One setting of one side in one place; a place is where all sides ran the same cell."""
 
     side: str
-    framework: str  # "pt" or "tf"
+    framework: str  # its key
     replicas: int
     oversubscribed: bool  # more replicas than cores
     values: Mapping[tuple[str, int], Any]  # (run, repeat) to what it reported; empty: no repeat reported the setting

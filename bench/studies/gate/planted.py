@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bench.host.git import GitError, ask
 from shared.errors import UserError
+from shared.frameworks import FRAMEWORKS
 
 PLANTS = ("none", "sleep", "copy", "stall")
 STALL_EVERY = 10  # steps
@@ -58,7 +59,7 @@ def plant(clone: Path, kind: str, framework: str, family: str, amount: float) ->
             f"{STEP}        if step % {STALL_EVERY} == {STALL_EVERY - 1}:\n{again}",
         )  # fmt: skip
     elif kind == "copy":
-        path = clone / f"{framework}_impl" / f"{family}.py"
+        path = clone / FRAMEWORKS[framework].wing / f"{family}.py"
         line, copy = LOOPS[family], COPIES[framework, family]
         _replace(path, line, f"{line}            for _ in range({int(amount)}):\n                x = {copy}\n")
     git(clone, "add", "--all")

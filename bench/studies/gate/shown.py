@@ -27,6 +27,7 @@ from bench.host.files import write_atomically
 from bench.host.locations import PROJECT_ROOT, results_directory
 from bench.studies.gate.planted import PLANTS, git, plant
 from shared.errors import UserError
+from shared.frameworks import KEYS
 
 STALL = 3.0  # times as long as the others is every tenth step
 PROBE = {"sleep": 0.005, "copy": 4.0}  # planted first, to see what it costs
@@ -148,7 +149,7 @@ def read_lines(out: Path, settings: dict[str, Any]) -> list[dict[str, Any]]:
 @click.option("--gates", type=click.IntRange(min=1), required=True, help="How many there shall be in the end.")
 @click.option("--plant", "kind", type=click.Choice(PLANTS), default="none")
 @click.option("--size", type=float, default=0.10, help="How much longer a sleep or copies are to make a step, a share.")
-@click.option("--framework", type=click.Choice(["pt", "tf"]), default="pt")
+@click.option("--framework", type=click.Choice(KEYS), default=KEYS[0])
 @click.option("--workload", default="bert-6l")
 @click.option("--options", default="", help="More for `bench gate`, as one word: '--steps 60 --threshold 5%'.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="JSON lines.")

@@ -31,7 +31,7 @@ from bench.verify.samples import sample_size
 from shared import families, spec
 from shared.contest import Contest, Contestant
 from shared.errors import UserError
-from shared.protocol import FRAMEWORKS
+from shared.frameworks import KEYS
 
 WORKLOADS = [families.family(name).contest.workload for name in families.NAMES]
 POSITIVE = click.IntRange(min=1)
@@ -123,7 +123,7 @@ def profile(framework: str, settings: Settings) -> None:
 @click.option("--batch", type=POSITIVE, help="Samples per step.  [default: the contest's]")
 @click.option("--out", type=click.Path(path_type=Path), help="[default: results/reference/performance-WORKLOAD.json]")
 @click.option("--only", metavar="NAME,...", help="These contestants only.")
-@click.option("--profile", "profiled", type=click.Choice(FRAMEWORKS), help="Print a wing's top operators instead.")
+@click.option("--profile", "profiled", type=click.Choice(KEYS), help="Print a wing's top operators instead.")
 def command(
     rounds: int,
     steps: int,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -12,9 +11,8 @@ from pathlib import Path
 from bench.cells.events import EventTail
 from bench.cells.launch import LOG, Limits, run_cell
 from bench.cells.summary import of_kind, throughput
-from bench.host.guardian import Guardian
-from bench.host.locations import PROJECT_ROOT
-from bench.host.processes import exit_text, log_tail, start, stop
+from bench.host.guardian import Guarded
+from bench.host.processes import exit_text, log_tail, with_our_code
 from bench.host.worker_environment import worker_environment
 from bench.run.plan import Request, make_plan
 from bench.run.stores import describe
@@ -22,6 +20,7 @@ from bench.verify.samples import tokens_of
 from shared import spec
 from shared.contest import Contest, Contestant
 from shared.families import family_of
+from shared.frameworks import framework
 from shared.protocol import Cell
 from shared.spec import Workload
 from shared.store import open_store
@@ -130,17 +129,12 @@ def run_loop(contestant: Contestant, cell: Cell) -> str | None:
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
     cell.write(directory / "cell.json")
-    command = [sys.executable, "-m", f"{cell.framework}_impl.peers", contestant.kind, str(directory / "cell.json")]
-    search_path = os.pathsep.join(filter(None, [str(PROJECT_ROOT), os.environ.get("PYTHONPATH")]))
-    guardian = Guardian()
-    environment = {**os.environ, **variables_of(contestant, cell), **guardian.variable, "PYTHONPATH": search_path}
-    process = None
-    try:
-        process = start(command, directory, directory / LOG, environment)
-        status = process.wait(LIMIT_SECONDS)
-    except subprocess.TimeoutExpired:
-        return f"not over after {LIMIT_SECONDS:.0f} s"
-    finally:
-        stop(str(directory), process)
-        guardian.dismiss()
+    peers = f"{framework(cell.framework).wing}.peers"
+    command = [sys.executable, "-m", peers, contestant.kind, str(directory / "cell.json")]
+    with Guarded(with_our_code(variables_of(contestant, cell)), token=str(directory)) as guarded:
+        process = guarded.start(command, directory / LOG, directory)
+        try:
+            status = process.wait(LIMIT_SECONDS)
+        except subprocess.TimeoutExpired:
+            return f"not over after {LIMIT_SECONDS:.0f} s"
     return None if status == 0 else ": ".join([exit_text(status), *log_tail(directory / LOG)[-1:]])

@@ -122,7 +122,7 @@ def test_processes_of_a_harness_that_was_killed_are_ended_first(
     directory = Path(cell.directory)
     directory.mkdir(parents=True)
     command = [sys.executable, "-c", "import time; time.sleep(300)"]
-    orphan = processes.start(command, directory, directory / "log.txt", dict(os.environ))
+    orphan = processes.start(command, directory / "log.txt", os.environ | {processes.TOKEN: str(directory)})
     assert run(cell).status == "ok"
     assert orphan.wait(timeout=60) != 0
 

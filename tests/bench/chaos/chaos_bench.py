@@ -9,6 +9,7 @@ from pathlib import Path
 import bench.run.figures
 from bench.cells import launch
 from bench.cli import main
+from bench.host.guardian import Guardian
 from shared.protocol import Cell
 from tests.bench import fake_bench
 from tests.bench.chaos.fake_ranks import HARNESS
@@ -25,8 +26,8 @@ if __name__ == "__main__":
     os.environ[HARNESS] = str(os.getpid())
     fake_bench.install()
     if UNGUARDED in os.environ:
-        launch.Guardian.__init__ = lambda self: setattr(self, "variable", {})  # type: ignore[method-assign]
-        launch.Guardian.dismiss = lambda self: None  # type: ignore[method-assign]
+        Guardian.__init__ = lambda self: setattr(self, "variable", {})  # type: ignore[method-assign]
+        Guardian.dismiss = lambda self: None  # type: ignore[method-assign]
     launch.worker_command = ranks_command  # type: ignore[assignment]
     launch.POLL_SECONDS = 0.05
     bench.run.figures.plot_run = lambda directory, out=None: []  # type: ignore[assignment]

@@ -15,6 +15,7 @@ from bench.doctor.findings import Host
 from bench.doctor.frameworks import Probe
 from bench.doctor.gpus import Device, Driver
 from shared.errors import UserError
+from shared.frameworks import FRAMEWORKS, framework
 from tests.bench.doctor import fake_host
 from tests.bench.doctor.fake_host import GIB, healthy, only
 
@@ -51,7 +52,7 @@ def test_pytorch_as_it_is_here() -> None:
 
 
 def test_a_framework_that_is_not_there_is_not_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(frameworks.MODULES, "tf", ("no_such_module_here", "TensorFlow"))
+    monkeypatch.setitem(FRAMEWORKS, "tf", replace(framework("tf"), module="no_such_module_here"))
     asked = ask("tf", sys.executable)
     assert (asked.installed, asked.failure) == (False, None)
 
@@ -163,7 +164,7 @@ def test_packages_that_are_missing_or_too_old(host: Host, monkeypatch: pytest.Mo
 @pytest.mark.parametrize(("text", "state"), [("2.21.1", "good"), ("2.20.0", "problem"), (None, None)])
 def test_tensorflow_text_must_fit(host: Host, text: str | None, state: str | None) -> None:
     installed = {"tensorflow-text": text} if text else {}
-    found = packages.tensorflow_text(with_probes(host, tf=healthy("tf", packages=installed)))
+    found = packages.companions(with_probes(host, tf=healthy("tf", packages=installed)))
     assert [finding.state for finding in found] == ([state] if state else [])
     assert state != "problem" or "tensorflow-text==2.21.*" in found[0].fix
 

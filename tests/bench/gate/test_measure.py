@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from bench.gate.measure import log_ratios
 from bench.gate.revisions import Revision
 from bench.gate.running import Benchmark, Measured, MeasurementError, Running, steps_of_turns
 from bench.gate.sides import Side
+from bench.host.guardian import Guarded
 from bench.records.usage import Usage
 from tests.bench.compare.records import make_record
 
@@ -60,7 +62,8 @@ def running(tmp_path: Path) -> Running:
     )  # fmt: skip
     out = tmp_path / "out"
     (out / "records").mkdir(parents=True)
-    return Running(side, Benchmark("pt", "bert-6l", 1, "device"), out, {})
+    with Guarded(os.environ) as guarded:
+        return Running(side, Benchmark("pt", "bert-6l", 1, "device"), out, {}, guarded)
 
 
 def test_a_record_says_what_disturbed_its_side(running: Running, tmp_path: Path) -> None:

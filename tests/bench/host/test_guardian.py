@@ -14,34 +14,28 @@ import psutil
 import pytest
 
 from bench.host import processes
-from bench.host.guardian import Guardian
+from bench.host.guardian import Guarded, Guardian
 from bench.host.locations import PROJECT_ROOT
 from bench.host.processes import MARK, TOKEN, family, stop
 
 IsAlive = Callable[[int], bool]
-# A harness: makes a guardian, starts a cell of one process that ignores SIGTERM, says all three ids, and waits.
+# A harness: starts a guarded cell of one process that ignores SIGTERM, says all three ids, and waits.
 HARNESS = """
 import os, sys, time
 from pathlib import Path
 from bench.host import processes
-from bench.host.guardian import Guardian
+from bench.host.guardian import Guarded
 
 processes.GRACE_SECONDS = 0.3
 directory = Path(sys.argv[1])
-guardian = Guardian()
+guarded = Guarded(os.environ, token=str(directory))
 stubborn = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True)"
-process = processes.start(
-    [sys.executable, "-c", f"{stubborn}; time.sleep(300)"],
-    directory,
-    directory / "log.txt",
-    {**os.environ, **guardian.variable},
-)
+process = guarded.start([sys.executable, "-c", f"{stubborn}; time.sleep(300)"], directory / "log.txt", directory)
 while "ready" not in (directory / "log.txt").read_text():
     time.sleep(0.01)
-print(guardian.pid, process.pid, flush=True)
+print(guarded.guardian.pid, process.pid, flush=True)
 if sys.argv[2] == "orderly":
-    processes.stop(str(directory), process)
-    guardian.dismiss()
+    guarded.close()
     print("dismissed", flush=True)
 time.sleep(300)
 """
@@ -165,6 +159,33 @@ def test_it_is_no_member_of_any_cell(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     assert not psutil.pid_exists(guardian.pid)
 
 
+def test_what_is_guarded_ends_with_its_context(is_alive: IsAlive, tmp_path: Path) -> None:
+    """Without a token too, and what moved to a session of its own."""
+    sleep = [sys.executable, "-c", "import time; time.sleep(300)"]
+    with pytest.raises(ValueError, match="of the context"), Guarded(os.environ) as guarded:
+        apart = guarded.start(sleep, tmp_path / "log.txt")
+        own = guarded.start(sleep, tmp_path / "log.txt", tmp_path, own_session=False)
+        assert os.getsid(apart.pid) == apart.pid
+        assert os.getsid(own.pid) == os.getsid(0)
+        raise ValueError("of the context")
+    assert (apart.wait(60), own.wait(60)) == (-signal.SIGTERM, -signal.SIGTERM)
+    assert guarded.survivors == []
+    assert not is_alive(guarded.guardian.pid)
+
+
+def test_a_guardian_stays_where_the_end_is_broken_off(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def broken_off(*arguments: object) -> list[int]:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(processes, "stop", broken_off)
+        with Guarded(os.environ, token=str(tmp_path)) as guarded:
+            pass
+    assert psutil.pid_exists(guarded.guardian.pid)
+    guarded.close()
+    assert not psutil.pid_exists(guarded.guardian.pid)
+
+
 def test_a_guardian_leaves_a_resumed_cell_alone(
     harness: Callable[..., Harness], is_alive: IsAlive, tmp_path: Path
 ) -> None:
@@ -175,7 +196,7 @@ def test_a_guardian_leaves_a_resumed_cell_alone(
     killed.process.wait()
     stop(str(killed.directory), grace=0.1)  # as a resumed run does first
     command = [sys.executable, "-c", "import time; time.sleep(300)"]
-    resumed = processes.start(command, killed.directory, tmp_path / "log.txt", dict(os.environ))
+    resumed = processes.start(command, tmp_path / "log.txt", os.environ | {TOKEN: str(killed.directory)})
     os.kill(killed.guardian, signal.SIGCONT)
     assert wait_until(lambda: not is_alive(killed.guardian))
     assert is_alive(resumed.pid)

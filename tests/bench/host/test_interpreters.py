@@ -135,18 +135,18 @@ def test_a_named_interpreter_must_have_the_columns_framework(fake_python: Callab
 
 def test_a_named_interpreter_comes_first(fake_python: Callable[..., str]) -> None:
     python = fake_python(torch="2.12.1")
-    named, here = choose_interpreters(Request(pt_python=python))
+    named, here = choose_interpreters(Request(pythons={"pt": python}))
     assert (named.python, named.version, named.source) == (python, "2.12.1", f"--pt-python {python}")
     assert (here.python, here.version, here.source) == (None, version("tensorflow"), "this interpreter")
     assert here.text() == f"tf: tensorflow {version('tensorflow')} of this interpreter"
     assert [named.recorded_source, here.recorded_source] == ["--pt-python", "this interpreter"], "no path"
-    both = Request(frameworks=("pt@2.12", "pt"), pt_python=python)
+    both = Request(frameworks=("pt@2.12", "pt"), pythons={"pt": python})
     with pytest.raises(UserError, match=r"--pt-python is for one column, and pt@2.12, pt are 2"):
         choose_interpreters(both)
     with pytest.raises(UserError, match=r"--tf-python .*TensorFlow is not installed there"):
-        choose_interpreters(Request(tf_python=python))
+        choose_interpreters(Request(pythons={"tf": python}))
     with pytest.raises(UserError, match=r"^--tf-python x/python: no column of TensorFlow is run; leave it out$"):
-        choose_interpreters(Request(frameworks=("pt@2.12",), pt_python=python, tf_python="x/python"))
+        choose_interpreters(Request(frameworks=("pt@2.12",), pythons={"pt": python, "tf": "x/python"}))
 
 
 def test_an_installed_package_starts_no_other_interpreter(
@@ -156,9 +156,9 @@ def test_an_installed_package_starts_no_other_interpreter(
     monkeypatch.setattr(interpreters, "PROJECT_ROOT", tmp_path)
     here = Request(frameworks=("pt",))
     assert [choice.python for choice in choose_interpreters(here)] == [None]
-    assert choose_interpreters(Request(frameworks=("pt",), pt_python=sys.executable))[0].python == sys.executable
+    assert choose_interpreters(Request(frameworks=("pt",), pythons={"pt": sys.executable}))[0].python == sys.executable
     with pytest.raises(UserError, match=r"^pt of --pt-python .*: an interpreter of its own needs a checkout"):
-        choose_interpreters(Request(frameworks=("pt",), pt_python=python))
+        choose_interpreters(Request(frameworks=("pt",), pythons={"pt": python}))
     with pytest.raises(UserError, match=r"^PyTorch of .*: an interpreter of its own needs a checkout"):
         named_wings({"pt": python, "tf": None})
 

@@ -19,7 +19,8 @@ from bench.run.plan import Pages, Plan, Request, core_groups, make_plan
 from bench.run.resolve import fit_to_pages, resolve_device
 from shared import spec
 from shared.errors import UserError
-from shared.protocol import FRAMEWORKS, Cell
+from shared.frameworks import FRAMEWORKS
+from shared.protocol import Cell
 
 PAGES = Pages("store", "noise", "0", 16, 32, {"train": 24, "val": 4, "test": 7})
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from bench.host import processes
 from bench.host.processes import family
 from bench.studies.performance import __main__ as program
 from bench.studies.performance import contestants, report
@@ -151,7 +152,7 @@ def test_bad_input_ends_in_one_line_before_anything_runs(
 @pytest.fixture
 def fake_wing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """`pt_impl.peers` does what it is told, in place of the real one."""
-    monkeypatch.setattr(contestants, "PROJECT_ROOT", tmp_path / "project")
+    monkeypatch.setattr(processes, "PROJECT_ROOT", tmp_path / "project")
     (tmp_path / "project" / "pt_impl").mkdir(parents=True)
     (tmp_path / "project" / "pt_impl" / "__init__.py").touch()  # or a real one further down the path comes first
 
