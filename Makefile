@@ -12,14 +12,15 @@ RUN := results/runs/$(shell date -u +%Y%m%d-%H%M%S)
 TORCH ?= $(shell sed -n 's/^torch==/&/p' constraints.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help bench test lint format setup clean
+.PHONY: help bench test lint docs format setup clean
 
 help:
 	@echo "make bench   set up; train EfficientNet-B0 in PyTorch and TensorFlow at 1 and 2 replicas; figures"
 	@echo "             REPEATS=5 gives intervals (one repeat decides nothing)"
 	@echo "make test    set up; lint, types and all tests (what CI runs)"
 	@echo "make lint    the checks of 'make test' that need no run"
-	@echo "make format  rewrite the sources in the house format"
+	@echo "make docs    set up; the manual as a site in build/docs, every link checked"
+	@echo "make format  rewrite the sources in the project's format"
 	@echo "make setup   create $(VENV) with the pinned versions"
 	@echo "make clean   remove $(VENV) and caches; results stay"
 
@@ -28,13 +29,18 @@ bench: setup
 
 # Two at a time, a file at a time: most tests wait for processes that they started. Files are begun in the order of
 # tests/conftest.py, the longest first; xdist's own puts those with the most tests first, which are short.
-test: lint
+test: lint docs
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# the generated pages anew, then the site; a link or an anchor that leads nowhere is an error
+docs: setup
+	$(BIN)/python -m bench.studies.documents --check
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 format: setup
 	$(BIN)/ruff check --fix-only .

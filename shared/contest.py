@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from shared.frameworks import KEYS
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,11 @@ class Contest:
     workload: str  # that is timed
     contestants: tuple[Contestant, ...]
     ratios: tuple[Ratio, ...]
-    batch: int  # samples a step, unless the command says otherwise
+    batch: int  # samples per step, unless the command says otherwise
+    # for `python -m bench.studies.gate.shown`: the line of both networks that begins the loop over layers, and what
+    # copies the features there and back, so that the result is the same to the bit, by framework
+    loop: str = ""
+    copies: Mapping[str, str] = field(default_factory=dict)
 
 
 def contestants_of(framework: str) -> tuple[Contestant, ...]:
@@ -54,8 +61,6 @@ def contestants_of(framework: str) -> tuple[Contestant, ...]:
 
 # the whole pipeline against one resident batch, and the worker against its own step in a bare loop: of every family
 PIPELINE_RATIOS = (
-    Ratio("pt-wing-disk", "pt-wing", 0.97),
-    Ratio("tf-wing-disk", "tf-wing", 0.97),
-    Ratio("pt-wing", "pt-bare", 0.99),
-    Ratio("tf-wing", "tf-bare", 0.99),
+    *(Ratio(f"{key}-wing-disk", f"{key}-wing", 0.97) for key in KEYS),
+    *(Ratio(f"{key}-wing", f"{key}-bare", 0.99) for key in KEYS),
 )

@@ -28,6 +28,7 @@ from bench.run import preflight
 from bench.run.attribution import attributed, check_attribution, one_width
 from bench.run.in_turns import run_and_record_in_turns
 from bench.run.plan import Plan, Request, make_plan
+from bench.run.plan_file import read_plan
 from bench.run.progress import Reporter
 from bench.run.resolve import (
     check_request,
@@ -103,7 +104,7 @@ def resume_run(directory: RunDirectory, named: Mapping[str, str | None]) -> Plan
     content = directory.read_json(PLAN)
     if content.get("kind") == ACCURACY_KIND:
         raise UserError(f"{directory.path}: a run of `bench accuracy`; `bench accuracy --resume` continues it")
-    plan = Plan.from_json(content.get("plan", {}), directory.path)
+    plan = read_plan(content.get("plan", {}), directory.path)
     try:
         columns = COLUMNS.validate_python(environment.get("columns", {}))
     except ValidationError:

@@ -91,17 +91,6 @@ class Plan:
         placeless = {"directory": "", "python": None}
         return asdict(replace(self, cells=())) | {"cells": [cell | placeless for cell in cells]}
 
-    @staticmethod
-    def from_json(content: dict[str, Any], directory: Path) -> Plan:
-        """What `to_json` wrote, or somebody else did, for a run that lies in `directory`.
-
-        Raises:
-            UserError: something that no plan holds (the field is named), or that leads out of the run's directory.
-        """
-        from bench.run.plan_file import read_plan  # which needs the classes here
-
-        return read_plan(content, directory)
-
 
 def core_groups(cores: Sequence[int], replicas: int, size: int) -> tuple[tuple[int, ...], ...]:
     """The cores of each replica; they wrap around where there are fewer than asked for (oversubscribed)."""

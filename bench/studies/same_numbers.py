@@ -23,6 +23,7 @@ from bench.gate.revisions import Repository, checkouts
 from bench.host.files import write_atomically
 from bench.host.locations import PROJECT_ROOT
 from shared.errors import UserError
+from shared.frameworks import KEYS
 from shared.outside import read_arrays
 
 WORKLOADS = ("effnet-b0", "effnet-b2", "bert-6l")
@@ -37,10 +38,10 @@ from bench.verify.samples import make_material
 from bench.verify.tasks import make_tasks
 from bench.verify.wings import Probe, ask
 from shared import spec
-workload, preset, folder, *skipped = sys.argv[1:]
+workload, preset, wings, folder, *skipped = sys.argv[1:]
 chosen, folder = spec.load(workload, preset), Path(folder)
 tasks = [task for task in make_tasks(chosen, make_material(chosen, folder)) if task.kind not in skipped]
-probes = [Probe(wing, tasks, folder / wing) for wing in ("pt", "tf")]
+probes = [Probe(wing, tasks, folder / wing) for wing in wings.split(",")]
 try:
     missing = []
     ask(probes, tasks, lambda task, pt, tf, why: missing.append(why) if pt is None or tf is None else None)
@@ -59,13 +60,13 @@ def answers(checkout: Path, workload: str, folder: Path) -> dict[tuple[str, str]
     """
     folder.mkdir()
     environment = os.environ | {"PYTHONPATH": str(checkout)}
-    command = [sys.executable, "-c", PROGRAM, workload, PRESET, str(folder), *SKIPPED]
+    command = [sys.executable, "-c", PROGRAM, workload, PRESET, ",".join(KEYS), str(folder), *SKIPPED]
     done = subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise UserError(f"{checkout}: {workload}: {(done.stderr.strip() or 'no output').splitlines()[-1]}")
     return {
         (path.parent.name, path.stem): dict(read_arrays(path))
-        for wing in ("pt", "tf")
+        for wing in KEYS
         for path in sorted((folder / wing).glob("*.npz"))
     }
 

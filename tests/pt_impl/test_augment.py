@@ -15,9 +15,9 @@ from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
 from torch.utils._pytree import tree_leaves  # noqa: E402
 
 from pt_impl.augment import network_input, sheared  # noqa: E402
-from pt_impl.efficientnet import EfficientNet  # noqa: E402
 from pt_impl.step import Step  # noqa: E402
 from shared.store import Store  # noqa: E402
+from tests.pt_impl import short_network  # noqa: E402
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 SLOPES = np.array([0.0, 5.0, -357.0, 358.0, 1024.0]) / 4096  # multiples of 2^-12, the last beyond five degrees
@@ -110,8 +110,8 @@ def test_a_step_takes_nothing_from_the_host_but_its_batch(noise: Store, monkeypa
             return result
 
     monkeypatch.setattr(torch.Tensor, "is_cuda", True)  # the operators that GPUs have
-    workload = tiny.workload()
-    network = EfficientNet(tiny.short(workload), tiny.weights(tiny.short(workload)), 0.5, 1e-3).to("meta")
+    workload = tiny.workload(model__norm_momentum=0.5)
+    network = short_network.make_step(workload).network.to("meta")
     step, batch = Step(network, workload, "fp32", 1), tiny.train_batch(noise, workload)
     shapes = type(batch)(*(torch.from_numpy(array).to("meta") for array in batch))
     step.loss_and_gradients(shapes)

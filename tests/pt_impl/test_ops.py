@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch")
 import torch.nn.functional as F  # noqa: E402
 
 from pt_impl import ops  # noqa: E402
-from shared.efficientnet import same_padding  # noqa: E402
+from shared.padding import same_padding  # noqa: E402
 from tests.tiny import closeness  # noqa: E402
 
 TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-5}

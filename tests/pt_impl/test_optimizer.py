@@ -10,11 +10,13 @@ from tests import tiny
 torch = pytest.importorskip("torch")
 
 from pt_impl.optimizer import Sgd  # noqa: E402
+from shared.family import ParameterGroup  # noqa: E402
 from shared.schedule import slanted_triangular  # noqa: E402
 from shared.sgd import sgd_step  # noqa: E402
 
 RATES = slanted_triangular(20, 0.5, 0.1, 32.0)
 SETTINGS = tiny.workload(optimizer__weight_decay=0.01).optimizer
+GROUPS = {"weight": ParameterGroup(1.0, SETTINGS.weight_decay)}
 
 
 def start_and_gradients(dtype: type) -> tuple[np.ndarray, list[np.ndarray]]:
@@ -24,7 +26,7 @@ def start_and_gradients(dtype: type) -> tuple[np.ndarray, list[np.ndarray]]:
 
 def trained(start: np.ndarray, gradients: list[np.ndarray]) -> np.ndarray:
     parameter = torch.nn.Parameter(torch.tensor(start))
-    optimizer, scaler = Sgd([parameter], SETTINGS), torch.amp.GradScaler("cpu", enabled=False)
+    optimizer, scaler = Sgd({"weight": parameter}, GROUPS, SETTINGS), torch.amp.GradScaler("cpu", enabled=False)
     for rate, gradient in zip(RATES, gradients, strict=True):
         optimizer.apply([torch.tensor(gradient)], float(rate), scaler)
     assert parameter.grad is None

@@ -21,13 +21,15 @@ from pt_impl.replicas import Replicas, start  # noqa: E402
 from pt_impl.worker import Wing  # noqa: E402
 from shared.batches import TrainBatches  # noqa: E402
 from shared.errors import UserError  # noqa: E402
-from shared.pages import PageBatch  # noqa: E402
+from shared.families import efficientnet  # noqa: E402
+from shared.families.efficientnet.batch import PageBatch  # noqa: E402
+from shared.family import Weights  # noqa: E402
 from shared.store import Store  # noqa: E402
-from shared.weights import Weights, load_weights  # noqa: E402
-from tests.pt_impl import two_ranks  # noqa: E402
+from shared.weights import read_weights  # noqa: E402
+from tests.pt_impl import short_network  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
-WORKLOAD = tiny.workload(model__norm_statistics="fixed")
+WORKLOAD = tiny.workload(model__norm_statistics="fixed", model__norm_momentum=0.5)
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +61,8 @@ def ranks(noise: Store, tmp_path_factory: pytest.TempPathFactory) -> list[dict[s
         for rank, process in enumerate(processes):
             out, err = process.communicate(timeout=300)
             assert process.returncode == 0, err[-2000:]
-            weights = load_weights(folder / f"trained.{rank}.safetensors", tiny.short(WORKLOAD))
+            file = folder / f"trained.{rank}.safetensors"
+            weights = read_weights(file, efficientnet.FAMILY, tiny.short(WORKLOAD))
             found.append(json.loads(out.splitlines()[-1]) | {"weights": weights, "warnings": err})
     finally:
         for process in processes:
@@ -69,10 +72,10 @@ def ranks(noise: Store, tmp_path_factory: pytest.TempPathFactory) -> list[dict[s
 
 
 def test_two_replicas_take_the_step_of_one_with_both_their_samples(ranks: list[dict[str, Any]], noise: Store) -> None:
-    step = two_ranks.make_step(WORKLOAD, "fp32", 1)
+    step = short_network.make_step(WORKLOAD, "fp32", 1)
     batch = PageBatch(*(torch.from_numpy(array) for array in TrainBatches(noise, WORKLOAD, 0, 2).batch(0)))
     step.train(batch, 0.1)
-    expected: Weights = two_ranks.weights_of(step.network)
+    expected: Weights = short_network.weights_of(step.network)
     start = tiny.weights(tiny.short(WORKLOAD))
     for rank in ranks:
         for name in ("stem.conv.weight", "blocks.3.depthwise.conv.weight", "head.norm.bias", "classifier.weight"):
@@ -83,10 +86,10 @@ def test_two_replicas_take_the_step_of_one_with_both_their_samples(ranks: list[d
 
 def test_without_an_exchange_each_replica_takes_its_own_step(ranks: list[dict[str, Any]], noise: Store) -> None:
     for index, rank in enumerate(ranks):
-        step = two_ranks.make_step(WORKLOAD, "fp32", 1)
+        step = short_network.make_step(WORKLOAD, "fp32", 1)
         share = PageBatch(*(torch.from_numpy(array) for array in TrainBatches(noise, WORKLOAD, 0, 2).batch(0, index)))
         step.train(share, 0.1)
-        expected = two_ranks.weights_of(step.network)["classifier.bias"]
+        expected = short_network.weights_of(step.network)["classifier.bias"]
         assert tiny.closeness(np.array(rank["alone"]), expected) < 1e-5
     assert tiny.closeness(np.array(ranks[0]["alone"]), np.array(ranks[1]["alone"])) > 1e-3
 

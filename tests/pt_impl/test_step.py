@@ -11,21 +11,19 @@ torch = pytest.importorskip("torch")
 import torch.nn.functional as F  # noqa: E402
 
 from pt_impl import ops  # noqa: E402
-from pt_impl.efficientnet import EfficientNet  # noqa: E402
-from pt_impl.networks import weights_of  # noqa: E402
-from pt_impl.step import Batch, Step  # noqa: E402
+from pt_impl.step import Step  # noqa: E402
 from shared import loss_scale  # noqa: E402
-from shared.pages import PageBatch  # noqa: E402
+from shared.families.efficientnet.batch import PageBatch  # noqa: E402
+from shared.family import Batch  # noqa: E402
 from shared.store import Store  # noqa: E402
+from tests.pt_impl import short_network  # noqa: E402
+from tests.pt_impl.short_network import weights_of  # noqa: E402
 
 WORKLOAD = tiny.workload(train__batch_per_replica=4, model__norm_momentum=0.1)
 
 
 def make_step(precision: str = "fp32") -> Step:
-    model = WORKLOAD.model
-    weights = tiny.weights(tiny.short(WORKLOAD), np.float64 if precision == "fp64" else np.float32)
-    network = EfficientNet(tiny.short(WORKLOAD), weights, model.norm_momentum, model.norm_epsilon)
-    return Step(network, WORKLOAD, precision, 1)
+    return short_network.make_step(WORKLOAD, precision)
 
 
 @pytest.fixture
@@ -74,9 +72,7 @@ def test_prediction_is_the_networks_and_a_row_that_fills_up_leaves_the_others_al
     step = make_step()
     step.train(batch, 0.0)  # the statistics are the batch's now; with others the pages' differences would vanish
     with torch.no_grad():
-        images, keep_block = step.inputs(batch, training=False)
-        assert keep_block is None, "nothing is dropped in evaluation"
-        expected = step.network(images)
+        expected = step.network(step.inputs(batch, training=False))  # nothing is dropped in evaluation
     logits = step.predict(batch)
     assert logits.std(0).max() > 0.01
     assert torch.equal(logits, expected)

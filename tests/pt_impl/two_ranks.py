@@ -10,27 +10,19 @@ import numpy as np
 import torch
 
 from pt_impl import data, replicas
-from pt_impl.efficientnet import EfficientNet
-from pt_impl.networks import weights_of
-from pt_impl.step import Step
 from shared import loss_scale
 from shared.batches import EvalBatches, TrainBatches
 from shared.protocol import leave
-from shared.spec import Workload
 from shared.store import open_store
 from shared.weights import save_weights
 from tests import tiny
-
-
-def make_step(workload: Workload, precision: str, count: int, exchange: bool = True) -> Step:
-    network = EfficientNet(tiny.short(workload), tiny.weights(tiny.short(workload)), 0.5, 1e-3)
-    return Step(network, workload, precision, count, exchange)
+from tests.pt_impl.short_network import make_step, weights_of
 
 
 def main(store_path: str, folder: str) -> None:
     store = open_store(store_path)
     group = replicas.start(tiny.make_cell(Path(folder), Path(store_path), replicas=2))
-    fixed = tiny.workload(model__norm_statistics="fixed")
+    fixed = tiny.workload(model__norm_statistics="fixed", model__norm_momentum=0.5)
     step = make_step(fixed, "fp32", 2)
     step.train(data.resident(TrainBatches(store, fixed, 0, 2).batch, group), 0.1)
     save_weights(Path(folder) / f"trained.{group.rank}.safetensors", weights_of(step.network))
@@ -39,15 +31,15 @@ def main(store_path: str, folder: str) -> None:
     evaluation = EvalBatches(store, fixed, "val", 2)
     stream = data.stream(evaluation.batch, evaluation.num_batches, 0, group)
     counted = [
-        (evaluation.samples(index, group.rank).tolist(), step.predict(batch)[batch.weight > 0].tolist())
+        (evaluation.samples(index, group.rank).tolist(), step.predict(batch).tolist())
         for index, batch in enumerate(stream)
     ]
     rows = [sample for samples, _ in counted for sample in samples]
-    logits = [row for _, predicted in counted for row in predicted]
+    logits = [row for samples, predicted in counted for row in predicted[: len(samples)]]
 
     # the second rank's loss is not finite: neither may move
     loss_scale.INITIAL_SCALE = 8.0
-    moving = tiny.workload()
+    moving = tiny.workload(model__norm_momentum=0.5)
     step = make_step(moving, "fp16", 2)
     before = weights_of(step.network)["classifier.weight"]
     batch = data.resident(TrainBatches(store, moving, 0, 2).batch, group)

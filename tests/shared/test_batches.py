@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from shared.batches import EvalBatches, TrainBatches
-from shared.draws import draws
-from shared.networks import architecture_of
+from shared.families import efficientnet
+from shared.families.efficientnet.batch import draws
 from shared.store import Store
 from tests import tiny, tiny_text
 
@@ -59,15 +59,14 @@ def test_a_batch_is_the_stores_pages_and_the_samples_draws(noise: Store) -> None
     batch = train.batch(step, 1)
     assert np.array_equal(batch.pages, noise.images[samples[2:]])
     assert np.array_equal(batch.labels, noise.labels[samples[2:]])
-    assert batch.weight.tolist() == [1.0, 1.0]
-    drawn = draws(9, 1, samples[2:], architecture_of(train.workload), 5.0)
+    drawn = draws(9, 1, samples[2:], efficientnet.FAMILY.architecture(train.workload), 5.0)
     assert np.array_equal(batch.shear, drawn.shear)
     assert np.array_equal(batch.keep_block, drawn.keep_block)
     assert np.array_equal(batch.keep_unit, drawn.keep_unit)
 
 
 def test_types_are_what_the_wings_expect(noise: Store) -> None:
-    expected = [np.uint8, np.int32, np.float32, np.float32, np.float32, np.float32]
+    expected = [np.uint8, np.int32, np.float32, np.float32, np.float32]
     for batch in (batches(noise, 1, 2).batch(0), EvalBatches(noise, tiny.workload(), "val", 1).batch(0, 0)):
         assert [array.dtype for array in batch] == expected
 
@@ -88,9 +87,12 @@ def test_evaluation_counts_every_sample_exactly_once(noise: Store, count: int, s
     for replica in range(replicas):
         for index in range(evaluation.num_batches):
             batch = evaluation.batch(index, replica)
-            assert [len(array) for array in batch] == [size] * 6
-            real = batch.weight == 1.0
-            assert not batch.weight[~real].any()
+            assert [len(array) for array in batch] == [size] * 5
+            samples = evaluation.samples(index, replica)
+            real = np.arange(size) < len(samples)
+            assert np.array_equal(batch.labels[real], samples)
+            assert not batch.pages[~real].any()
+            assert not batch.labels[~real].any()
             assert np.array_equal(batch.pages[real], store.images[batch.labels[real]])
             assert not batch.shear.any()
             assert (batch.keep_block == 1).all()
@@ -116,7 +118,7 @@ def test_the_smallest_batch_is_what_a_step_can_still_be_taken_on(noise: Store, b
     pages = batches(noise, 1, 4).smallest()
     assert pages.pages.shape == (2, 32, 32)
     assert {len(field) for field in pages} == {2}
-    assert pages.keep_block.shape == batches(noise, 1, 4).batch(0)[4][:2].shape
+    assert pages.keep_block.shape == batches(noise, 1, 4).batch(0).keep_block[:2].shape
     texts = TrainBatches(babble, tiny_text.workload(), 0, 1).smallest()
     assert texts.tokens.shape == (1, 1)
     assert {len(field) for field in texts} == {1}

@@ -10,27 +10,26 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from shared import efficientnet
-from shared.convert import to_transformers
-from shared.convert_bert import bert_to_transformers
 from shared.errors import UserError
-from shared.networks import Architecture
-from shared.weights import Weights, load_weights, save_weights
+from shared.families import bert, efficientnet
+from shared.family import Weights
+from shared.spec import Workload
+from shared.weights import load_weights, save_weights
 from tests import tiny, tiny_text
 
-TEXT = tiny_text.architecture(tiny_text.workload())
-PAGES = efficientnet.architecture("b0", 16)
+TEXT, PAGES = tiny_text.workload(), tiny.workload()
+TEXT_ARCH = tiny_text.architecture(TEXT)
 QUERY = "bert.encoder.layer.0.attention.self.query.weight"
 STEM = "efficientnet.embeddings.convolution.weight"
-BERT = {"model_type": "bert", "num_attention_heads": TEXT.num_heads}
+BERT = {"model_type": "bert", "num_attention_heads": TEXT_ARCH.num_heads}
 
 
 def contiguous(tensors: Weights) -> Weights:
     return {name: np.ascontiguousarray(value) for name, value in tensors.items()}
 
 
-BERT_TENSORS = contiguous(bert_to_transformers(tiny_text.weights(TEXT)))
-PAGE_TENSORS = contiguous(to_transformers(tiny.weights(PAGES)))
+BERT_TENSORS = contiguous(bert.convert.to_transformers(tiny_text.weights(TEXT_ARCH)))
+PAGE_TENSORS = contiguous(efficientnet.convert.to_transformers(tiny.weights(efficientnet.FAMILY.architecture(PAGES))))
 
 
 def folder(path: Path, tensors: Weights, config: Any = None) -> Path:
@@ -40,9 +39,9 @@ def folder(path: Path, tensors: Weights, config: Any = None) -> Path:
     return path
 
 
-def refusal(path: Path, arch: Architecture) -> str:
+def refusal(path: Path, workload: Workload) -> str:
     with pytest.raises(UserError) as caught:
-        load_weights(path, arch)
+        load_weights(path, workload)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -52,7 +51,7 @@ def refusal(path: Path, arch: Architecture) -> str:
     [
         None,
         BERT,
-        {"num_attention_heads": TEXT.num_heads},  # the authors' own file names no kind
+        {"num_attention_heads": TEXT_ARCH.num_heads},  # the authors' own file names no kind
         BERT | {"hidden_act": "gelu_python", "layer_norm_eps": 1e-12, "position_embedding_type": "absolute"},
         BERT | {"quantization_config": None, "is_decoder": False, "hidden_dropout_prob": 0.5},
     ],
@@ -65,7 +64,7 @@ def test_the_same_network_is_taken(tmp_path: Path, config: Any) -> None:
 @pytest.mark.parametrize(
     ("config", "said"),
     [
-        (BERT | {"num_attention_heads": 2 * TEXT.num_heads}, "num_attention_heads is"),
+        (BERT | {"num_attention_heads": 2 * TEXT_ARCH.num_heads}, "num_attention_heads is"),
         ({"model_type": "bert"}, "num_attention_heads is 12"),  # what is not written has the library's default
         (BERT | {"hidden_act": "relu"}, "hidden_act is 'relu'"),
         (BERT | {"hidden_act": "gelu_new"}, "hidden_act is 'gelu_new'"),
@@ -127,10 +126,10 @@ def test_heads_of_other_tasks_later_layers_and_buffers_are_passed_over(tmp_path:
         "qa_outputs.weight": np.ones((2, 32), np.float32),
         "bert.embeddings.position_ids": np.arange(40),
         "embeddings.token_type_ids": np.zeros(40, np.int64),
-        f"bert.encoder.layer.{TEXT.num_layers}.attention.self.query.lora_A.weight": np.ones(3, np.float32),
+        f"bert.encoder.layer.{TEXT_ARCH.num_layers}.attention.self.query.lora_A.weight": np.ones(3, np.float32),
         "encoder.layer.17.output.dense.weight": np.ones(3, np.float32),
     }
-    assert set(load_weights(folder(tmp_path, BERT_TENSORS | more), TEXT)) == set(tiny_text.weights(TEXT))
+    assert set(load_weights(folder(tmp_path, BERT_TENSORS | more), TEXT)) == set(tiny_text.weights(TEXT_ARCH))
 
 
 @pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int32, np.bool_])
@@ -155,7 +154,7 @@ def test_values_that_are_not_finite(tmp_path: Path, value: float, dtype: type) -
 
 
 def test_our_own_files_are_held_to_the_same(tmp_path: Path) -> None:
-    weights = tiny_text.weights(TEXT)
+    weights = tiny_text.weights(TEXT_ARCH)
     weights["pooler.weight"][0, 0] = np.nan
     save_weights(tmp_path / "own.safetensors", weights)
     assert "pooler.weight has values that are not finite" in refusal(tmp_path / "own.safetensors", TEXT)

@@ -15,8 +15,7 @@ from bench.doctor import frameworks as doctor
 from bench.records.record import Record
 from bench.show import titles
 from bench.show.figures import style
-from bench.studies.gate.planted import COPIES
-from bench.verify.planted import PAGE_MUTATIONS, TEXT_MUTATIONS
+from shared import families
 from shared.frameworks import FRAMEWORKS, KEYS, Framework, framework
 from shared.protocol import ARMS
 
@@ -29,10 +28,12 @@ EXCEPTIONS = {
     "bench/show/titles.py": "a table by key of the settings that hold versions",
     "bench/show/figures/style.py": "colours, markers and hatches: tables by key",
     "bench/studies/coverage/order.py": "invented speeds of a simulation",
-    "bench/studies/gate/planted.py": "lines of code of each framework: a table by key",
     "bench/studies/harness_cost.py": "the one cell that the study runs",
-    "bench/studies/performance/contestants.py": "who takes part in a contest, and against whom",
-    "bench/verify/planted.py": "each mutation says which wing it is planted in",
+    "shared/ladder.py": "each mutation says which wing it is planted in",
+    "shared/families/bert/ladder.py": "each mutation says which wing it is planted in",
+    "shared/families/efficientnet/ladder.py": "each mutation says which wing it is planted in",
+    "shared/families/bert/contest.py": "who takes part in a contest, and against whom",
+    "shared/families/efficientnet/contest.py": "who takes part in a contest, and against whom",
 }
 # a key by itself, or at the beginning of a name: "pt", "tf_impl", "pt@2.13", "tf-matched"; "tf-idf" is none
 NAMES_ONE = re.compile(rf"({'|'.join(KEYS)})([_+@-](?!idf\b)\S*)?")
@@ -88,9 +89,11 @@ def test_the_rule_lets_other_texts_pass(source: str) -> None:
     ("table", "keys"),
     [
         ("styles", {tuple(name.split("-")) for name in style.STYLES}),
-        ("copies", {key for key, _ in COPIES}),
-        ("mutations of pages", {mutation.wing for mutation in PAGE_MUTATIONS}),
-        ("mutations of texts", {mutation.wing for mutation in TEXT_MUTATIONS}),
+        *((f"copies in {name}", set(families.family(name).contest.copies)) for name in families.NAMES),
+        *(
+            (f"mutations of {name}", {mutation.wing for mutation in families.family(name).ladder.mutations})
+            for name in families.NAMES
+        ),
         ("records", set(get_args(Record.model_fields["framework"].annotation))),
         *((name, set(getattr(doctor, name))) for name in ("BODIES", "GPU_BUILDS", "BLIND")),
         *((name, set(getattr(style, name))) for name in ("MORE_MARKERS", "MORE_HATCHES")),

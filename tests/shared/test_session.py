@@ -11,11 +11,11 @@ import pytest
 
 from shared import session
 from shared.batches import TrainBatches
-from shared.networks import architecture_of
+from shared.families import family_of
 from shared.protocol import read_events
 from shared.schedule import rates
 from shared.store import SPLITS, Store
-from shared.weights import initial_weights, save_weights
+from shared.weights import save_weights
 from tests import tiny, tiny_text
 from tests.shared.fake_wing import (
     FIRST,
@@ -251,9 +251,10 @@ def test_the_store_is_read_into_memory_unless_the_mode_is_disk(tmp_path: Path, n
 
 def test_a_cell_starts_from_its_seed_or_from_the_file_it_names(tmp_path: Path, noise: Store) -> None:
     cell = page_cell(tmp_path, noise)
-    arch = architecture_of(cell.workload)
+    family = family_of(cell.workload)
+    arch = family.architecture(cell.workload)
     seeded = session.starting_weights(cell)
-    assert np.array_equal(seeded["stem.conv.weight"], initial_weights(arch, cell.seed)["stem.conv.weight"])
+    assert np.array_equal(seeded["stem.conv.weight"], family.initial_weights(arch, cell.seed)["stem.conv.weight"])
     save_weights(tmp_path / "w.safetensors", tiny.weights(arch))
     named = session.starting_weights(page_cell(tmp_path, noise, weights=str(tmp_path / "w.safetensors")))
     assert np.array_equal(named["head.norm.bias"], tiny.weights(arch)["head.norm.bias"])

@@ -43,7 +43,7 @@ def test_predictions_of_several_labels_are_each_labels_own(tmp_path: Path, clock
         def logits(self, batches: EvalBatches, index: int, replica: int) -> np.ndarray:
             return np.tile(np.array([-2.0, 1.0, 1.0, 1.0], np.float32), (batches.workload.train.batch_per_replica, 1))
 
-    workload = tiny_text.workload(model__multi_label=True)
+    workload = tiny_text.workload(task="labels")
     cell = tiny.make_cell(tmp_path, store.path, workload=workload, predictions=True)
     events = run(cell, Sure(clock), store)
     with np.load(cell.predictions_path(0), allow_pickle=False) as file:

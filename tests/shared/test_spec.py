@@ -13,6 +13,31 @@ from shared.errors import UserError
 
 SHIPPED = [(name, preset) for name in spec.workload_names() for preset in spec.preset_names(name)]
 EVERY_B = [f"effnet-b{number}" for number in range(5)]
+# workload and preset to spec hash and computation hash: records and certificates of earlier releases are found by them
+HASHES = {
+    ("bert-6l", "full"): ("223a5da4a645c045", "ec6a7f89a8609628"),
+    ("bert-6l", "released"): ("24180b9252c66cb4", "fcb22e31ebd21327"),
+    ("bert-6l", "quick"): ("cb8db21202de6704", "a28d12bdd7bef34d"),
+    ("bert-base", "full"): ("f775128dc428cebf", "62e0316ff7d2bd51"),
+    ("bert-base", "aapd"): ("406c2c2f11c5be11", "62e0316ff7d2bd51"),
+    ("bert-base", "imdb"): ("9589838d50a4d6ec", "ea1d657bcf5dda7a"),
+    ("bert-base", "yelp"): ("1fefec7849fdda2a", "ea1d657bcf5dda7a"),
+    ("bert-base", "quick"): ("a33344bd30ea4426", "dcbd55d72c32593d"),
+    ("bert-large", "full"): ("ecd6c4dddad5ce30", "9c60fec0e2102e27"),
+    ("bert-large", "aapd"): ("0cd68dd356b0ac91", "9c60fec0e2102e27"),
+    ("bert-large", "imdb"): ("36d4bd047bb93493", "926d217f51c448b7"),
+    ("bert-large", "yelp"): ("0da98094929aa31a", "926d217f51c448b7"),
+    ("effnet-b0", "full"): ("77c466973bab8c7c", "c92bfa6826d16718"),
+    ("effnet-b0", "quick"): ("094ac46960fb5f6d", "04864cdfba7d93ac"),
+    ("effnet-b1", "full"): ("cf5502634a3b1c27", "e3ea3b54deb97a09"),
+    ("effnet-b1", "quick"): ("a46ae1617713c97b", "96e51e368b574870"),
+    ("effnet-b2", "full"): ("2d75bd2e69f49309", "ee8f0700c6325795"),
+    ("effnet-b2", "quick"): ("1573abd8bcb1e167", "5e731988053366df"),
+    ("effnet-b3", "full"): ("58b9463ea5584df5", "fd863841be711e99"),
+    ("effnet-b3", "quick"): ("2b745310f15a74ed", "e2376bfb1b70a084"),
+    ("effnet-b4", "full"): ("6296ecd72551ff40", "74121ad7138aaf8d"),
+    ("effnet-b4", "quick"): ("2a07c2e9945ff2d4", "c19de5cb6aa11938"),
+}
 
 
 @pytest.fixture
@@ -81,6 +106,7 @@ def test_the_quick_preset_keeps_the_model_and_shrinks_the_work(name: str) -> Non
         ("weight_decay = 4e-5", "weight_decay = -1e-5", r"own\.toml: optimizer\.weight_decay: .*equal to 0"),
         ("image_size = 384", "image_size = 100", r"own\.toml: input\.image_size: .*multiple of 32, got 100"),
         ("num_classes = 16", "num_classes = 1", r"own\.toml: model\.num_classes: .*equal to 2, got 1"),
+        ('task = "classification"', 'task = "tags"', r"own\.toml: task: one of classification, labels .*'tags'"),
         ('variant = "b0"', 'variant = "b9"', r"own\.toml: model\.variant: .*'b0'.*'b7', got 'b9'"),
         ('decay_rule = "l2"', 'decay_rule = "adamw"', r"own\.toml: optimizer\.decay_rule: .*'l2'"),
         ("peak_rate = 0.2", "peak_rate = nan", r"own\.toml: schedule\.peak_rate: .*finite number, got nan"),
@@ -160,6 +186,7 @@ def test_the_hash_is_that_of_the_canonical_json() -> None:
         {"schedule.peak_rate": 0.1},
         {"schedule.ratio": 16.0},
         {"finetune.peak_rate": 0.4},
+        {"task": "labels"},
     ],
 )
 def test_a_change_of_the_mathematics_changes_both_hashes(change: dict[str, float]) -> None:
@@ -187,6 +214,12 @@ def test_a_change_of_the_amount_changes_the_spec_hash_alone(change: dict[str, in
     assert changed.computation_hash == base.computation_hash
 
 
+def test_no_number_of_a_shipped_workload_has_changed() -> None:
+    """Another hash here means that published results and certificates are of another workload: do not change it."""
+    found = {(name, preset): spec.load(name, preset) for name, preset in SHIPPED}
+    assert {key: (each.spec_hash, each.computation_hash) for key, each in found.items()} == HASHES
+
+
 def test_no_two_shipped_workloads_share_a_hash() -> None:
     assert len({spec.load(name, preset).spec_hash for name, preset in SHIPPED}) == len(SHIPPED)
 
@@ -204,3 +237,9 @@ def test_overriding_leaves_the_original_alone() -> None:
 
 def test_sources_are_read() -> None:
     assert spec.sources("effnet-b0")["train.epochs"].startswith("[paper]")
+
+
+def test_a_workload_that_names_no_task_is_of_the_usual_one(own_file: Path) -> None:
+    own = spec.load(replace(own_file, 'task = "classification"\n', ""))
+    assert own.task == "classification"
+    assert own.spec_hash == spec.load("effnet-b0").spec_hash

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import pickle
 from pathlib import Path
 
@@ -10,13 +9,16 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from shared.convert import to_transformers
-from shared.efficientnet import architecture, parameter_shapes
 from shared.errors import UserError
-from shared.weights import Weights, initial_weights, load_weights, save_weights
+from shared.families.efficientnet import FAMILY
+from shared.families.efficientnet.architecture import architecture
+from shared.families.efficientnet.convert import to_transformers
+from shared.family import Weights
+from shared.weights import load_weights, save_weights
 from tests import tiny
 
-ARCH = architecture("b0", 16)
+WORKLOAD = tiny.workload()  # EfficientNet-B0, 16 classes
+ARCH = FAMILY.architecture(WORKLOAD)
 
 
 @pytest.fixture(scope="module")
@@ -34,43 +36,8 @@ def same(left: Weights, right: Weights) -> bool:
     return list(left) == list(right) and all(np.array_equal(left[name], right[name]) for name in left)
 
 
-def test_initial_weights_are_complete_and_float32() -> None:
-    start = initial_weights(ARCH, 0)
-    assert {name: value.shape for name, value in start.items()} == parameter_shapes(ARCH)
-    assert {value.dtype for value in start.values()} == {np.dtype(np.float32)}
-
-
-def test_initial_weights_are_decided_by_the_seed_alone() -> None:
-    start = initial_weights(ARCH, 0)
-    assert same(start, initial_weights(ARCH, 0))
-    assert start["stem.conv.weight"].ravel()[:3].tolist() == pytest.approx(
-        [-0.06461839377880096, 0.05614050477743149, -0.12523458898067474], rel=1e-6
-    )
-    other = initial_weights(ARCH, 1)
-    assert all(np.array_equal(start[name], other[name]) == (start[name].ndim == 1) for name in start)
-
-
-def test_initial_weights_have_the_variances_of_the_release() -> None:
-    start = initial_weights(ARCH, 0)
-    for name, variance in {
-        "stem.conv.weight": 2 / (9 * 32),
-        "blocks.5.depthwise.conv.weight": 2 / 9,
-        "blocks.10.expand.conv.weight": 2 / 672,
-        "blocks.10.squeeze.weight": 2 / 28,
-        "head.conv.weight": 2 / 1280,
-        "classifier.weight": 1e-4,
-    }.items():
-        value = start[name].astype(np.float64)
-        assert value.var() == pytest.approx(variance, rel=5 * math.sqrt(2 / value.size)), name
-        assert abs(value.mean()) < 4 * math.sqrt(variance / value.size), name
-    assert (start["head.norm.weight"] == 1).all()
-    assert (start["head.norm.running_var"] == 1).all()
-    assert not any(start[f"head.norm.{name}"].any() for name in ("bias", "running_mean"))
-    assert not start["classifier.bias"].any()
-
-
 def test_a_file_there_and_back(file: Path, weights: Weights) -> None:
-    assert same(load_weights(file, ARCH), weights)
+    assert same(load_weights(file, WORKLOAD), weights)
     assert [path.name for path in file.parent.iterdir()] == [file.name]
 
 
@@ -82,7 +49,7 @@ def test_a_write_that_fails_leaves_the_old_file(file: Path, weights: Weights, mo
     monkeypatch.setattr("shared.weights.save_file", half_written)
     with pytest.raises(OSError, match="no space"):
         save_weights(file, {})
-    assert same(load_weights(file, ARCH), weights)
+    assert same(load_weights(file, WORKLOAD), weights)
 
 
 @pytest.mark.parametrize("folder", [True, False])
@@ -90,19 +57,19 @@ def test_a_hugging_face_folder_or_file(tmp_path: Path, weights: Weights, folder:
     theirs = {name: np.ascontiguousarray(value) for name, value in to_transformers(weights).items()}
     theirs["efficientnet.embeddings.batchnorm.num_batches_tracked"] = np.array(3)
     save_file(theirs, tmp_path / "model.safetensors")
-    assert same(load_weights(tmp_path if folder else tmp_path / "model.safetensors", ARCH), weights)
+    assert same(load_weights(tmp_path if folder else tmp_path / "model.safetensors", WORKLOAD), weights)
 
 
 def test_a_classifier_of_another_width_is_replaced_by_the_seeds(tmp_path: Path) -> None:
     thousand = architecture("b0", 1000)
     save_weights(tmp_path / "imagenet.safetensors", tiny.weights(thousand))
-    loaded = load_weights(tmp_path / "imagenet.safetensors", ARCH, seed=5)
-    start = initial_weights(ARCH, 5)
+    loaded = load_weights(tmp_path / "imagenet.safetensors", WORKLOAD, seed=5)
+    start = FAMILY.initial_weights(ARCH, 5)
     assert np.array_equal(loaded["classifier.weight"], start["classifier.weight"])
     assert loaded["classifier.bias"].shape == (16,)
     assert np.array_equal(loaded["head.conv.weight"], tiny.weights(thousand)["head.conv.weight"])
     with pytest.raises(UserError, match=r"classifier\.weight is \(1000, 1280\), wanted \(16, 1280\)"):
-        load_weights(tmp_path / "imagenet.safetensors", ARCH, seed=None)
+        load_weights(tmp_path / "imagenet.safetensors", WORKLOAD, seed=None)
 
 
 @pytest.mark.parametrize("name", ["model.pt", "model.bin", "model.pkl", "model.pth", "pytorch_model.bin"])
@@ -113,53 +80,53 @@ def test_pickles_are_refused_unread(tmp_path: Path, name: str) -> None:
 
     (tmp_path / name).write_bytes(pickle.dumps(Trap()))
     with pytest.raises(UserError, match=r"only \.safetensors files are read; a pickled checkpoint could run code"):
-        load_weights(tmp_path / name, ARCH)
+        load_weights(tmp_path / name, WORKLOAD)
     assert not (tmp_path / "sprung").exists()
 
 
 @pytest.mark.parametrize("name", ["x.weights.h5", "x.keras"])
 def test_a_keras_checkpoint_is_sent_to_its_converter(tmp_path: Path, name: str) -> None:
     (tmp_path / name).touch()
-    with pytest.raises(UserError, match=r"python -m tf_impl\.convert VARIANT"):
-        load_weights(tmp_path / name, ARCH)
+    with pytest.raises(UserError, match=r"python -m tf_impl\.convert NETWORK"):
+        load_weights(tmp_path / name, WORKLOAD)
 
 
 @pytest.mark.parametrize("name", ["absent.safetensors", "absent", "."])
 def test_nothing_there(tmp_path: Path, name: str) -> None:
     with pytest.raises(UserError, match="no weights there"):
-        load_weights(tmp_path / name, ARCH)
+        load_weights(tmp_path / name, WORKLOAD)
 
 
 @pytest.mark.parametrize("content", [b"", b"garbage" * 10])
 def test_a_file_that_is_no_safetensors(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.safetensors").write_bytes(content)
     with pytest.raises(UserError, match=r"x\.safetensors: not a readable safetensors file"):
-        load_weights(tmp_path / "x.safetensors", ARCH)
+        load_weights(tmp_path / "x.safetensors", WORKLOAD)
 
 
 def test_bfloat16_is_a_users_error(tmp_path: Path) -> None:
     header = b'{"a":{"dtype":"BF16","shape":[1],"data_offsets":[0,2]}}'
     (tmp_path / "x.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + b"\0\0")
     with pytest.raises(UserError, match="save it in float32"):
-        load_weights(tmp_path / "x.safetensors", ARCH)
+        load_weights(tmp_path / "x.safetensors", WORKLOAD)
 
 
 def test_a_wrong_shape_is_named_with_both(tmp_path: Path, weights: Weights) -> None:
     save_weights(tmp_path / "x.safetensors", weights | {"stem.conv.weight": np.zeros((32, 3, 5, 5), np.float32)})
     with pytest.raises(UserError, match=r"stem\.conv\.weight is \(32, 3, 5, 5\), wanted \(32, 3, 3, 3\)"):
-        load_weights(tmp_path / "x.safetensors", ARCH)
+        load_weights(tmp_path / "x.safetensors", WORKLOAD)
 
 
 def test_a_tensor_too_few_or_too_many_is_named(tmp_path: Path, weights: Weights) -> None:
     fewer = {name: value for name, value in weights.items() if name != "head.norm.bias"}
     save_weights(tmp_path / "fewer.safetensors", fewer)
     with pytest.raises(UserError, match=r"lacks head\.norm\.bias \(1 missing, 0 unknown\)"):
-        load_weights(tmp_path / "fewer.safetensors", ARCH)
+        load_weights(tmp_path / "fewer.safetensors", WORKLOAD)
     save_weights(tmp_path / "more.safetensors", weights | {"extra": np.zeros(1, np.float32)})
     with pytest.raises(UserError, match=r"has an unknown extra \(0 missing, 1 unknown\)"):
-        load_weights(tmp_path / "more.safetensors", ARCH)
+        load_weights(tmp_path / "more.safetensors", WORKLOAD)
 
 
 def test_another_variants_weights_are_refused(file: Path) -> None:
     with pytest.raises(UserError, match=r"another network's weights|other shapes than the network's"):
-        load_weights(file, architecture("b2", 16))
+        load_weights(file, tiny.workload(model__variant="b2"))

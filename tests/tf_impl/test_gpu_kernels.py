@@ -18,10 +18,11 @@ tf = pytest.importorskip("tensorflow")
 
 from tensorflow.python.framework import kernels as registry  # noqa: E402
 
-from shared.batches import Batch  # noqa: E402
+from shared.family import Batch  # noqa: E402
 from shared.store import Store  # noqa: E402
+from tests.tf_impl import short_network  # noqa: E402
+from tests.tf_impl.native_step import native_step  # noqa: E402
 from tf_impl import kernels, networks, ops  # noqa: E402
-from tf_impl.efficientnet import EfficientNet  # noqa: E402
 from tf_impl.step import Step  # noqa: E402
 
 PLACEHOLDERS = {"Placeholder", "_Arg", "_Retval"}  # of a graph's arguments: no work
@@ -31,11 +32,6 @@ PLACEHOLDERS = {"Placeholder", "_Arg", "_Retval"}  # of a graph's arguments: no 
 def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (kernels, ops):
         monkeypatch.setattr(module, "on_gpu", lambda: True)
-
-
-@pytest.fixture(scope="module")
-def babble(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    return tiny_text.make_store(tmp_path_factory.mktemp("texts") / "store")
 
 
 def graphs(graph: tf.Graph) -> Iterator[tf.Graph]:
@@ -83,9 +79,9 @@ def without_kernel(step: Step, batch: Batch) -> set[str]:
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
 def test_a_step_on_pages(noise: Store, precision: str) -> None:
-    workload = tiny.workload()
-    network = EfficientNet(tiny.short(workload), tiny.weights(tiny.short(workload)), 0.5, 1e-3)
-    assert without_kernel(Step(network, workload, precision, 1), tiny.train_batch(noise, workload)) == set()
+    workload = tiny.workload(model__norm_momentum=0.5)
+    step = short_network.make_step(workload, precision)
+    assert without_kernel(step, tiny.train_batch(noise, workload)) == set()
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
@@ -96,11 +92,10 @@ def test_a_step_on_texts(babble: Store, precision: str) -> None:
 
 
 def test_a_step_of_the_librarys_network(babble: Store, tmp_path: Path) -> None:
-    native = pytest.importorskip("tf_impl.native")
+    pytest.importorskip("keras_hub")
     workload = tiny_text.workload()
     cell = tiny.make_cell(tmp_path, babble.path, "tf", arm="native", precision="bf16", workload=workload)
-    step = Step(native.network(cell), workload, cell.precision, 1)
-    assert without_kernel(step, tiny_text.train_batch(babble, workload)) == set()
+    assert without_kernel(native_step(cell), tiny_text.train_batch(babble, workload)) == set()
 
 
 def test_an_operation_of_the_cpu_alone_is_found() -> None:
@@ -114,9 +109,7 @@ def test_an_operation_of_the_cpu_alone_is_found() -> None:
 
 def test_no_variable_is_of_a_type_without_a_kernel(noise: Store, tmp_path: Path) -> None:
     """A variable's handle is made outside of every graph."""
-    workload = tiny.workload()
-    network = EfficientNet(tiny.short(workload), tiny.weights(tiny.short(workload)), 0.5, 1e-3)
-    step = Step(network, workload, "fp16", 1)
+    step = short_network.make_step(tiny.workload(model__norm_momentum=0.5), "fp16")
     text = tiny_text.workload()
     other = Step(networks.build(text, tiny_text.weights(tiny_text.architecture(text))), text, "fp16", 1)
     kinds = {

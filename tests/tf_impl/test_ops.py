@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 tf = pytest.importorskip("tensorflow")
-from shared.efficientnet import same_padding  # noqa: E402
+from shared.padding import same_padding  # noqa: E402
 from tests.tiny import closeness  # noqa: E402
 from tf_impl import ops  # noqa: E402
 

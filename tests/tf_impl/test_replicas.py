@@ -18,11 +18,10 @@ tf = pytest.importorskip("tensorflow")
 
 from shared.batches import TrainBatches  # noqa: E402
 from shared.errors import UserError  # noqa: E402
-from shared.pages import PageBatch  # noqa: E402
+from shared.families.efficientnet.batch import PageBatch  # noqa: E402
 from shared.store import Store  # noqa: E402
-from tf_impl.efficientnet import EfficientNet  # noqa: E402
+from tests.tf_impl import short_network  # noqa: E402
 from tf_impl.replicas import Replicas, start  # noqa: E402
-from tf_impl.step import Step  # noqa: E402
 from tf_impl.worker import Wing  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,7 +51,7 @@ def test_as_many_loaders_work_at_once_as_the_record_says(found: dict[str, Any]) 
 def test_each_replicas_share_lies_on_its_own_device(found: dict[str, Any]) -> None:
     """Else every step copies all of them from the first one."""
     own = [f"/job:localhost/replica:0/task:0/device:CPU:{number}" for number in range(2)]
-    assert found["placed"]["resident"] == [own] * 12
+    assert found["placed"]["resident"] == [own] * 10
     assert found["placed"]["logits"] == own
     assert found["placed"]["said"].startswith(f"the logits of replica 0 lies on {own[1]}, not on {own[0]}")
 
@@ -78,13 +77,12 @@ def test_one_replica_that_overflows_makes_both_skip(found: dict[str, Any]) -> No
 
 
 def test_without_an_exchange_each_replica_takes_its_own_step(found: dict[str, Any], noise: Store) -> None:
-    workload = tiny.workload()
+    workload = tiny.workload(model__norm_momentum=0.5)
     for index, bias in enumerate(found["alone"]):
-        network = EfficientNet(tiny.short(workload), tiny.weights(tiny.short(workload)), 0.5, 1e-3)
-        step = Step(network, workload, "fp32", 1)
+        step = short_network.make_step(workload)
         share = TrainBatches(noise, workload, 0, 2).batch(0, index)
         step.train(PageBatch(*(tf.constant(array) for array in share)), 0.1)
-        assert tiny.closeness(np.array(bias), network.classifier.bias.numpy()) < 1e-4
+        assert tiny.closeness(np.array(bias), step.network.classifier.bias.numpy()) < 1e-4
     assert tiny.closeness(np.array(found["alone"][0]), np.array(found["alone"][1])) > 1e-3
 
 

@@ -10,21 +10,19 @@ from tests import tiny
 tf = pytest.importorskip("tensorflow")
 
 from shared import loss_scale  # noqa: E402
-from shared.pages import PageBatch  # noqa: E402
+from shared.families.efficientnet.batch import PageBatch  # noqa: E402
+from shared.family import Batch  # noqa: E402
 from shared.store import Store  # noqa: E402
+from tests.tf_impl import short_network  # noqa: E402
+from tests.tf_impl.short_network import weights_of  # noqa: E402
 from tf_impl import ops  # noqa: E402
-from tf_impl.efficientnet import EfficientNet  # noqa: E402
-from tf_impl.networks import weights_of  # noqa: E402
-from tf_impl.step import Batch, Step  # noqa: E402
+from tf_impl.step import Step  # noqa: E402
 
 WORKLOAD = tiny.workload(train__batch_per_replica=4, model__norm_momentum=0.1)
 
 
 def make_step(precision: str = "fp32") -> Step:
-    model = WORKLOAD.model
-    weights = tiny.weights(tiny.short(WORKLOAD), np.float64 if precision == "fp64" else np.float32)
-    network = EfficientNet(tiny.short(WORKLOAD), weights, model.norm_momentum, model.norm_epsilon)
-    return Step(network, WORKLOAD, precision, 1)
+    return short_network.make_step(WORKLOAD, precision)
 
 
 def page_batch(store: Store) -> Batch:
@@ -84,9 +82,7 @@ def test_drops_are_the_batchs(batch: Batch) -> None:
 def test_prediction_is_the_networks_and_a_row_that_fills_up_leaves_the_others_alone(
     trained: Step, batch: Batch
 ) -> None:
-    images, keep_block = trained.inputs(batch, training=False)
-    assert keep_block is None, "nothing is dropped in evaluation"
-    expected = trained.network(images).numpy()
+    expected = trained.network(trained.inputs(batch, training=False)).numpy()  # nothing is dropped in evaluation
     (logits,) = (replica.numpy() for replica in trained.predict(batch))
     assert logits.std(0).max() > 0.01
     assert tiny.closeness(logits, expected) < 1e-5

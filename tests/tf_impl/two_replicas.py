@@ -13,15 +13,15 @@ import numpy as np
 import tensorflow as tf
 
 from shared import loss_scale
-from shared.batches import Batch, EvalBatches, TrainBatches
+from shared.batches import EvalBatches, TrainBatches
 from shared.errors import UserError
-from shared.pages import PageBatch
+from shared.families.efficientnet.batch import PageBatch
+from shared.family import Batch
 from shared.protocol import leave
 from shared.store import Store, open_store
 from tests import tiny
+from tests.tf_impl.short_network import make_step, weights_of
 from tf_impl import data, replicas
-from tf_impl.efficientnet import EfficientNet
-from tf_impl.networks import weights_of
 from tf_impl.step import Step
 
 
@@ -70,7 +70,9 @@ def together(store: Store, group: replicas.Replicas, copied_ahead: bool) -> list
 def placed(store: Store, group: replicas.Replicas, batch: Batch, logits: list[tf.Tensor], step: Step) -> dict[str, Any]:
     """Where each replica's share of a batch, weights and results lie, and what is said of one that lies elsewhere."""
     results = group.placement.experimental_local_results
-    texts = data.to_device([PageBatch(*[tf.constant([[number]])] * 6) for number in range(2)], group)
+    texts = data.to_device(
+        [PageBatch(*[tf.constant([[number]])] * len(PageBatch._fields)) for number in range(2)], group
+    )
     weight = results(step.network.classifier.weight)
     group.require_placed("the logits", logits)
     group.require_placed("a weight", weight)
@@ -88,19 +90,19 @@ def main(store_path: str, folder: str) -> None:
     group = replicas.start(tiny.make_cell(Path(folder), Path(store_path), "tf", replicas=2))
     found: dict[str, Any] = {"in_order": [delivered_as_made(store, group, workers) for workers in (0, 1, 2)]}
     found["loaders"] = [together(store, group, copied_ahead) for copied_ahead in (False, True)]
-    workload = tiny.workload()
+    workload = tiny.workload(model__norm_momentum=0.5)
     loss_scale.INITIAL_SCALE = 8.0
     with group.placement.scope():
-        network = EfficientNet(tiny.short(workload), tiny.weights(tiny.short(workload)), 0.5, 1e-3)
-        step = Step(network, workload, "fp16", 2)
+        step = make_step(workload, "fp16", 2)
+    network = step.network
     evaluation = EvalBatches(store, workload, "val", 2)
     stream = data.stream(evaluation.batch, evaluation.num_batches, 0, group)
     found["rows"], found["logits"] = [], []
     for index, batch in enumerate(stream):
-        weights = group.placement.experimental_local_results(batch.weight)
-        for replica, (logits, weight) in enumerate(zip(step.predict(batch), weights, strict=True)):
-            found["rows"] += evaluation.samples(index, replica).tolist()
-            found["logits"] += logits.numpy()[weight.numpy() > 0].tolist()
+        for replica, logits in enumerate(step.predict(batch)):
+            samples = evaluation.samples(index, replica)
+            found["rows"] += samples.tolist()
+            found["logits"] += logits.numpy()[: len(samples)].tolist()
 
     # the second replica's loss is not finite: neither may move
     batch = data.resident(TrainBatches(store, workload, 0, 2).batch, group)
@@ -123,8 +125,7 @@ def main(store_path: str, folder: str) -> None:
         np.array_equal(copies[0], copies[1]) and not np.array_equal(copies[0].numpy().T, before)
     )
     with group.placement.scope():
-        weights = tiny.weights(tiny.short(workload))
-        alone = Step(EfficientNet(tiny.short(workload), weights, 0.5, 1e-3), workload, "fp32", 2, exchange=False)
+        alone = make_step(workload, "fp32", 2, exchange=False)
     alone.train(batch, 0.1)
     biases = group.placement.experimental_local_results(alone.network.classifier.bias)
     found["alone"] = [bias.numpy().tolist() for bias in biases]

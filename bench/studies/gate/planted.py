@@ -8,21 +8,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from bench.host.git import GitError, ask
+from shared import families
 from shared.errors import UserError
 from shared.frameworks import FRAMEWORKS
 
 PLANTS = ("none", "sleep", "copy", "stall")
 STALL_EVERY = 10  # steps
 STEP = "        losses.append(wing.train_step(batch, float(rate)))\n"
-LOOPS = {"bert": "        for index, layer in enumerate(lower):\n",
-         "efficientnet": "        for index, block in enumerate(self.blocks):\n"}  # fmt: skip
-# there and back, so that the result is the same to the bit; TensorFlow's grappler would cancel two transpositions
-COPIES = {
-    ("pt", "bert"): "x.transpose(1, 2).contiguous().transpose(1, 2).contiguous()",
-    ("pt", "efficientnet"): "x.flip(2).flip(2)",
-    ("tf", "bert"): "tf.reverse(tf.reverse(x, [1]), [1])",
-    ("tf", "efficientnet"): "tf.reverse(tf.reverse(x, [1]), [1])",
-}
 AUTHOR = ("-c", "user.name=twinbench", "-c", "user.email=gate@twinbench.invalid")
 
 
@@ -42,7 +34,7 @@ def plant(clone: Path, kind: str, framework: str, family: str, amount: float) ->
     """Commit a plant on top of HEAD; the new commit.
 
     Args:
-        family: "bert" or "efficientnet".
+        family: of the network that is trained.
         amount: seconds of sleep per step, how many times what goes into a layer is copied, or how many times as long
             every tenth step takes (it is taken as many times).
 
@@ -59,8 +51,11 @@ def plant(clone: Path, kind: str, framework: str, family: str, amount: float) ->
             f"{STEP}        if step % {STALL_EVERY} == {STALL_EVERY - 1}:\n{again}",
         )  # fmt: skip
     elif kind == "copy":
-        path = clone / FRAMEWORKS[framework].wing / f"{family}.py"
-        line, copy = LOOPS[family], COPIES[framework, family]
+        path, contest = (
+            clone / FRAMEWORKS[framework].wing / f"families/{family}/network.py",
+            families.family(family).contest,
+        )
+        line, copy = contest.loop, contest.copies[framework]
         _replace(path, line, f"{line}            for _ in range({int(amount)}):\n                x = {copy}\n")
     git(clone, "add", "--all")
     git(clone, "commit", "--quiet", "--allow-empty", "--message", f"planted: {kind} {amount}")

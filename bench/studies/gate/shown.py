@@ -26,6 +26,7 @@ from bench.gate.result import FAILURES, GateResult
 from bench.host.files import write_atomically
 from bench.host.locations import PROJECT_ROOT, results_directory
 from bench.studies.gate.planted import PLANTS, git, plant
+from shared import spec
 from shared.errors import UserError
 from shared.frameworks import KEYS
 
@@ -171,7 +172,7 @@ def show(gates: int, kind: str, size: float, framework: str, workload: str, opti
                 "size": size if kind in PROBE else 0.0}  # fmt: skip
     lines = read_lines(out, settings)
     words = ["--framework", framework, "--workload", workload, *options.split()]
-    family = "bert" if workload.startswith("bert") else "efficientnet"
+    family = spec.load(workload).model.family
     with TemporaryDirectory(prefix="twinbench-shown-") as temporary:
         folder = Path(temporary)
         clone = folder / "clone"

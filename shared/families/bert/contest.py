@@ -17,4 +17,10 @@ CONTEST = Contest(
         *PIPELINE_RATIOS,
     ),
     batch=6,
+    loop="        for index, layer in enumerate(lower):\n",
+    # TensorFlow's grappler would cancel two transpositions
+    copies={
+        "pt": "x.transpose(1, 2).contiguous().transpose(1, 2).contiguous()",
+        "tf": "tf.reverse(tf.reverse(x, [1]), [1])",
+    },
 )

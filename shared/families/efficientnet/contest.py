@@ -14,4 +14,6 @@ CONTEST = Contest(
         *PIPELINE_RATIOS,
     ),
     batch=8,
+    loop="        for index, block in enumerate(self.blocks):\n",
+    copies={"pt": "x.flip(2).flip(2)", "tf": "tf.reverse(tf.reverse(x, [1]), [1])"},
 )

@@ -37,7 +37,7 @@ from tests.bench import fake_bench
 
 TINY_TEXT = """
 model = { family = "bert", num_layers = 1, hidden_size = 8, num_heads = 1, intermediate_size = 8, max_positions = 8, \
-          vocabulary_size = 64, num_classes = 16, multi_label = false, activation = "gelu", norm_epsilon = 1e-12, \
+          vocabulary_size = 64, num_classes = 16, activation = "gelu", norm_epsilon = 1e-12, \
           hidden_dropout = 0.1, classifier_dropout = 0.2 }
 input = { max_tokens = 8, truncation = "head" }
 optimizer = { name = "adamw", beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weight_decay = 0.01, \

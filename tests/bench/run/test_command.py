@@ -17,8 +17,9 @@ from bench.records import certificates
 from bench.records.record import read_records
 from bench.run import resolve
 from shared import spec
-from shared.efficientnet import architecture
-from shared.weights import initial_weights, save_weights
+from shared.families.efficientnet.architecture import architecture
+from shared.families.efficientnet.start import initial_weights
+from shared.weights import save_weights
 from tests.bench.command import Bench, assert_error, by_cell
 from tests.bench.fake_bench import make_store
 

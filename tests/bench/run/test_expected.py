@@ -12,11 +12,12 @@ from bench.cli import main
 from bench.host import machine
 from bench.records.record import Record, write_record
 from bench.run.expected import earlier_records, expected, summed
-from bench.run.plan import Pages, Plan, Request, make_plan
+from bench.run.plan import Plan, Request, make_plan
 from bench.run.progress import clock
 from shared import spec
+from shared.store_facts import StoreFacts
 
-PAGES = Pages("store", "noise", "0", 16, 32, {"train": 24, "val": 4, "test": 8})
+PAGES = StoreFacts("store", "noise", "0", 16, {"train": 24, "val": 4, "test": 8}, ("classification",), image_size=32)
 ONE, TWO = "tiny-tf-matched-r1-fp32-disk-0", "tiny-tf-matched-r2-fp32-disk-0"
 
 

@@ -15,21 +15,22 @@ from bench.cells.launch import num_ranks, worker_command
 from bench.host import machine
 from bench.host.worker_environment import worker_environment
 from bench.run.execution import in_directory, limits_for
-from bench.run.plan import Pages, Plan, Request, core_groups, make_plan
-from bench.run.resolve import fit_to_pages, resolve_device
+from bench.run.plan import Plan, Request, core_groups, make_plan
+from bench.run.resolve import fit_to_store, resolve_device
 from shared import spec
 from shared.errors import UserError
 from shared.frameworks import FRAMEWORKS
 from shared.protocol import Cell
+from shared.store_facts import StoreFacts
 
-PAGES = Pages("store", "noise", "0", 16, 32, {"train": 24, "val": 4, "test": 7})
+PAGES = StoreFacts("store", "noise", "0", 16, {"train": 24, "val": 4, "test": 7}, ("classification",), image_size=32)
 
 
 @pytest.fixture
 def plan(workload_file: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
     monkeypatch.setattr(machine, "usable_cores", lambda: [3, 5, 6, 7])
     request = Request(gpus=(1, 2))
-    workload, epochs, _ = fit_to_pages(request, spec.load(str(workload_file)), PAGES)
+    workload, epochs, _ = fit_to_store(request, spec.load(str(workload_file)), PAGES)
     return make_plan(request, workload, PAGES, epochs, gpus=[])
 
 
@@ -107,7 +108,7 @@ def planned(request: Request, workload_file: Path) -> Plan:
     """The plan on this machine's GPUs."""
     device, gpus = resolve_device(request)
     assert device == "cuda"
-    workload, epochs, _ = fit_to_pages(request, spec.load(str(workload_file)), PAGES)
+    workload, epochs, _ = fit_to_store(request, spec.load(str(workload_file)), PAGES)
     return make_plan(request, workload, PAGES, epochs, gpus)
 
 

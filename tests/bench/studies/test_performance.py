@@ -14,7 +14,9 @@ from bench.host import processes
 from bench.host.processes import family
 from bench.studies.performance import __main__ as program
 from bench.studies.performance import contestants, report
-from bench.studies.performance.contestants import CONTESTANTS_OF, RATIOS_OF, Contestant, Ratio, Run, Settings
+from bench.studies.performance.contestants import Run, Settings
+from shared import families
+from shared.contest import Contestant, Ratio
 from shared.protocol import Cell
 
 SETTINGS = Settings("effnet-b0", rounds=3, steps=2, warmup=1, size=32, batch=2)
@@ -27,6 +29,7 @@ SMALL_BERT = {
     "model.vocabulary_size": contestants.VOCABULARY_SIZE,
 }
 ENVIRONMENT = {"cpu": "a processor", "usable_cores": 2, "packages": {"torch": "1.0"}}
+PAGES, TEXTS = (families.family(name).contest for name in ("efficientnet", "bert"))
 PEER = Contestant("pt-peer", "pt", "peer", tuned=False)
 BARE = Contestant("pt-bare", "pt", "bare")
 WINDOW = {
@@ -69,33 +72,26 @@ def test_a_failed_run_is_told_and_leaves_the_other_rounds() -> None:
     broken = rounds(pt_wing=[10.0, None], pt_peer=[5.0, 5.0])
     assert report.ratios(broken, Ratio("pt-wing", "pt-peer", 2.0)).values == (2.0,)
     assert report.failures(broken) == ["round 2: pt-wing: it broke"]
-    assert not report.holds(broken, "efficientnet")
+    assert not report.holds(broken, PAGES)
     assert "round 2: pt-wing: it broke" in report.markdown(broken, SETTINGS, ENVIRONMENT, "a command")
 
 
 def test_nothing_measured_is_not_a_target_met() -> None:
     broken = rounds(pt_wing=[None], pt_peer=[5.0])
-    assert report.ratio_rows(broken, "efficientnet") == [("pt-wing / pt-peer", "-", "-", "2", "not measured")]
+    assert report.ratio_rows(broken, PAGES) == [("pt-wing / pt-peer", "-", "-", "2", "not measured")]
 
 
 def test_all_targets_met_holds() -> None:
-    assert report.holds(rounds(tf_wing=[14.1], tf_peer=[10.0]), "efficientnet")
-    assert not report.holds(rounds(tf_wing=[13.9], tf_peer=[10.0]), "efficientnet")
+    assert report.holds(rounds(tf_wing=[14.1], tf_peer=[10.0]), PAGES)
+    assert not report.holds(rounds(tf_wing=[13.9], tf_peer=[10.0]), PAGES)
 
 
 def test_texts_have_targets_of_their_own() -> None:
-    assert report.holds(rounds(tf_wing=[10.1], tf_peer=[10.0]), "bert")
-    assert not report.holds(rounds(tf_wing=[9.9], tf_peer=[10.0]), "bert")
+    assert report.holds(rounds(tf_wing=[10.1], tf_peer=[10.0]), TEXTS)
+    assert not report.holds(rounds(tf_wing=[9.9], tf_peer=[10.0]), TEXTS)
     # against the library's best attention kernel, whichever that is
-    assert not report.holds(rounds(pt_wing=[10.0], pt_peer=[9.0], pt_peer_eager=[10.1]), "bert")
-    assert {ratio.target for ratio in RATIOS_OF["bert"] if "peer" in ratio.under} == {1.0}
-
-
-@pytest.mark.parametrize("family", ["efficientnet", "bert"])
-def test_every_ratio_is_of_contestants_that_take_part(family: str) -> None:
-    known = {contestant.name for contestant in CONTESTANTS_OF[family]}
-    assert len(known) == len(CONTESTANTS_OF[family])
-    assert all({ratio.over, ratio.under} <= known for ratio in RATIOS_OF[family])
+    assert not report.holds(rounds(pt_wing=[10.0], pt_peer=[9.0], pt_peer_eager=[10.1]), TEXTS)
+    assert {ratio.target for ratio in TEXTS.ratios if "peer" in ratio.under} == {1.0}
 
 
 def test_every_other_round_runs_backwards() -> None:
@@ -147,6 +143,17 @@ def test_bad_input_ends_in_one_line_before_anything_runs(
     assert done.exit_code == 2
     assert part in done.output
     assert done.output.count("\n") == 1
+
+
+@pytest.mark.parametrize(("workload", "size", "batch"), [("effnet-b0", 384, 8), ("bert-6l", 512, 6)])
+def test_a_race_is_of_the_published_size(
+    workload: str, size: int, batch: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raced: list[Settings] = []
+    monkeypatch.setattr(program, "race", lambda contestants, settings, *_: raced.append(settings) or [])
+    done = CliRunner().invoke(program.command, ["--workload", workload, "--out", str(tmp_path / "out.json")])
+    assert done.exit_code == 0, done.output
+    assert [(settings.size, settings.batch) for settings in raced] == [(size, batch)]
 
 
 @pytest.fixture
@@ -212,7 +219,7 @@ def test_a_loop_that_fails_says_why_and_leaves_nothing(
 @pytest.mark.parametrize("name", ["pt-peer", "pt-bare", "tf-peer", "tf-bare"])
 def test_contestants_run(name: str, settings: Settings, tmp_path: Path) -> None:
     pytest.importorskip("torch" if name.startswith("pt") else "tensorflow")
-    (contestant,) = program.chosen(name, settings.family)
+    (contestant,) = program.chosen(name, settings.contest)
     workload = contestants.workload_of(settings)
     if settings is TEXT_SETTINGS:
         workload = workload.overridden(SMALL_BERT, "test")

@@ -7,18 +7,18 @@ from pathlib import Path
 
 from bench.verify.checks import Check
 from bench.verify.rungs import judge
-from bench.verify.wings import Probe, ask
+from bench.verify.wings import WINGS, Probe, ask
 from shared.probe import Task
 
 
-def climb(tasks: Sequence[Task], folder: Path, *patch: str) -> list[Check]:
+def climb(tasks: Sequence[Task], folder: Path, mutation: str = "") -> list[Check]:
     """The checks of all tasks; a wing's processes are gone at the end.
 
     Args:
-        patch: run in both wings' processes first, if any.
+        mutation: planted in both wings' processes first, if any.
     """
     checks: list[Check] = []
-    probes = [Probe(wing, list(tasks), folder / wing, *patch) for wing in ("pt", "tf")]
+    probes = [Probe(wing, list(tasks), folder / wing, mutation) for wing in WINGS]
     try:
         ask(probes, list(tasks), lambda *answers: checks.extend(judge(*answers)))
     finally:

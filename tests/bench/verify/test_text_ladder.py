@@ -7,12 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.verify.mutations import PAGE_MUTATIONS, TEXT_MUTATIONS, mutations_of, run_mutations
-from bench.verify.rungs import from_published, judge
+from bench.verify.mutations import mutations_of, run_mutations
+from bench.verify.rungs import judge
 from bench.verify.samples import (
     NUM_CLASSES,
     ODD_TEXTS,
-    RUNG_VOCABULARY,
     Material,
     easy_workload,
     make_material,
@@ -20,9 +19,12 @@ from bench.verify.samples import (
     rung_workload,
 )
 from bench.verify.tasks import make_tasks
-from shared.networks import architecture_of, parameter_shapes
+from shared.families.bert import FAMILY
+from shared.families.bert.ladder import VOCABULARY_SIZE
+from shared.families.bert.settings import of_family
+from shared.ladder import COMMON_MUTATIONS
 from shared.probe import Task
-from shared.spec import TextWorkload, load
+from shared.spec import load
 from shared.store import open_store
 from tests import tiny_text
 from tests.bench.verify.climbing import climb
@@ -38,19 +40,18 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> Material:
 
 
 def test_the_rungs_workload_keeps_the_mathematics() -> None:
-    small = rung_workload(WORKLOAD)
-    assert isinstance(small, TextWorkload)
-    assert (small.model.num_classes, small.model.vocabulary_size) == (NUM_CLASSES, RUNG_VOCABULARY)
+    small = of_family(rung_workload(WORKLOAD))
+    assert (small.model.num_classes, small.model.vocabulary_size) == (NUM_CLASSES, VOCABULARY_SIZE)
     assert (small.input.max_tokens, small.input.buckets) == (40, ())
     assert (small.optimizer, small.schedule) == (WORKLOAD.optimizer, WORKLOAD.schedule)
     changed = {"num_classes", "vocabulary_size"}
     assert small.model.model_dump(exclude=changed) == WORKLOAD.model.model_dump(exclude=changed)
-    wide = rung_workload(load("bert-6l"))
+    wide = of_family(rung_workload(load("bert-6l")))
     assert (wide.model.num_layers, wide.model.hidden_size, wide.input.max_tokens) == (6, 768, 64)
 
 
 def test_the_accuracy_rung_has_a_network_that_learns_in_so_few_steps() -> None:
-    easy = easy_workload(load("bert-6l"))
+    easy = of_family(easy_workload(load("bert-6l")))
     assert (easy.model.num_classes, easy.model.num_layers, easy.model.hidden_size) == (4, 2, 128)
     assert (easy.model.hidden_dropout, easy.model.classifier_dropout) == (0.0, 0.0)
 
@@ -71,7 +72,7 @@ def test_samples_are_partly_padding_and_fill_the_width(material: Material) -> No
     assert small.tokens is not None
     assert small.lengths is not None
     assert small.max_tokens == 40
-    assert int(small.tokens.max()) < RUNG_VOCABULARY
+    assert int(small.tokens.max()) < VOCABULARY_SIZE
     assert small.lengths.min() < 20 < small.lengths.max() == 40
     assert material.odd is not None
     odd = open_store(material.odd)
@@ -81,11 +82,18 @@ def test_samples_are_partly_padding_and_fill_the_width(material: Material) -> No
 
 
 def test_the_count_is_held_against_the_published_one() -> None:
-    published = load("bert-6l").model
-    assert from_published(published) == 0
-    assert from_published(published.model_copy(update={"num_classes": 90, "vocabulary_size": 4096})) == 0
-    assert from_published(published.model_copy(update={"intermediate_size": 3073})) == 6 * (2 * 768 + 1)
-    assert from_published(published.model_copy(update={"num_layers": 5})) == 0, "nothing was published of it"
+    def difference(**changes: int) -> int:
+        counted, published = FAMILY.ladder.counts(
+            spec.overridden({f"model.{k}": v for k, v in changes.items()}, "")
+        ) or (0, 0)
+        return abs(counted - published)
+
+    spec = load("bert-6l")
+    assert difference() == 0
+    assert FAMILY.ladder.counts(spec) == (66_955_008, 66_955_008)
+    assert difference(num_classes=90, vocabulary_size=4096) == 0
+    assert difference(intermediate_size=3073) == 6 * (2 * 768 + 1)
+    assert difference(num_layers=5) == 0, "nothing was published of it"
 
 
 @pytest.mark.slow
@@ -108,7 +116,7 @@ def task_of(kind: str, precision: str = "fp64") -> Task:
 
 
 def gradients() -> dict[str, np.ndarray]:
-    shapes = parameter_shapes(architecture_of(rung_workload(WORKLOAD)))
+    shapes = FAMILY.parameter_shapes(FAMILY.architecture(of_family(rung_workload(WORKLOAD))))
     rng = np.random.default_rng(0)
     return {name: rng.standard_normal(shape) for name, shape in shapes.items()} | {"loss": np.array(2.0)}
 
@@ -140,10 +148,11 @@ def test_one_gradient_that_differs_is_named() -> None:
 
 
 def test_texts_have_mutations_of_their_own() -> None:
-    assert mutations_of(WORKLOAD) is TEXT_MUTATIONS
-    assert mutations_of(load("effnet-b0")) is PAGE_MUTATIONS
-    names = {mutation.name for mutation in TEXT_MUTATIONS}
-    assert len(names) == len(TEXT_MUTATIONS)
+    mutations = mutations_of(WORKLOAD)
+    assert mutations == FAMILY.ladder.all_mutations
+    assert set(mutations) & set(mutations_of(load("effnet-b0"))) == set(COMMON_MUTATIONS)
+    names = {mutation.name for mutation in mutations}
+    assert len(names) == len(mutations)
     assert names >= {"tanh-GELU", "coupled weight decay", "one layer's rate off by a thousandth", "[SEP] missing"}
     assert names >= {"padding mask off"}
 
@@ -154,5 +163,5 @@ def test_every_mutation_is_caught_by_the_rung_that_owns_it(tmp_path: Path, monke
     pytest.importorskip("tensorflow", reason="the ladder compares both wings; TensorFlow is not installed")
     monkeypatch.setenv("TWINBENCH_RESULTS", str(tmp_path / "results"))
     outcomes = list(run_mutations(WORKLOAD, lambda _: None))
-    assert [outcome.mutation for outcome in outcomes] == list(TEXT_MUTATIONS)
+    assert [outcome.mutation for outcome in outcomes] == list(mutations_of(WORKLOAD))
     assert [outcome.detail for outcome in outcomes if not outcome.caught] == []

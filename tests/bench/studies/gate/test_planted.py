@@ -14,15 +14,17 @@ from bench.host.locations import PROJECT_ROOT
 from bench.studies.gate import shown
 from bench.studies.gate.planted import STEP, git, plant
 from bench.studies.gate.shown import line_of, read_lines, summary
+from shared import families
 from shared.errors import UserError
+from shared.frameworks import KEYS
 from tests.bench.gate.test_outputs import make_result
 
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
     root = tmp_path / "clone"
-    for name in ("shared/session.py", "pt_impl/bert.py", "pt_impl/efficientnet.py", "tf_impl/bert.py",
-                 "tf_impl/efficientnet.py"):  # fmt: skip
+    networks = [f"{key}_impl/families/{family}/network.py" for key in KEYS for family in families.NAMES]
+    for name in ("shared/session.py", *networks):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(PROJECT_ROOT / name, root / name)
     git(root.parent, "init", "--quiet", str(root))
@@ -37,7 +39,7 @@ def test_copies_are_planted(clone: Path, framework: str, family: str) -> None:
     after = plant(clone, "copy", framework, family, 3.0)
     changed = git(clone, "diff", before, after)
     assert "+            for _ in range(3):" in changed
-    compile((clone / f"{framework}_impl" / f"{family}.py").read_text(), "planted", "exec")
+    compile((clone / f"{framework}_impl" / "families" / family / "network.py").read_text(), "planted", "exec")
 
 
 @pytest.mark.parametrize("framework", ["pt", "tf"])

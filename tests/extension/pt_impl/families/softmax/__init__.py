@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
+from shared.families.softmax import PixelBatch, SoftmaxWorkload
 from torch import Tensor, nn
 
 from pt_impl import data, family, replicas
 from pt_impl.layers import Linear
 from shared.batches import TrainBatches
-from shared.families.softmax import PixelBatch, SoftmaxWorkload
 from shared.family import Weights
 from shared.protocol import Cell
 from shared.session import open_cell_store

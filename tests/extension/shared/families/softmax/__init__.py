@@ -7,9 +7,10 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from shared.contest import Contest, Contestant, Ratio
+from shared.contest import PIPELINE_RATIOS, Contest, contestants_of
 from shared.draws import normal
 from shared.family import Description, Drawn, Family, Shapes, Weights
+from shared.frameworks import KEYS
 from shared.ladder import Ladder, Mutation, Tolerance
 from shared.modalities import Modality, Pages, page_pixels
 from shared.sections import Model, PageInput, Sgd, SlantedTriangular
@@ -96,7 +97,7 @@ class Softmax(Family[SoftmaxWorkload, Architecture, PixelBatch]):
             trajectory=Tolerance(1e-12, 1e-4),
             statistics=Tolerance(0.0, 0.0),
             inputs={"images": Tolerance(1e-12, 1e-5)},
-            easy={"schedule.peak_rate": 0.5},
+            easy={"schedule.peak_rate": 10.0},  # so high that the order of the samples shows
             easy_steps=60,
             mutations=(
                 Mutation("the bias forgotten", "pt", "trajectory-fp64", "bias_forgotten"),
@@ -107,8 +108,8 @@ class Softmax(Family[SoftmaxWorkload, Architecture, PixelBatch]):
 
     @property
     def contest(self) -> Contest:
-        contestants = tuple(Contestant(f"{wing}-{kind}", wing, kind) for wing in ("pt", "tf") for kind in ("peer", "worker"))
-        return Contest("softmax", contestants, (Ratio("pt-worker", "pt-peer", 0.1), Ratio("tf-worker", "tf-peer", 0.1)), 8)
+        everybody = tuple(each for key in KEYS for each in contestants_of(key))
+        return Contest("softmax", everybody, PIPELINE_RATIOS, batch=8)
 
 
 FAMILY = Softmax()

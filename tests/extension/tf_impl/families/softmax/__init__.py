@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import tensorflow as tf
+from shared.families.softmax import PixelBatch, SoftmaxWorkload
 
 from shared.batches import TrainBatches
-from shared.families.softmax import PixelBatch, SoftmaxWorkload
 from shared.family import Weights
 from shared.protocol import Cell
 from shared.session import open_cell_store

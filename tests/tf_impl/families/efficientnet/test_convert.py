@@ -13,9 +13,11 @@ from tests import tiny
 tf = pytest.importorskip("tensorflow")
 import keras  # noqa: E402
 
-from shared.convert import to_keras  # noqa: E402
-from shared.efficientnet import architecture  # noqa: E402
-from shared.weights import Weights, load_weights  # noqa: E402
+from shared.families.efficientnet import FAMILY  # noqa: E402
+from shared.families.efficientnet.architecture import architecture  # noqa: E402
+from shared.families.efficientnet.convert import to_keras  # noqa: E402
+from shared.family import Weights  # noqa: E402
+from shared.weights import read_weights  # noqa: E402
 from tf_impl import convert  # noqa: E402
 
 ARCH = architecture("b0", 7)
@@ -51,7 +53,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
 def test_a_file_of_the_library(file: Path, weights: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = tmp_path / "out.safetensors"
     assert run(monkeypatch, "b0", out, "--weights", file, "--classes", 7) == 0
-    converted = load_weights(out, ARCH, seed=None)
+    converted = read_weights(out, FAMILY, ARCH, seed=None)
     assert all(np.array_equal(converted[name], weights[name]) for name in weights)
 
 

@@ -13,14 +13,15 @@ from tests import tiny_text
 tf = pytest.importorskip("tensorflow")
 
 from shared.batches import EvalBatches, TrainBatches  # noqa: E402
-from shared.bert import num_trainable  # noqa: E402
-from shared.spec import TextWorkload  # noqa: E402
+from shared.families import bert  # noqa: E402
+from shared.families.bert.batch import TextBatch  # noqa: E402
+from shared.families.bert.settings import BertWorkload  # noqa: E402
 from shared.store import Store  # noqa: E402
-from shared.texts import TextBatch  # noqa: E402
 from tf_impl import data  # noqa: E402
-from tf_impl.bert import kept  # noqa: E402
-from tf_impl.inputs import text_inputs  # noqa: E402
-from tf_impl.networks import build, canonical_name, num_trained, weights_of  # noqa: E402
+from tf_impl.families.bert.inputs import network_drops, network_inputs  # noqa: E402
+from tf_impl.families.bert.network import kept  # noqa: E402
+from tf_impl.layers import canonical_name  # noqa: E402
+from tf_impl.networks import build, num_trained, weights_of  # noqa: E402
 from tf_impl.replicas import Replicas  # noqa: E402
 from tf_impl.step import Step  # noqa: E402
 
@@ -33,7 +34,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     return tiny_text.make_store(tmp_path_factory.mktemp("texts") / "store", lengths=(3, 20), long_ones=3)
 
 
-def make_step(settings: TextWorkload, precision: str = "fp64") -> Step:
+def make_step(settings: BertWorkload, precision: str = "fp64") -> Step:
     dtype = np.float64 if precision == "fp64" else np.float32
     return Step(build(settings, tiny_text.weights(tiny_text.architecture(settings), dtype)), settings, precision, 1)
 
@@ -50,7 +51,7 @@ def exact_gelu(x: tf.Tensor) -> tf.Tensor:
     return x * 0.5 * (1.0 + tf.math.erf(x / tf.sqrt(tf.constant(2.0, x.dtype))))
 
 
-def library(settings: TextWorkload, dtype: str, activation: Callable[[tf.Tensor], tf.Tensor] | None) -> tf.Module:
+def library(settings: BertWorkload, dtype: str, activation: Callable[[tf.Tensor], tf.Tensor] | None) -> tf.Module:
     """`keras_hub.models.BertBackbone` with the same weights; an activation in place of its tanh-GELU."""
     keras_hub = pytest.importorskip("keras_hub")
     model = settings.model
@@ -105,7 +106,7 @@ def pooled(backbone: tf.Module, batch: TextBatch) -> tf.Tensor:
 
 
 def our_features(step: Step, batch: TextBatch) -> tf.Tensor:
-    return step.network.features(*step.inputs(batch, training=False), training=False)
+    return step.network.features(step.inputs(batch, training=False), None, training=False)
 
 
 @pytest.mark.parametrize(("precision", "dtype", "tolerance"), [("fp32", "float32", 2e-5), ("fp64", "float64", 1e-12)])
@@ -152,8 +153,8 @@ def test_counts_names_and_layout() -> None:
     settings = tiny_text.workload()
     arch = tiny_text.architecture(settings)
     step = make_step(settings, "fp32")
-    expected, found = tiny_text.weights(arch), weights_of(step.network)
-    assert num_trained(step.network) == num_trainable(arch)
+    expected, found = tiny_text.weights(arch), weights_of(step.network, settings)
+    assert num_trained(step.network) == bert.FAMILY.num_trained(arch)
     assert list(found) == list(expected)
     assert all(np.array_equal(found[name], expected[name]) for name in expected)
     assert step.network.layers[0].up.weight.shape == (32, 64)
@@ -181,8 +182,9 @@ def test_a_wider_batch_gives_the_same_loss(store: Store) -> None:
 
 def test_attention_sees_every_token_but_padding(store: Store) -> None:
     batch = on_device(tiny_text.train_batch(store, CALM))
-    _, bias, noise, noise_last = text_inputs(batch, CALM, tf.float64, True)
-    assert (noise, noise_last) == (None, None)
+    tokens, bias = network_inputs(batch, tf.float64)
+    assert tokens is batch.tokens
+    assert network_drops(batch, CALM) == (None, None, None)
     assert bias.shape == (4, 1, 1, 32)
     hidden = np.isneginf(bias.numpy()[:, 0, 0])
     assert np.array_equal(hidden.sum(1), 32 - batch.lengths.numpy())
@@ -191,11 +193,12 @@ def test_attention_sees_every_token_but_padding(store: Store) -> None:
 
 def test_rows_that_fill_up_have_finite_logits(store: Store) -> None:
     step = make_step(BUCKETED, "fp32")
-    batch = on_device(EvalBatches(store, BUCKETED, "val", 1).batch(1, 0))
-    assert batch.weight.numpy().tolist() == [1, 1, 1, 0]
+    evaluation = EvalBatches(store, BUCKETED, "val", 1)
+    batch = on_device(evaluation.batch(1, 0))
+    assert (len(evaluation.samples(1, 0)), len(batch.tokens)) == (3, 4)
     (logits,) = step.predict(batch)
     assert np.isfinite(logits.numpy()).all()
-    alone = on_device(TextBatch(*(array[:3] for array in EvalBatches(store, BUCKETED, "val", 1).batch(1, 0))))
+    alone = on_device(TextBatch(*(array[:3] for array in evaluation.batch(1, 0))))
     assert tiny_text.closeness(logits[:3], step.predict(alone)[0]) < 1e-5
 
 
@@ -232,7 +235,7 @@ def test_nothing_is_traced_after_the_announced_widths(store: Store) -> None:
     step, batches = make_step(settings, "fp32"), TrainBatches(store, settings, 1, 1)
     step.trace(data.resident(lambda _, __, w=width: batches.filler(w), one_replica()) for width in batches.widths)
     assert step.num_traces() == 2
-    untouched, start = weights_of(step.network), tiny_text.weights(step.network.arch)
+    untouched, start = weights_of(step.network, settings), tiny_text.weights(step.network.arch)
     assert all(np.array_equal(untouched[name], value) for name, value in start.items())
     widths = set()
     for batch in data.stream(batches.batch, 3 * batches.steps_per_epoch, 1, one_replica()):

@@ -10,18 +10,16 @@ import pytest
 
 from shared import spec
 from shared.errors import UserError
+from shared.families.bert.settings import BertWorkload, of_family
 from shared.schedule import rates, warmup_linear
 from shared.sections import Constant, WarmupLinear
-from shared.spec import TextWorkload
 from tests import tiny_text
 
 BERT_6L = (spec.WORKLOADS / "bert-6l.toml").read_text(encoding="utf-8")
 
 
-def load(preset: str = "full") -> TextWorkload:
-    found = spec.load("bert-6l", preset)
-    assert isinstance(found, TextWorkload)
-    return found
+def load(preset: str = "full") -> BertWorkload:
+    return of_family(spec.load("bert-6l", preset))
 
 
 def own(tmp_path: Path, old: str, new: str) -> str:
@@ -41,7 +39,8 @@ def test_the_papers_settings() -> None:
     workload = load()
     model = workload.model
     assert (model.num_layers, model.hidden_size, model.num_heads, model.intermediate_size) == (6, 768, 12, 3072)
-    assert (model.max_positions, model.vocabulary_size, model.num_classes, model.multi_label) == (512, 30522, 16, False)
+    assert (model.max_positions, model.vocabulary_size, model.num_classes) == (512, 30522, 16)
+    assert workload.task == "classification"
     assert (model.activation, model.norm_epsilon, model.hidden_dropout, model.classifier_dropout) == (
         ("gelu", 1e-12, 0.1, 0.2)
     )
@@ -97,7 +96,9 @@ def test_every_figure_has_a_source() -> None:
         ('name = "constant"', 'name = "slanted_triangular"', r"schedule: .*'warmup_linear', 'constant'"),
         ("peak_rate = 3e-5", "peak_rate = 3e-5\nwarmup = 0.1", r"schedule\.warmup: unknown key; .*peak_rate"),
         ("peak_rate = 3e-5", "peak_rate = 0", r"schedule\.peak_rate: .*greater than 0, got 0"),
-        ("multi_label = false", "multi_label = 1", r"model\.multi_label: .*bool.*got 1"),
+        ('task = "classification"', 'task = "multi"', r"task: one of classification, labels .*bert, got 'multi'"),
+        ('task = "classification"', "task = 1", r"task: one of classification, labels expected of bert, got 1"),
+        ("num_classes = 16", "num_classes = 16\nmulti_label = false", r"model\.multi_label: unknown key"),
         ("[data]", "[finetune]\nepochs = 1\npeak_rate = 0.1\n[data]", r"finetune: unknown key; .*measure"),
         ("vocabulary_size = 30522", "vocabulary_size = 10", r"model\.vocabulary_size: .*equal to 64, got 10"),
     ],
@@ -140,7 +141,7 @@ def test_a_certificate_covers_other_sizes_of_data(changes: dict[str, int]) -> No
     [
         {"model__hidden_dropout": 0.2},
         {"model__classifier_dropout": 0.1},
-        {"model__multi_label": True},
+        {"task": "labels"},
         {"model__num_layers": 3},
         {"model__norm_epsilon": 1e-6},
         {"input__max_tokens": 16},

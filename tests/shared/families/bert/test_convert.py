@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from shared.bert import parameter_shapes
-from shared.convert_bert import bert_from_transformers, bert_to_transformers, transformers_name
+from shared.families.bert.architecture import parameter_shapes
+from shared.families.bert.convert import from_transformers, to_transformers, transformers_name
 from tests import tiny_text
 
 ARCH = tiny_text.architecture(tiny_text.workload())
 OURS = tiny_text.weights(ARCH)
-THEIRS = bert_to_transformers(OURS)
+THEIRS = to_transformers(OURS)
 
 
 def same(left: dict[str, np.ndarray], right: dict[str, np.ndarray]) -> bool:
@@ -22,7 +22,7 @@ def test_names_are_mapped_one_to_one() -> None:
 
 
 def test_there_and_back() -> None:
-    assert same(bert_from_transformers(THEIRS, ARCH), OURS)
+    assert same(from_transformers(THEIRS, ARCH), OURS)
 
 
 def test_names_of_the_library() -> None:
@@ -42,7 +42,7 @@ def test_names_of_the_library() -> None:
 
 def test_a_bare_encoder_has_no_prefix_and_no_classifier() -> None:
     bare = {name.removeprefix("bert."): value for name, value in THEIRS.items() if not name.startswith("classifier")}
-    found = bert_from_transformers(bare, ARCH)
+    found = from_transformers(bare, ARCH)
     assert same(found, {name: value for name, value in OURS.items() if not name.startswith("classifier")})
 
 
@@ -53,13 +53,13 @@ def test_norms_of_older_checkpoints() -> None:
 
     renamed = {older(name): value for name, value in THEIRS.items()}
     assert sum(name.endswith((".gamma", ".beta")) for name in renamed) == 10
-    assert same(bert_from_transformers(renamed, ARCH), OURS)
-    assert same(bert_from_transformers({k.removeprefix("bert."): v for k, v in renamed.items()}, ARCH), OURS)
+    assert same(from_transformers(renamed, ARCH), OURS)
+    assert same(from_transformers({k.removeprefix("bert."): v for k, v in renamed.items()}, ARCH), OURS)
 
 
 def test_what_is_not_ours_is_passed_over_and_what_is_missing_left_out() -> None:
     more = THEIRS | {"cls.predictions.bias": np.zeros(64), "bert.encoder.layer.2.output.dense.weight": np.zeros(1)}
     del more["bert.encoder.layer.1.attention.self.key.weight"]
-    found = bert_from_transformers(more, ARCH)
+    found = from_transformers(more, ARCH)
     assert set(OURS) - set(found) == {"layers.1.key.weight"}
     assert set(found) < set(OURS)

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from shared.batches import EvalBatches, TrainBatches
-from shared.sections import TextInput
+from shared.families.bert.batch import TextBatch
+from shared.modalities import bucket
 from shared.store import Store
-from shared.texts import TextBatch, bucket
 from tests import tiny_text
 
 BUCKETED = tiny_text.workload(input__buckets=(24, 16))
@@ -30,11 +30,6 @@ def train(store: Store, replicas: int = 1, size: int = 4, **changes: object) -> 
     return TrainBatches(store, tiny_text.workload(train__batch_per_replica=size, **changes), seed=1, replicas=replicas)
 
 
-@pytest.mark.parametrize(("longest", "width"), [(1, 16), (16, 16), (17, 24), (24, 24), (25, 32), (32, 32), (33, 32)])
-def test_a_bucket_is_the_first_that_holds_the_longest(longest: int, width: int) -> None:
-    assert bucket(longest, TextInput(max_tokens=32, truncation="head", buckets=(24, 16))) == width
-
-
 def test_without_buckets_every_batch_has_the_full_width(store: Store) -> None:
     assert {train(store).batch(step).tokens.shape for step in range(12)} == {(4, 32)}
 
@@ -44,7 +39,7 @@ def test_a_batch_has_the_width_that_its_longest_text_asks_for(store: Store) -> N
     widths = set()
     for step in range(18):
         batch = batches.batch(step)
-        width = bucket(int(store.lengths[batches.samples(step)].max()), BUCKETED.input)
+        width = bucket(int(store.lengths[batches.samples(step)].max()), 32, BUCKETED.input.buckets)
         assert batch.tokens.shape == (4, width)
         assert batch.noise.shape == (4, 3, width, 32)
         widths.add(width)
@@ -58,9 +53,9 @@ def test_all_replicas_share_the_width_of_the_global_batch(store: Store) -> None:
     for step in range(18):
         shares = [batches.batch(step, replica) for replica in range(4)]
         longest = max(int(share.lengths.max()) for share in shares)
-        assert {share.tokens.shape[1] for share in shares} == {bucket(longest, BUCKETED.input)}
+        assert {share.tokens.shape[1] for share in shares} == {bucket(longest, 32, BUCKETED.input.buckets)}
         some_would_be_narrower |= any(
-            bucket(int(share.lengths.max()), BUCKETED.input) < share.tokens.shape[1] for share in shares
+            bucket(int(share.lengths.max()), 32, BUCKETED.input.buckets) < share.tokens.shape[1] for share in shares
         )
     assert some_would_be_narrower, "the test's store has no such step"
 
@@ -85,7 +80,7 @@ def test_a_wider_bucket_gives_the_same_texts_and_draws(store: Store) -> None:
     assert np.array_equal(many.tokens[:, :16], few.tokens)
     assert not many.tokens[:, 16:].any()
     assert np.array_equal(many.noise[:, :, :16], few.noise)
-    for field in ("labels", "lengths", "weight", "noise_last", "keep_unit"):
+    for field in ("labels", "lengths", "noise_last", "keep_unit"):
         assert np.array_equal(getattr(many, field), getattr(few, field)), field
 
 
@@ -99,7 +94,6 @@ def test_rows_are_the_stores_and_padding_is_zero(store: Store) -> None:
         for row, length in enumerate(batch.lengths):
             assert (batch.tokens[row, :length] > 0).all()
             assert not batch.tokens[row, length:].any()
-        assert (batch.weight == 1).all()
         assert (batch.labels.dtype, batch.tokens.dtype, batch.lengths.dtype) == (np.int32,) * 3
 
 
@@ -128,7 +122,9 @@ def test_evaluation_counts_every_text_once(store: Store, replicas: int) -> None:
         for replica, share in enumerate(shares):
             samples = batches.samples(index, replica)
             seen += samples.tolist()
-            assert np.array_equal(share.weight, (np.arange(4) < len(samples)).astype(np.float32))
+            assert [len(field) for field in share] == [4] * 6
+            assert np.array_equal(share.labels[: len(samples)], store.labels[samples])
+            assert not share.labels[len(samples) :].any()
             assert np.array_equal(share.lengths[: len(samples)], store.lengths[samples])
             width = share.tokens.shape[1]
             assert np.array_equal(share.tokens[: len(samples)], store.tokens[samples, :width])
@@ -145,7 +141,7 @@ def test_evaluation_draws_nothing(store: Store) -> None:
 
 
 def test_several_labels_are_floats(several: Store) -> None:
-    batches = train(several)
+    batches = train(several, task="labels")
     batch = batches.batch(0)
     assert (batch.labels.shape, batch.labels.dtype) == ((4, 4), np.float32)
     assert np.array_equal(batch.labels, several.labels[batches.samples(0)])
@@ -167,7 +163,9 @@ def test_a_filler_has_the_shapes_and_types_of_a_batch(store: Store) -> None:
     for width in batches.widths:
         filler = batches.filler(width)
         assert [(a.shape, a.dtype) for a in filler] == [(a.shape, a.dtype) for a in real[width]]
-        assert not filler.weight.any()
+        assert (filler.lengths == 1).all()
+        assert not filler.tokens.any()
+        assert not filler.labels.any()
 
 
 def test_too_few_texts_for_a_step(store: Store) -> None:

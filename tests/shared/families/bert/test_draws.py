@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from shared.draws import TextDraws, noise_threshold, text_draws
+from shared.draws import noise_threshold
+from shared.families.bert.batch import TextDraws, text_draws
 from tests import tiny_text
 
 ARCH = tiny_text.architecture(tiny_text.workload())
@@ -81,13 +82,6 @@ def test_the_share_of_dropped_features_is_the_rate(rate: float) -> None:
         assert abs(dropped.mean() - quantised) < 4.5 * spread + abs(rate - quantised)
     kept = found.keep_unit[found.keep_unit > 0]
     np.testing.assert_allclose(kept, 1 / (1 - rate), rtol=1e-4)
-
-
-@pytest.mark.parametrize(
-    ("rate", "threshold"), [(0.0, 0), (0.001, 0), (0.1, 26), (0.2, 51), (0.5, 128), (0.9, 230), (0.99, 253)]
-)
-def test_a_rate_is_a_number_of_bytes(rate: float, threshold: int) -> None:
-    assert noise_threshold(rate) == threshold
 
 
 def test_without_hidden_dropout_no_noise_is_drawn() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -10,18 +12,18 @@ from tests import tiny
 tf = pytest.importorskip("tensorflow")
 import keras  # noqa: E402
 
-from shared.convert import from_hwio, from_keras, keras_name, to_hwio, to_keras  # noqa: E402
-from shared.efficientnet import (  # noqa: E402
-    Architecture,
-    architecture,
-    is_statistic,
-    num_trainable,
-    parameter_shapes,
-)
-from tf_impl.efficientnet import EfficientNet  # noqa: E402
-from tf_impl.networks import named_tensors, weights_of  # noqa: E402
+from shared.families.efficientnet import FAMILY  # noqa: E402
+from shared.families.efficientnet.architecture import architecture, is_statistic, parameter_shapes  # noqa: E402
+from shared.families.efficientnet.convert import from_keras, keras_name, to_keras  # noqa: E402
+from shared.families.efficientnet.settings import EfficientNetWorkload  # noqa: E402
+from shared.family import Weights  # noqa: E402
+from shared.layouts import from_hwio, to_hwio  # noqa: E402
+from tf_impl.families.efficientnet.inputs import Drops, Inputs  # noqa: E402
+from tf_impl.families.efficientnet.network import EfficientNet  # noqa: E402
+from tf_impl.networks import build, named_tensors, weights_of  # noqa: E402
 
-EPSILON = 1e-3
+WORKLOAD = tiny.workload()  # EfficientNet-B0, 16 classes
+TEN_CLASSES = tiny.workload(model__num_classes=10)
 SIZE = 64
 NOT_OURS = ("normalization", "seed_generator")  # the layer in front of the network, the state of dropout
 
@@ -34,12 +36,13 @@ def oracle() -> keras.Model:
     )
 
 
-def calibrated(arch: Architecture, images: tf.Tensor) -> dict[str, np.ndarray]:
+def calibrated(workload: EfficientNetWorkload, images: tf.Tensor) -> Weights:
     """Varied weights whose statistics are a batch's: with random ones the activations of a deep network explode."""
     dtype = images.dtype.as_numpy_dtype
-    network = EfficientNet(arch, tiny.weights(arch, dtype), norm_momentum=0.0, norm_epsilon=EPSILON)
-    network(images, training=True)
-    return weights_of(network)
+    arch = replace(FAMILY.architecture(workload), norm_momentum=0.0)
+    network = EfficientNet(arch, tiny.weights(arch, dtype))
+    network(Inputs(images), training=True)
+    return weights_of(network, workload)
 
 
 def with_weights(model: keras.Model, weights: dict[str, np.ndarray]) -> keras.Model:
@@ -55,11 +58,10 @@ def with_weights(model: keras.Model, weights: dict[str, np.ndarray]) -> keras.Mo
 
 
 def test_logits_are_those_of_keras(oracle: keras.Model) -> None:
-    arch = architecture("b0", 10)
     raw = np.random.default_rng(0).uniform(0, 255, (3, SIZE, SIZE, 3)).astype(np.float32)
     images = tf.constant(raw / 255)
-    weights = calibrated(arch, images)
-    ours = EfficientNet(arch, weights, norm_momentum=0.99, norm_epsilon=EPSILON)(images)
+    weights = calibrated(TEN_CLASSES, images)
+    ours = build(TEN_CLASSES, weights)(Inputs(images))
     expected = with_weights(oracle, weights)(raw, training=False).numpy()
     assert expected.std() > 0.01
     assert tiny.closeness(ours, expected) < 1e-4
@@ -74,12 +76,11 @@ def test_logits_are_those_of_keras_in_float64() -> None:
         )
     finally:
         keras.config.set_dtype_policy("float32")
-    arch = architecture("b0", 10)
     # whatever the policy, the library keeps its input and its factor of 1 / 255 in float32
     raw = np.random.default_rng(0).integers(0, 256, (3, SIZE, SIZE, 3)).astype(np.float64)
     images = tf.constant(raw * np.float64(np.float32(1 / 255)))
-    weights = calibrated(arch, images)
-    ours = EfficientNet(arch, weights, norm_momentum=0.99, norm_epsilon=EPSILON)(images)
+    weights = calibrated(TEN_CLASSES, images)
+    ours = build(TEN_CLASSES, weights)(Inputs(images))
     expected = with_weights(model, weights)(tf.constant(raw), training=False).numpy()
     assert expected.dtype == np.float64
     assert tiny.closeness(ours, expected) < 1e-10
@@ -107,32 +108,33 @@ def test_converting_there_and_back_changes_nothing() -> None:
 
 
 def test_a_network_holds_the_canonical_tensors() -> None:
-    arch = architecture("b0", 16)
+    arch = FAMILY.architecture(WORKLOAD)
     weights = tiny.weights(arch)
-    network = EfficientNet(arch, weights, 0.99, EPSILON)
-    tensors = named_tensors(network)
+    network = build(WORKLOAD, weights)
+    tensors = named_tensors(network, WORKLOAD)
     assert list(tensors) == list(parameter_shapes(arch))
     assert len(network.variables) == len(tensors)
     trained = {variable.name.removesuffix(":0") for variable in network.trainable_variables}
-    assert trained == {name for name in tensors if not is_statistic(name)}
-    assert sum(int(np.prod(variable.shape)) for variable in network.trainable_variables) == num_trainable(arch)
-    copied = weights_of(network)
+    assert trained == set(network.canonical_parameters()) == {name for name in tensors if not is_statistic(name)}
+    assert sum(int(np.prod(variable.shape)) for variable in network.trainable_variables) == FAMILY.num_trained(arch)
+    copied = weights_of(network, WORKLOAD)
     assert {name: value.shape for name, value in copied.items()} == parameter_shapes(arch)
     assert all(np.array_equal(copied[name], weights[name]) for name in weights)
 
 
 def test_a_skipped_branch_and_a_dropped_unit_change_nothing_but_their_sample() -> None:
-    arch = architecture("b0", 16)
-    images = tf.constant(np.random.default_rng(0).standard_normal((2, 32, 32, 3)), tf.float32)
-    network = EfficientNet(arch, calibrated(arch, images), 0.99, EPSILON)
+    arch = FAMILY.architecture(WORKLOAD)
+    inputs = Inputs(tf.constant(np.random.default_rng(0).standard_normal((2, 32, 32, 3)), tf.float32))
+    network = build(WORKLOAD, calibrated(WORKLOAD, inputs.images))
     keep_block = np.ones((2, len(arch.blocks)), np.float32)
     keep_unit = np.ones((2, arch.head_channels), np.float32)
-    plain = network(images).numpy()
-    np.testing.assert_allclose(network(images, keep_block, keep_unit), plain, atol=1e-5)
+    drops = Drops(keep_block, keep_unit)
+    plain = network(inputs).numpy()
+    np.testing.assert_allclose(network(inputs, drops), plain, atol=1e-5)
     keep_block[0, 2] = 0.0  # a residual block
-    dropped = network(images, keep_block, keep_unit).numpy()
+    dropped = network(inputs, drops).numpy()
     keep_unit[1] = 0.0
-    headless = network(images, keep_block, keep_unit).numpy()
+    headless = network(inputs, drops).numpy()
     assert np.abs(dropped[0] - plain[0]).max() > 1e-3
     np.testing.assert_allclose(dropped[1], plain[1], atol=1e-5)
     np.testing.assert_allclose(headless[1], network.classifier.bias, atol=1e-6)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -10,21 +12,24 @@ from tests import tiny
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
-from pt_impl.efficientnet import EfficientNet  # noqa: E402
-from pt_impl.networks import named_tensors, weights_of  # noqa: E402
-from shared.convert import from_transformers, to_transformers  # noqa: E402
-from shared.efficientnet import (  # noqa: E402
+from pt_impl.families.efficientnet.inputs import Drops, Inputs  # noqa: E402
+from pt_impl.families.efficientnet.network import EfficientNet  # noqa: E402
+from pt_impl.networks import build, named_tensors, weights_of  # noqa: E402
+from shared.families.efficientnet import FAMILY  # noqa: E402
+from shared.families.efficientnet.architecture import (  # noqa: E402
     HEAD_CHANNELS,
     SCALING,
-    Architecture,
     architecture,
     is_statistic,
-    num_trainable,
     parameter_shapes,
     round_channels,
 )
+from shared.families.efficientnet.convert import from_transformers, to_transformers  # noqa: E402
+from shared.families.efficientnet.settings import EfficientNetWorkload  # noqa: E402
+from shared.family import Weights  # noqa: E402
 
 EPSILON = 1e-3
+WORKLOAD = tiny.workload()  # EfficientNet-B0, 16 classes
 
 
 def theirs(variant: str, num_classes: int, size: int) -> torch.nn.Module:
@@ -43,29 +48,30 @@ def theirs(variant: str, num_classes: int, size: int) -> torch.nn.Module:
     return transformers.EfficientNetForImageClassification(config).eval()
 
 
-def calibrated(arch: Architecture, images: torch.Tensor) -> dict[str, np.ndarray]:
+def calibrated(workload: EfficientNetWorkload, images: torch.Tensor) -> Weights:
     """Varied weights whose statistics are a batch's: with random ones the activations of a deep network explode."""
     dtype = np.float64 if images.dtype == torch.float64 else np.float32
-    network = EfficientNet(arch, tiny.weights(arch, dtype), norm_momentum=1e-9, norm_epsilon=EPSILON)
+    arch = replace(FAMILY.architecture(workload), norm_momentum=1e-9)
+    network = EfficientNet(arch, tiny.weights(arch, dtype))
     with torch.no_grad():
-        network(images, training=True)
-    return weights_of(network)
+        network(Inputs(images), training=True)
+    return weights_of(network, workload)
 
 
 @pytest.mark.parametrize("variant", ["b0", pytest.param("b2", marks=pytest.mark.slow)])
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-4), (torch.float64, 1e-10)])
 def test_logits_are_those_of_transformers(variant: str, dtype: torch.dtype, tolerance: float) -> None:
-    arch = architecture(variant, 10)
+    workload = tiny.workload(model__variant=variant, model__num_classes=10)
     images = torch.randn(3, 3, 64, 64, dtype=dtype, generator=torch.Generator().manual_seed(0))
-    weights = calibrated(arch, images)
-    network = EfficientNet(arch, weights, norm_momentum=0.99, norm_epsilon=EPSILON)
+    weights = calibrated(workload, images)
+    network = build(workload, weights)
     oracle = theirs(variant, 10, 64).to(dtype)
     state = {name: torch.tensor(value) for name, value in to_transformers(weights).items()}
     missing, unexpected = oracle.load_state_dict(state, strict=False)
     assert not unexpected
     assert all(name.endswith("num_batches_tracked") for name in missing)
     with torch.no_grad():
-        ours, expected = network(images), oracle(images).logits
+        ours, expected = network(Inputs(images)), oracle(images).logits
     assert expected.std() > 0.01
     assert tiny.closeness(ours, expected) < tolerance
 
@@ -76,8 +82,8 @@ def test_logits_are_those_of_transformers(variant: str, dtype: torch.dtype, tole
 )
 def test_names_shapes_and_counts_are_the_librarys(variant: str, thousand: int, sixteen: int) -> None:
     arch = architecture(variant, 1000)
-    assert num_trainable(arch) == thousand
-    assert num_trainable(architecture(variant, 16)) == sixteen
+    assert FAMILY.num_trained(arch) == thousand
+    assert FAMILY.num_trained(architecture(variant, 16)) == sixteen
     with torch.device("meta"):
         oracle = theirs(variant, 1000, 64)
     state = {name: tuple(t.shape) for name, t in oracle.state_dict().items() if not name.endswith("_tracked")}
@@ -94,31 +100,32 @@ def test_converting_there_and_back_changes_nothing() -> None:
 
 
 def test_a_network_holds_the_canonical_tensors() -> None:
-    arch = architecture("b0", 16)
+    arch = FAMILY.architecture(WORKLOAD)
     weights = tiny.weights(arch)
-    network = EfficientNet(arch, weights, 0.99, EPSILON)
-    tensors = named_tensors(network)
+    network = build(WORKLOAD, weights)
+    tensors = named_tensors(network, WORKLOAD)
     assert {name: tuple(tensor.shape) for name, tensor in tensors.items()} == parameter_shapes(arch)
     assert set(tensors) == set(network.state_dict())
-    trained = {name for name, _ in network.named_parameters()}
-    assert trained == {name for name in tensors if not is_statistic(name)}
-    assert sum(parameter.numel() for parameter in network.parameters()) == num_trainable(arch) == 4_028_044
-    copied = weights_of(network)
+    trained = {name for name in tensors if not is_statistic(name)}
+    assert {name for name, _ in network.named_parameters()} == set(network.canonical_parameters()) == trained
+    assert sum(parameter.numel() for parameter in network.parameters()) == FAMILY.num_trained(arch) == 4_028_044
+    copied = weights_of(network, WORKLOAD)
     assert all(np.array_equal(copied[name], weights[name]) for name in weights)
 
 
 def test_a_skipped_branch_and_a_dropped_unit_change_nothing_but_their_sample() -> None:
-    arch = architecture("b0", 16)
-    images = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-    network = EfficientNet(arch, calibrated(arch, images), 0.99, EPSILON)
+    arch = FAMILY.architecture(WORKLOAD)
+    inputs = Inputs(torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0)))
+    network = build(WORKLOAD, calibrated(WORKLOAD, inputs.images))
     keep_block, keep_unit = torch.ones(2, len(arch.blocks)), torch.ones(2, arch.head_channels)
+    drops = Drops(keep_block, keep_unit)
     with torch.no_grad():
-        plain = network(images)
-        assert torch.allclose(network(images, keep_block, keep_unit), plain, atol=1e-5)
+        plain = network(inputs)
+        assert torch.allclose(network(inputs, drops), plain, atol=1e-5)
         keep_block[0, 2] = 0.0  # a residual block
-        dropped = network(images, keep_block, keep_unit)
+        dropped = network(inputs, drops)
         keep_unit[1] = 0.0
-        headless = network(images, keep_block, keep_unit)
+        headless = network(inputs, drops)
     assert not torch.allclose(dropped[0], plain[0], atol=1e-3)
     assert torch.allclose(dropped[1], plain[1], atol=1e-5)
     assert torch.allclose(headless[1], network.classifier.bias)
@@ -128,8 +135,7 @@ def test_a_skipped_branch_and_a_dropped_unit_change_nothing_but_their_sample() -
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_gradients_have_the_strides_of_their_parameters(dtype: torch.dtype) -> None:
     """DistributedDataParallel warns and copies where they have not, even in axes of length 1."""
-    arch = architecture("b0", 16)
-    network = EfficientNet(arch, tiny.weights(arch), 0.99, EPSILON)
+    network = build(WORKLOAD, tiny.weights(FAMILY.architecture(WORKLOAD)))
     images = torch.randn(2, 3, 64, 64).to(dtype).contiguous(memory_format=torch.channels_last)
-    network(images, training=True).float().sum().backward()
+    network(Inputs(images), training=True).float().sum().backward()
     assert not [name for name, p in network.named_parameters() if p.grad.stride() != p.stride()]

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from shared.bert import Architecture, num_trainable, parameter_shapes
-from shared.networks import architecture_of, classifier_inputs
+from shared.families.bert import FAMILY
+from shared.families.bert.architecture import Architecture, parameter_shapes
+from shared.families.bert.settings import of_family
 from shared.spec import load
 from tests import tiny_text
 
@@ -23,8 +24,8 @@ def without_classifier(arch: Architecture) -> int:
 
 def test_six_layers_have_the_published_tensors() -> None:
     assert len(parameter_shapes(SIX)) == 105
-    assert num_trainable(SIX) == 66_967_312
-    assert architecture_of(load("bert-6l")) == SIX
+    assert FAMILY.num_trained(SIX) == 66_967_312
+    assert FAMILY.architecture(of_family(load("bert-6l"))) == SIX
 
 
 @pytest.mark.parametrize(("arch", "published"), [(BASE, 109_482_240), (LARGE, 335_141_888)])
@@ -54,7 +55,7 @@ def test_the_architecture_takes_every_setting_of_the_workload() -> None:
     settings = tiny_text.workload(model__norm_epsilon=1e-6, model__hidden_dropout=0.3, model__classifier_dropout=0.4)
     arch = tiny_text.architecture(settings)
     assert arch == Architecture(2, 32, 4, 64, 40, 64, 4, 1e-6, 0.3, 0.4)
-    assert classifier_inputs(arch) == 32
+    assert FAMILY.classifier_inputs(arch) == 32
 
 
 @pytest.mark.parametrize(("layers", "places"), [(1, 1), (2, 3), (6, 11)])

@@ -18,16 +18,16 @@ transformers = pytest.importorskip("transformers")
 from torch import nn  # noqa: E402
 from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
 
-from pt_impl.inputs import text_inputs  # noqa: E402
+from pt_impl.families.bert.inputs import network_drops, network_inputs  # noqa: E402
 from pt_impl.networks import build, named_tensors, num_trained, weights_of  # noqa: E402
 from pt_impl.step import Step  # noqa: E402
 from shared.batches import EvalBatches  # noqa: E402
-from shared.bert import num_trainable  # noqa: E402
-from shared.convert_bert import bert_from_transformers, bert_to_transformers  # noqa: E402
 from shared.draws import noise_threshold  # noqa: E402
-from shared.spec import TextWorkload  # noqa: E402
+from shared.families import bert  # noqa: E402
+from shared.families.bert.batch import TextBatch  # noqa: E402
+from shared.families.bert.convert import from_transformers, to_transformers  # noqa: E402
+from shared.families.bert.settings import BertWorkload  # noqa: E402
 from shared.store import Store  # noqa: E402
-from shared.texts import TextBatch  # noqa: E402
 
 NUMPY = {"fp64": np.float64}
 
@@ -42,7 +42,7 @@ def several(tmp_path_factory: pytest.TempPathFactory) -> Store:
     return tiny_text.make_store(tmp_path_factory.mktemp("texts") / "several", multi_label=True)
 
 
-def make_step(settings: TextWorkload, precision: str = "fp64") -> Step:
+def make_step(settings: BertWorkload, precision: str = "fp64") -> Step:
     weights = tiny_text.weights(tiny_text.architecture(settings), NUMPY.get(precision, np.float32))
     return Step(build(settings, weights), settings, precision, 1)
 
@@ -51,7 +51,7 @@ def on_device(batch: TextBatch) -> TextBatch:
     return TextBatch(*(torch.from_numpy(array) for array in batch))
 
 
-def library(settings: TextWorkload, attention: str) -> nn.Module:
+def library(settings: BertWorkload, attention: str) -> nn.Module:
     """`transformers.BertForSequenceClassification` with the same weights, in float64."""
     model = settings.model
     config = transformers.BertConfig(
@@ -69,7 +69,7 @@ def library(settings: TextWorkload, attention: str) -> nn.Module:
         attn_implementation=attention,
     )
     network = transformers.BertForSequenceClassification(config).double()
-    tensors = bert_to_transformers(tiny_text.weights(tiny_text.architecture(settings), np.float64))
+    tensors = to_transformers(tiny_text.weights(tiny_text.architecture(settings), np.float64))
     network.load_state_dict({name: torch.from_numpy(value) for name, value in tensors.items()})
     return network
 
@@ -79,13 +79,13 @@ def library_logits(network: nn.Module, batch: TextBatch) -> torch.Tensor:
     return network(input_ids=batch.tokens, attention_mask=mask.long()).logits
 
 
-def library_gradients(network: nn.Module, settings: TextWorkload) -> dict[str, np.ndarray]:
+def library_gradients(network: nn.Module, settings: BertWorkload) -> dict[str, np.ndarray]:
     gradients = {name: parameter.grad.numpy() for name, parameter in network.named_parameters()}
-    return bert_from_transformers(gradients, tiny_text.architecture(settings))
+    return from_transformers(gradients, tiny_text.architecture(settings))
 
 
 def our_gradients(step: Step) -> dict[str, np.ndarray]:
-    return {name: tensor.grad.numpy() for name, tensor in named_tensors(step.network).items()}
+    return {name: tensor.grad.numpy() for name, tensor in named_tensors(step.network, step.workload).items()}
 
 
 @pytest.mark.parametrize("attention", ["eager", "sdpa"])
@@ -108,17 +108,18 @@ def test_evaluation_is_the_librarys(store: Store, attention: str) -> None:
     """With dropout in the workload, which evaluation must not see; rows that only fill up have finite logits."""
     settings = tiny_text.workload()
     step, network = make_step(settings), library(settings, attention)
-    batch = on_device(EvalBatches(store, settings, "val", 1).batch(1, 0))
-    assert batch.weight.tolist() == [1, 1, 1, 0]
+    evaluation = EvalBatches(store, settings, "val", 1)
+    batch = on_device(evaluation.batch(1, 0))
+    assert (len(evaluation.samples(1, 0)), len(batch.tokens)) == (3, 4)
     with torch.no_grad():
-        ours = step.network(*step.inputs(batch, training=False))
+        ours = step.network(step.inputs(batch, training=False))
         expected = library_logits(network.eval(), batch)
     assert tiny_text.closeness(ours, expected) < 1e-12
     assert torch.equal(step.predict(batch), ours.float())
 
 
 def test_losses_of_several_labels(several: Store) -> None:
-    settings = tiny_text.calm(model__multi_label=True)
+    settings = tiny_text.calm(task="labels")
     step, network = make_step(settings), library(settings, "eager")
     batch = on_device(tiny_text.train_batch(several, settings))
     loss, _ = step.loss_and_gradients(batch)
@@ -186,9 +187,9 @@ def test_a_wider_batch_gives_the_same_logits(store: Store) -> None:
 def test_attention_sees_every_token_but_padding(store: Store) -> None:
     settings = tiny_text.calm()
     batch = on_device(tiny_text.train_batch(store, settings))
-    tokens, bias, noise, noise_last = text_inputs(batch, settings, torch.float64, True)
+    tokens, bias = network_inputs(batch, torch.float64)
     assert tokens is batch.tokens
-    assert (noise, noise_last) == (None, None)
+    assert network_drops(batch, settings) == (None, None, None)
     assert bias.shape == (4, 1, 1, 32)
     assert torch.equal(torch.isneginf(bias[:, 0, 0]).sum(1), 32 - batch.lengths)
     assert bias[~torch.isneginf(bias)].eq(0).all()
@@ -198,9 +199,9 @@ def test_counts_and_names(store: Store) -> None:
     settings = tiny_text.workload()
     step = make_step(settings, "fp32")
     arch = tiny_text.architecture(settings)
-    assert num_trained(step.network) == num_trainable(arch)
+    assert num_trained(step.network) == bert.FAMILY.num_trained(arch)
     expected = tiny_text.weights(arch)
-    found = weights_of(step.network)
+    found = weights_of(step.network, settings)
     assert list(found) == list(expected)
     assert all(np.array_equal(found[name], expected[name]) for name in expected)
 
@@ -260,7 +261,7 @@ def test_a_folder_of_the_library_gives_its_logits(tmp_path: Path, store: Store) 
     settings = tiny_text.workload()
     network = library(settings, "eager").eval().float()
     network.save_pretrained(tmp_path)
-    weights = load_weights(tmp_path, tiny_text.architecture(settings))
+    weights = load_weights(tmp_path, settings)
     step = Step(build(settings, weights), settings, "fp32", 1)
     batch = on_device(EvalBatches(store, settings, "test", 1).batch(0, 0))
     with torch.no_grad():

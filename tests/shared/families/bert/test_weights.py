@@ -5,25 +5,22 @@ from __future__ import annotations
 import pickle
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from shared.bert import Architecture, parameter_shapes
-from shared.convert_bert import bert_to_transformers, transformers_name
 from shared.errors import UserError
-from shared.weights import Weights, initial_weights, load_weights, save_weights
+from shared.families.bert import FAMILY
+from shared.families.bert.architecture import parameter_shapes
+from shared.families.bert.convert import to_transformers, transformers_name
+from shared.family import Weights
+from shared.weights import load_weights, save_weights
 from tests import tiny_text
 
 WORKLOAD = tiny_text.workload()
 ARCH = tiny_text.architecture(WORKLOAD)
 SaveLibrary = Callable[..., Path]
-
-
-def arch_of(**changes: Any) -> Architecture:
-    return tiny_text.architecture(tiny_text.workload(**changes))
 
 
 def same(left: Weights, right: Weights) -> bool:
@@ -61,31 +58,17 @@ def save_library(tmp_path: Path) -> SaveLibrary:
     return save
 
 
-def test_the_seeded_start() -> None:
-    start = initial_weights(ARCH, 3)
-    assert {name: value.shape for name, value in start.items()} == parameter_shapes(ARCH)
-    assert {value.dtype for value in start.values()} == {np.dtype(np.float32)}
-    assert same(start, initial_weights(ARCH, 3))
-    for name, value in start.items():
-        if value.ndim == 2:
-            assert not np.array_equal(value, initial_weights(ARCH, 4)[name])
-            assert value.std() == pytest.approx(0.02, rel=5 / np.sqrt(2 * value.size)), name
-        else:
-            assert (value == (1.0 if name.endswith("norm.weight") else 0.0)).all(), name
-    assert not np.array_equal(start["layers.0.query.weight"], start["layers.0.key.weight"])
-
-
 def test_a_file_of_ours_there_and_back(tmp_path: Path) -> None:
     weights = tiny_text.weights(ARCH)
     save_weights(tmp_path / "own.safetensors", weights)
-    assert same(load_weights(tmp_path / "own.safetensors", ARCH), weights)
+    assert same(load_weights(tmp_path / "own.safetensors", WORKLOAD), weights)
 
 
 def test_a_folder_with_a_classifier(save_library: SaveLibrary) -> None:
     folder = save_library("BertForSequenceClassification")
     theirs = load_file(folder / "model.safetensors")
     for path in (folder, folder / "model.safetensors"):
-        found = load_weights(path, ARCH)
+        found = load_weights(path, WORKLOAD)
         assert list(found) == list(parameter_shapes(ARCH))
         assert all(np.array_equal(value, theirs[transformers_name(name)]) for name, value in found.items())
 
@@ -93,19 +76,19 @@ def test_a_folder_with_a_classifier(save_library: SaveLibrary) -> None:
 @pytest.mark.parametrize("kind", ["BertModel", "BertForPreTraining"])
 def test_a_pre_trained_encoder_gets_the_classifier_of_the_seed(save_library: SaveLibrary, kind: str) -> None:
     folder = save_library(kind)
-    found = load_weights(folder, ARCH, seed=5)
-    assert same(head(found), head(initial_weights(ARCH, 5)))
+    found = load_weights(folder, WORKLOAD, seed=5)
+    assert same(head(found), head(FAMILY.initial_weights(ARCH, 5)))
     theirs = load_file(folder / "model.safetensors")
     prefix = "" if kind == "BertModel" else "bert."
     assert np.array_equal(found["pooler.weight"], theirs[f"{prefix}pooler.dense.weight"])
     assert np.array_equal(found["layers.1.up.bias"], theirs[f"{prefix}encoder.layer.1.intermediate.dense.bias"])
     with pytest.raises(UserError, match=r"lacks classifier\.bias \(2 missing, 0 unknown\)"):
-        load_weights(folder, ARCH, seed=None)
+        load_weights(folder, WORKLOAD, seed=None)
 
 
 def test_the_first_two_of_four_layers(save_library: SaveLibrary) -> None:
     folder = save_library("BertForSequenceClassification", layers=4)
-    two, four = load_weights(folder, ARCH), load_weights(folder, arch_of(model__num_layers=4))
+    two, four = load_weights(folder, WORKLOAD), load_weights(folder, tiny_text.workload(model__num_layers=4))
     assert {name for name in four if name.startswith(("layers.2.", "layers.3."))} == set(four) - set(two)
     assert all(np.array_equal(two[name], four[name]) for name in two)
 
@@ -113,24 +96,24 @@ def test_the_first_two_of_four_layers(save_library: SaveLibrary) -> None:
 def test_too_few_layers_are_a_users_error(save_library: SaveLibrary) -> None:
     folder = save_library("BertForSequenceClassification", layers=1)
     with pytest.raises(UserError, match=r"lacks layers\.1\.attention_norm\.bias \(16 missing, 0 unknown\)"):
-        load_weights(folder, ARCH)
+        load_weights(folder, WORKLOAD)
 
 
 @pytest.mark.parametrize("theirs", [True, False])
 def test_a_classifier_of_another_width_is_replaced_by_the_seeds(tmp_path: Path, theirs: bool) -> None:
-    two = tiny_text.weights(arch_of(model__num_classes=2))
-    save_weights(tmp_path / "two.safetensors", bert_to_transformers(two) if theirs else two)
-    found = load_weights(tmp_path / "two.safetensors", ARCH, seed=7)
-    assert same(head(found), head(initial_weights(ARCH, 7)))
+    two = tiny_text.weights(tiny_text.architecture(tiny_text.workload(model__num_classes=2)))
+    save_weights(tmp_path / "two.safetensors", to_transformers(two) if theirs else two)
+    found = load_weights(tmp_path / "two.safetensors", WORKLOAD, seed=7)
+    assert same(head(found), head(FAMILY.initial_weights(ARCH, 7)))
     assert same(body(found), body(two))
     with pytest.raises(UserError, match=r"classifier\.bias is \(2,\), wanted \(4,\)"):
-        load_weights(tmp_path / "two.safetensors", ARCH, seed=None)
+        load_weights(tmp_path / "two.safetensors", WORKLOAD, seed=None)
 
 
 def test_other_shapes_name_up_to_three_tensors_with_both_shapes(tmp_path: Path) -> None:
-    save_weights(tmp_path / "x.safetensors", bert_to_transformers(tiny_text.weights(ARCH)))
+    save_weights(tmp_path / "x.safetensors", to_transformers(tiny_text.weights(ARCH)))
     with pytest.raises(UserError) as refused:
-        load_weights(tmp_path / "x.safetensors", arch_of(model__intermediate_size=96))
+        load_weights(tmp_path / "x.safetensors", tiny_text.workload(model__intermediate_size=96))
     message = str(refused.value)
     assert "layers.0.up.weight is (64, 32), wanted (96, 32); layers.0.up.bias is (64,), wanted (96,)" in message
     assert "layers.0.down.weight is (32, 64), wanted (32, 96) and 3 more" in message
@@ -141,13 +124,13 @@ def test_other_shapes_name_up_to_three_tensors_with_both_shapes(tmp_path: Path) 
 def test_another_vocabulary_is_told_with_both_sizes(tmp_path: Path) -> None:
     save_weights(tmp_path / "x.safetensors", tiny_text.weights(ARCH))
     with pytest.raises(UserError, match=r"embeddings\.token\.weight is \(64, 32\), wanted \(100, 32\)$"):
-        load_weights(tmp_path / "x.safetensors", arch_of(model__vocabulary_size=100))
+        load_weights(tmp_path / "x.safetensors", tiny_text.workload(model__vocabulary_size=100))
 
 
 def test_another_width_of_the_network_is_refused_though_its_classifier_differs_too(save_library: SaveLibrary) -> None:
     folder = save_library("BertForSequenceClassification", hidden=48)
     with pytest.raises(UserError, match=r"embeddings\.token\.weight is \(64, 48\), wanted \(64, 32\).* more$"):
-        load_weights(folder, ARCH)
+        load_weights(folder, WORKLOAD)
 
 
 def test_norms_of_older_checkpoints(tmp_path: Path) -> None:
@@ -156,14 +139,14 @@ def test_norms_of_older_checkpoints(tmp_path: Path) -> None:
     def older(name: str) -> str:
         return name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta")
 
-    save_file({older(name): value for name, value in bert_to_transformers(weights).items()}, tmp_path / "x.safetensors")
-    assert same(load_weights(tmp_path / "x.safetensors", ARCH), weights)
+    save_file({older(name): value for name, value in to_transformers(weights).items()}, tmp_path / "x.safetensors")
+    assert same(load_weights(tmp_path / "x.safetensors", WORKLOAD), weights)
 
 
 def test_an_extra_tensor_of_our_own_names_is_refused(tmp_path: Path) -> None:
     save_weights(tmp_path / "x.safetensors", tiny_text.weights(ARCH) | {"extra": np.zeros(1, np.float32)})
     with pytest.raises(UserError, match=r"has an unknown extra \(0 missing, 1 unknown\)"):
-        load_weights(tmp_path / "x.safetensors", ARCH)
+        load_weights(tmp_path / "x.safetensors", WORKLOAD)
 
 
 @pytest.mark.parametrize("name", ["pytorch_model.bin", "model.pt"])
@@ -174,8 +157,8 @@ def test_pickles_are_refused_unread(tmp_path: Path, name: str) -> None:
 
     (tmp_path / name).write_bytes(pickle.dumps(Trap()))
     with pytest.raises(UserError, match=r"only \.safetensors files are read; a pickled checkpoint could run code"):
-        load_weights(tmp_path / name, ARCH)
+        load_weights(tmp_path / name, WORKLOAD)
     in_a_folder = "could run code" if name.endswith(".bin") else r"give a \.safetensors file or a folder"
     with pytest.raises(UserError, match=in_a_folder):
-        load_weights(tmp_path, ARCH)
+        load_weights(tmp_path, WORKLOAD)
     assert not (tmp_path / "sprung").exists()

@@ -1,0 +1,31 @@
+"""The short EfficientNet of `tests.tiny` in a step of this wing."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from shared.families.efficientnet.architecture import parameter_shapes
+from shared.families.efficientnet.settings import EfficientNetWorkload
+from shared.family import Weights
+from shared.layouts import from_hwio
+from tests import tiny
+from tf_impl.families.efficientnet.network import EfficientNet
+from tf_impl.layers import canonical_name
+from tf_impl.step import Step
+
+
+def make_step(
+    workload: EfficientNetWorkload, precision: str = "fp32", replicas: int = 1, exchange: bool = True
+) -> Step:
+    """A step of the short network on its varied weights."""
+    arch = tiny.short(workload)
+    weights = tiny.weights(arch, np.float64 if precision == "fp64" else np.float32)
+    return Step(EfficientNet(arch, weights), workload, precision, replicas, exchange)
+
+
+def weights_of(network: EfficientNet) -> Weights:
+    """A copy of every tensor. `tf_impl.networks.weights_of` would look for the blocks that the network lacks."""
+    variables = {canonical_name(variable): variable for variable in network.variables}
+    return {
+        name: np.ascontiguousarray(from_hwio(name, variables[name].numpy())) for name in parameter_shapes(network.arch)
+    }
