@@ -12,12 +12,13 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-pytest.importorskip("torch")
-pytest.importorskip("tensorflow")
+if not all(map(find_spec, ("torch", "tensorflow"))):
+    pytest.skip("both frameworks are needed", allow_module_level=True)
 
 ROOT = Path(__file__).resolve().parents[1]
 EXTENSION = Path(__file__).with_name("extension")

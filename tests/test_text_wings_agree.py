@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shared.batches import Batch, EvalBatches, TrainBatches
-from shared.convert import from_hwio
+from shared.batches import EvalBatches, TrainBatches
+from shared.families.bert.settings import BertWorkload
+from shared.family import Batch, Weights
+from shared.layouts import from_hwio
 from shared.schedule import rates
-from shared.spec import TextWorkload
 from shared.store import Store
-from shared.weights import Weights, load_weights, save_weights
+from shared.weights import load_weights, save_weights
 from tests import tiny_text
 
 torch = pytest.importorskip("torch")
@@ -23,6 +24,7 @@ import pt_impl.networks  # noqa: E402
 import pt_impl.step  # noqa: E402
 import tf_impl.networks  # noqa: E402
 import tf_impl.step  # noqa: E402
+from tf_impl.layers import canonical_name  # noqa: E402
 
 DTYPES = {"fp64": np.float64}
 
@@ -31,7 +33,7 @@ DTYPES = {"fp64": np.float64}
 class Twins:
     """Both wings' steps of one workload, from the same weights."""
 
-    settings: TextWorkload
+    settings: BertWorkload
     precision: str
     weights: Weights | None = None
 
@@ -44,9 +46,9 @@ class Twins:
     def losses_and_gradients(self, batch: Batch) -> tuple[tuple[float, float], tuple[Weights, Weights]]:
         """Of a training batch; gradients by canonical name and layout."""
         ours_loss, _ = self.pt.loss_and_gradients(torch_batch(batch))
-        ours = {n: t.grad.numpy() for n, t in pt_impl.networks.named_tensors(self.pt.network).items()}
+        ours = {n: t.grad.numpy() for n, t in pt_impl.networks.named_tensors(self.pt.network, self.settings).items()}
         theirs_loss, gradients = self.tf.loss_and_gradients(tensorflow_batch(batch))
-        names = [tf_impl.networks.canonical_name(variable) for variable in self.tf.optimizer.parameters]
+        names = [canonical_name(variable) for variable in self.tf.optimizer.parameters]
         theirs = {n: from_hwio(n, g.numpy()) for n, g in zip(names, gradients, strict=True)}
         return (ours_loss.item(), float(theirs_loss)), (ours, theirs)
 
@@ -58,13 +60,18 @@ class Twins:
             batch = batches.batch(step)
             losses[0].append(self.pt.train(torch_batch(batch), float(rate)).item())
             losses[1].append(float(self.tf.train(tensorflow_batch(batch), float(rate))))
-        return losses, (pt_impl.networks.weights_of(self.pt.network), tf_impl.networks.weights_of(self.tf.network))
+        return losses, self.weights_now()
+
+    def weights_now(self) -> tuple[Weights, Weights]:
+        """By canonical name and layout."""
+        ours = pt_impl.networks.weights_of(self.pt.network, self.settings)
+        return ours, tf_impl.networks.weights_of(self.tf.network, self.settings)
 
     def logits(self, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
         """Of an evaluation batch, in the precision that was asked for."""
         with torch.no_grad():
-            ours = self.pt.network(*self.pt.inputs(torch_batch(batch), training=False))
-        theirs = self.tf.network(*self.tf.inputs(tensorflow_batch(batch), training=False))
+            ours = self.pt.network(self.pt.inputs(torch_batch(batch), training=False), None, training=False)
+        theirs = self.tf.network(self.tf.inputs(tensorflow_batch(batch), training=False), None, training=False)
         return ours.double().numpy(), tf.cast(theirs, tf.float64).numpy()
 
 
@@ -97,7 +104,7 @@ def assert_close_but_for_keys(weights: tuple[Weights, Weights], tolerance: float
 
 WORKLOAD = tiny_text.workload()
 BUCKETED = tiny_text.workload(input__buckets=(16,))
-SEVERAL = tiny_text.workload(model__multi_label=True)
+SEVERAL = tiny_text.workload(task="labels")
 
 
 def test_loss_and_gradients_in_double_precision_with_dropout(store: Store) -> None:
@@ -136,8 +143,9 @@ def test_five_steps_with_several_labels(several: Store) -> None:
 
 @pytest.mark.parametrize(("precision", "tolerance"), [("fp64", 1e-13), ("fp32", 1e-5), ("bf16", 0.05)])
 def test_evaluation(store: Store, precision: str, tolerance: float) -> None:
-    batch = EvalBatches(store, WORKLOAD, "val", 2).batch(0, 1)
-    assert batch.weight.tolist() == [1, 1, 1, 0]
+    batches = EvalBatches(store, WORKLOAD, "val", 2)
+    batch = batches.batch(0, 1)
+    assert (len(batches.samples(0, 1)), len(batch.labels)) == (3, 4)  # a row fills up
     ours, theirs = Twins(WORKLOAD, precision).logits(batch)
     assert tiny_text.closeness(ours, theirs) < tolerance
 
@@ -160,13 +168,12 @@ def test_bf16_training_is_plausible(store: Store) -> None:
 
 
 def test_what_one_wing_saves_the_other_starts_from(store: Store, tmp_path: Path) -> None:
-    arch, batch = tiny_text.architecture(WORKLOAD), EvalBatches(store, WORKLOAD, "val", 1).batch(0, 0)
+    batch = EvalBatches(store, WORKLOAD, "val", 1).batch(0, 0)
     twins = Twins(WORKLOAD, "fp32")
     expected, _ = twins.logits(batch)
-    save_weights(tmp_path / "pt.safetensors", pt_impl.networks.weights_of(twins.pt.network))
-    save_weights(tmp_path / "tf.safetensors", tf_impl.networks.weights_of(twins.tf.network))
-    for wing in ("pt", "tf"):
-        again = Twins(WORKLOAD, "fp32", load_weights(tmp_path / f"{wing}.safetensors", arch))
+    for wing, weights in zip(("pt", "tf"), twins.weights_now(), strict=True):
+        save_weights(tmp_path / f"{wing}.safetensors", weights)
+        again = Twins(WORKLOAD, "fp32", load_weights(tmp_path / f"{wing}.safetensors", WORKLOAD))
         assert all(tiny_text.closeness(logits, expected) < 1e-5 for logits in again.logits(batch))
 
 
@@ -185,7 +192,7 @@ def test_both_wings_start_from_a_folder_of_the_library(store: Store, tmp_path: P
         initializer_range=0.2,
     )
     transformers.BertModel(config).save_pretrained(tmp_path)
-    weights = load_weights(tmp_path, tiny_text.architecture(WORKLOAD), seed=1)
+    weights = load_weights(tmp_path, WORKLOAD, seed=1)
     ours, theirs = Twins(WORKLOAD, "fp32", weights).logits(EvalBatches(store, WORKLOAD, "val", 1).batch(0, 0))
     assert tiny_text.closeness(ours, theirs) < 1e-5
     assert np.ptp(ours, axis=0).max() > 0

@@ -8,6 +8,7 @@ import signal
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import pytest
 
 from bench.cells.launch import worker_command
 from shared.batches import TrainBatches
-from shared.networks import architecture_of
+from shared.families import efficientnet
 from shared.parts import PARTS, ROUNDS
 from shared.protocol import Cell, read_events
 from shared.store import SPLITS, Store
@@ -26,9 +27,11 @@ from tests import tiny, tiny_text
 torch = pytest.importorskip("torch")
 tf = pytest.importorskip("tensorflow")
 
-from pt_impl.efficientnet import EfficientNet as TorchNetwork  # noqa: E402
+from pt_impl.families.efficientnet import inputs as torch_inputs  # noqa: E402
+from pt_impl.families.efficientnet.network import EfficientNet as TorchNetwork  # noqa: E402
 from pt_impl.networks import weights_of  # noqa: E402
-from tf_impl.efficientnet import EfficientNet as TensorFlowNetwork  # noqa: E402
+from tf_impl.families.efficientnet import inputs as tensorflow_inputs  # noqa: E402
+from tf_impl.families.efficientnet.network import EfficientNet as TensorFlowNetwork  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
 Finished = dict[str, tuple[Cell, list[dict[str, Any]]]]
@@ -124,12 +127,13 @@ def test_both_wings_report_the_same_training(finished: Finished) -> None:
 @pytest.mark.parametrize("framework", ["pt", "tf"])
 def test_a_checkpoint_gives_the_same_logits_in_both_wings(framework: str, finished: Finished) -> None:
     cell, _ = finished[framework]
-    arch = architecture_of(cell.workload)
-    weights = {name: value.astype(np.float64) for name, value in load_weights(str(cell.checkpoint), arch).items()}
+    arch = replace(efficientnet.FAMILY.architecture(cell.workload), norm_momentum=0.99, norm_epsilon=1e-3)
+    loaded = load_weights(str(cell.checkpoint), cell.workload)
+    weights = {name: value.astype(np.float64) for name, value in loaded.items()}
     images = np.random.default_rng(0).standard_normal((3, 64, 64, 3))
     with torch.no_grad():
-        ours = TorchNetwork(arch, weights, 0.99, 1e-3)(torch.tensor(images).permute(0, 3, 1, 2))
-    theirs = TensorFlowNetwork(arch, weights, 0.99, 1e-3)(tf.constant(images))
+        ours = TorchNetwork(arch, weights)(torch_inputs.Inputs(torch.tensor(images).permute(0, 3, 1, 2)))
+    theirs = TensorFlowNetwork(arch, weights)(tensorflow_inputs.Inputs(tf.constant(images)))
     assert tiny.closeness(ours, theirs) < 1e-9
 
 
@@ -263,12 +267,12 @@ def test_predictions_on_texts_agree_over_wings_and_replicas(text_cells: tuple[St
 def test_predictions_on_pages_of_both_wings(noise: Store, tmp_path: Path) -> None:
     """The last stage alone, from the same weights: the classifier is trained on the same features in both wings."""
     workload = tiny.workload(train__batch_per_replica=4, finetune__peak_rate=0.01)
-    arch = architecture_of(workload)
+    arch = replace(efficientnet.FAMILY.architecture(workload), norm_momentum=1e-9, norm_epsilon=1e-3)
     with torch.no_grad():  # weights whose statistics are the pages': with random ones the activations explode
-        network = TorchNetwork(arch, tiny.weights(arch), 1e-9, 1e-3)
+        network = TorchNetwork(arch, tiny.weights(arch))
         pages = torch.tensor(noise.images[:8]).float()[:, None].expand(-1, 3, -1, -1) / 255.0
-        network((pages - 0.45) / 0.225, training=True)
-    save_weights(tmp_path / "start.safetensors", weights_of(network))
+        network(torch_inputs.Inputs((pages - 0.45) / 0.225), training=True)
+    save_weights(tmp_path / "start.safetensors", weights_of(network, workload))
     splits = np.array([0, 1, 2, -1] * 5, np.int8)
     np.save(tmp_path / "splits.npy", splits)
     changes: dict[str, Any] = {

@@ -38,10 +38,7 @@ def gradients_of(shapes: dict[str, tuple[int, ...]], dtype: type) -> Steps:
 
 
 def reference(
-    start: dict[str, np.ndarray],
-    steps: list[dict[str, np.ndarray]],
-    groups: dict[str, ParameterGroup],
-    settings: Settings,
+    start: dict[str, np.ndarray], steps: Steps, groups: dict[str, ParameterGroup], settings: Settings
 ) -> dict[str, np.ndarray]:
     """What shared.adamw says, in float64."""
     state = {n: (w.astype(np.float64), np.zeros(w.shape), np.zeros(w.shape)) for n, w in start.items()}

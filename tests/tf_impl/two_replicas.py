@@ -70,9 +70,8 @@ def together(store: Store, group: replicas.Replicas, copied_ahead: bool) -> list
 def placed(store: Store, group: replicas.Replicas, batch: Batch, logits: list[tf.Tensor], step: Step) -> dict[str, Any]:
     """Where each replica's share of a batch, weights and results lie, and what is said of one that lies elsewhere."""
     results = group.placement.experimental_local_results
-    texts = data.to_device(
-        [PageBatch(*[tf.constant([[number]])] * len(PageBatch._fields)) for number in range(2)], group
-    )
+    shares = [PageBatch(*[tf.constant([[number]])] * len(PageBatch._fields)) for number in range(2)]
+    texts = data.to_device(shares, group)
     weight = results(step.network.classifier.weight)
     group.require_placed("the logits", logits)
     group.require_placed("a weight", weight)
