@@ -22,6 +22,7 @@ from bench.data.source import Progress
 from bench.data.vocabulary_files import Vocabulary, train_vocabulary
 from shared.errors import UserError
 from shared.store import (
+    IMAGES,
     LABELS,
     LENGTHS,
     MANIFEST,
@@ -40,6 +41,7 @@ from shared.store import (
     string_files,
 )
 from shared.wordpiece import UNK, kept_ends, write_vocabulary
+from shared.words import WORD_FILES
 
 TOKENISATION_VERSION = 1  # part of the fingerprint: raise it when the same text would give other ids
 OF_PAGES_ONLY = ("resize_filter",)  # what a manifest says of pages, which the derived store has not
@@ -84,12 +86,14 @@ class Tokenisation:
     vocabulary_size: int  # of a trained one
     max_tokens: int
     truncation: str
+    with_pages: bool = False  # keep the pages and the places of their words beside the tokens
 
     def fingerprint(self, store: Store) -> str:
         """Hash of everything that decides the derived store's content, without reading a text."""
         origin = ["trained", self.vocabulary_size] if self.vocabulary is None else self.vocabulary.digest
         splits = hashlib.sha256(store.split_codes.tobytes()).hexdigest()  # may be others than the store's own
         parts = [TOKENISATION_VERSION, store.name, store.digest, splits, origin, self.max_tokens, self.truncation]
+        parts += ["with pages"] if self.with_pages else []
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 
@@ -101,6 +105,7 @@ def tokenised(
     truncation: str,
     out: str | Path,
     progress: Progress = silent,
+    with_pages: bool = False,
 ) -> Store:
     """A copy of a store with tokens in place of pages: the same order, labels, splits and names. Reused where it is.
 
@@ -114,6 +119,7 @@ def tokenised(
         max_tokens, truncation: as `encode`.
         out: the new store's directory.
         progress: told how many documents are encoded.
+        with_pages: keep the pages and the places of their words too, for a network that reads them beside the text.
 
     Raises:
         UserError: no text; `out` is something else, or cannot be written; what `encode` and `train_vocabulary` raise.
@@ -121,7 +127,7 @@ def tokenised(
     if store.text is None:
         raise UserError(f"{store.path}: holds no text; prepare it again with `bench data prepare ... --ocr tesseract`")
     kept_ends(max_tokens, truncation)
-    how = Tokenisation(vocabulary, vocabulary_size, max_tokens, truncation)
+    how = Tokenisation(vocabulary, vocabulary_size, max_tokens, truncation, with_pages)
     out, fingerprint = Path(out), how.fingerprint(store)
     if out.exists() or out.is_symlink():
         return existing(out, fingerprint)
@@ -163,12 +169,15 @@ def write(store: Store, text: Strings, how: Tokenisation, fingerprint: str, fold
     np.save(folder / LABELS, store.labels, allow_pickle=False)
     np.save(folder / SPLIT_CODES, store.split_codes, allow_pickle=False)
     made = (LABELS, SPLIT_CODES, TOKENS, LENGTHS, VOCABULARY)
-    linked = (*string_files(NAMES), *string_files(TEXT))
+    linked = [*string_files(NAMES), *string_files(TEXT)]
+    if how.with_pages:
+        linked += [name for name in (IMAGES, *WORD_FILES) if name in store.manifest["bytes"]]
+    left_out = () if how.with_pages else OF_PAGES_ONLY
     for name in linked:
         link_or_copy(store.path / name, folder / name)
     counts = count_documents(store.labels, store.split_codes, store.classes)
     known: dict[str, str] = store.manifest["sha256"]
-    manifest = {key: value for key, value in store.manifest.items() if key not in OF_PAGES_ONLY} | {
+    manifest = {key: value for key, value in store.manifest.items() if key not in left_out} | {
         "schema": STORE_SCHEMA,
         "source": {
             **store.manifest.get("source", {}),
@@ -179,7 +188,7 @@ def write(store: Store, text: Strings, how: Tokenisation, fingerprint: str, fold
             "truncation": how.truncation,
             "tokenised_from": store.digest,
         },
-        "image_size": None,
+        "image_size": store.image_size if how.with_pages else None,
         "counts": counts,
         "notes": missing_classes(counts, store.split_codes),
         "tokens": shares,

@@ -114,11 +114,18 @@ def sized_pages(path: str, workload: Workload, pages: Pages, dry_run: bool, say:
 
 
 def tokenised_texts(
-    path: str, workload: Workload, tokens: Tokens, vocabulary: str | None, dry_run: bool, say: Say
+    path: str,
+    workload: Workload,
+    tokens: Tokens,
+    vocabulary: str | None,
+    dry_run: bool,
+    say: Say,
+    with_pages: bool = False,
 ) -> StoreFacts:
     """A store's texts as tokens of the workload's width, made once and kept.
 
     Args:
+        with_pages: keep the pages beside them.
         vocabulary: `--vocab`; None: one is trained on the texts of the training split.
 
     Raises:
@@ -136,21 +143,23 @@ def tokenised_texts(
 
     words, size = None if vocabulary is None else load_vocabulary(vocabulary), tokens.vocabulary_size
     origin = f"own{size}" if words is None else words.digest[:8]
-    out = kept_stores() / f"{store.digest}-{tokens.width}-tokens-{tokens.truncation}-{origin}"
+    pages = "-pages" if with_pages else ""
+    out = kept_stores() / f"{store.digest}-{tokens.width}-tokens-{tokens.truncation}-{origin}{pages}"
     if dry_run and not out.is_dir():
         num_words = size if words is None else len(words.tokens)
         return replace(
             describe(store),
             path=str(out),
             digest=NOT_MADE,
-            image_size=None,
+            image_size=store.image_size if with_pages else None,
             max_tokens=tokens.width,
             vocabulary_size=num_words,
         )
     if not out.is_dir():
         say(f"tokenising the store's texts: {out}")
         out.parent.mkdir(parents=True, exist_ok=True)
-    return describe(tokenised(store, words, size, tokens.width, tokens.truncation, out, seldom(say)))
+    made = tokenised(store, words, size, tokens.width, tokens.truncation, out, seldom(say), with_pages)
+    return describe(made)
 
 
 def resolve_store(
@@ -183,7 +192,8 @@ def resolve_store(
         if isinstance(modality, Pages):
             facts = sized_pages(path, workload, modality, dry_run, say)
         else:
-            facts = tokenised_texts(path, workload, modality, vocabulary, dry_run, say)
+            with_pages = any(isinstance(other, Pages) for other in read)
+            facts = tokenised_texts(path, workload, modality, vocabulary, dry_run, say, with_pages)
         if facts.digest == NOT_MADE:
             return facts
         path = facts.path

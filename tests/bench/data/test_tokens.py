@@ -1,16 +1,20 @@
 from __future__ import annotations
 
+import json
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from bench.data import encoder
+from bench.data import encoder, synthetic
+from bench.data.prepare import prepare
 from bench.data.tokens import encode, tokenised
 from bench.data.vocabulary_files import Vocabulary, load_vocabulary
 from shared.errors import UserError
-from shared.store import Strings, open_store
+from shared.store import MANIFEST, TEXT, Strings, file_sha256, open_store, string_files
+from shared.words import WORD_FILES, read_words, write_words
 from tests.text_stores import text_store
 
 TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "b", "c", "##b", "##c", "1", "2", "3", "4", "5", "6", "7", ".")
@@ -197,3 +201,32 @@ def test_a_copy_where_links_are_refused(tmp_path: Path, monkeypatch: pytest.Monk
     made = tokenised(store, SMALL, 0, 6, "head", tmp_path / "tokens")
     assert open_store(made.path, checksums=True).text is not None
     assert not (made.path / "text.utf8").samefile(store.path / "text.utf8")
+
+
+def test_pages_and_words_stay_beside_the_tokens_where_a_network_reads_them(tmp_path: Path) -> None:
+    plain = prepare(synthetic.source(24), tmp_path / "plain", 32).store
+    texts = text_store(tmp_path / "texts", [f"a b {row}" for row in range(24)], [0] * 16 + [1] * 4 + [2] * 4)
+    both = tmp_path / "both"
+    shutil.copytree(plain.path, both)
+    for name in string_files(TEXT):
+        shutil.copy(texts.path / name, both / name)
+    write_words(
+        both, [(np.array([[0, 1]], np.int32), np.array([[1, 2, 3, 4]], np.uint16), np.array([9], np.uint8))] * 24
+    )
+    manifest = json.loads((both / MANIFEST).read_text())
+    added = [*string_files(TEXT), *WORD_FILES]
+    manifest["sha256"] |= {name: file_sha256(both / name) for name in added}
+    manifest["bytes"] |= {name: (both / name).stat().st_size for name in added}
+    (both / MANIFEST).write_text(json.dumps(manifest))
+
+    alone = tokenised(open_store(both), SMALL, 0, 8, "head", tmp_path / "alone")
+    assert alone.images is None and read_words(alone) is None
+    kept = tokenised(open_store(both), SMALL, 0, 8, "head", tmp_path / "kept", with_pages=True)
+    assert kept.images is not None and plain.images is not None
+    assert np.array_equal(kept.images, plain.images)
+    words = read_words(kept)
+    assert words is not None and words.page(3)[0].box == (1, 2, 3, 4)
+    assert np.array_equal(kept.tokens, alone.tokens)
+    assert kept.digest != alone.digest
+    again = open_store(tmp_path / "kept", checksums=True)
+    assert (again.image_size, again.max_tokens) == (32, 8)
