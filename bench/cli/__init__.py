@@ -42,7 +42,7 @@ class LazyGroup(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names, in the order of the table."""
-        return list(COMMANDS)
+        return [*COMMANDS]  # `list` is the module of a sub-command here, once that was imported
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import a sub-command; None where the table has no such name."""
