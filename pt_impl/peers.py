@@ -19,7 +19,8 @@ from pt_impl import data, replicas
 from pt_impl.native_text import NativeTextNetwork
 from pt_impl.worker import Wing
 from shared.batches import TrainBatches
-from shared.protocol import Cell, EventWriter, leave
+from shared.events import EventWriter
+from shared.protocol import Cell, leave
 from shared.session import open_cell_store, training_rates
 from shared.spec import TextWorkload
 

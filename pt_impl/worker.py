@@ -18,8 +18,9 @@ from pt_impl.inputs import Batch
 from pt_impl.step import Step
 from shared.batches import EvalBatches, TrainBatches
 from shared.errors import UserError
+from shared.events import EventWriter
 from shared.out_of_memory import out_of_memory
-from shared.protocol import EXIT_OUT_OF_MEMORY, Cell, EventWriter, leave
+from shared.protocol import EXIT_OUT_OF_MEMORY, Cell, leave
 from shared.session import open_cell_store, process_start_time, run_cell, starting_weights
 from shared.spec import TextWorkload
 from shared.weights import save_weights

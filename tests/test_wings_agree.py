@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from shared.metrics import Counts
 
 from shared.batches import Batch, EvalBatches
 from shared.convert import from_hwio
-from shared.metrics import Counts
 from shared.store import Store
 from tests import tiny
 

@@ -16,7 +16,8 @@ from pathlib import Path
 import tensorflow as tf
 
 from shared.batches import TrainBatches
-from shared.protocol import Cell, EventWriter, leave
+from shared.events import EventWriter
+from shared.protocol import Cell, leave
 from shared.session import open_cell_store, training_rates
 from shared.spec import TextWorkload
 from tf_impl import data, replicas

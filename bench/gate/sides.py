@@ -23,7 +23,6 @@ from shared.errors import UserError
 
 HELP_SECONDS = 120.0
 READY = ".gate-ready"  # written last: an environment without it is unfinished
-DEPENDENCIES = ("pyproject.toml", "constraints.txt")
 UNMEASURED = ("dev", "report")  # extras that no measured process imports
 
 Say = Callable[[str], None]

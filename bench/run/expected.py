@@ -5,16 +5,18 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from bench.cells.summary import asked_for, described
+from bench.records.identity import PLANNED_FIELDS, Planned, differing, place
 from bench.records.record import Record, read_record
 from bench.run.plan import Plan
 from bench.run.stores import NOT_MADE
 from shared.errors import UserError
 from shared.protocol import Cell
-from shared.spec import ImageWorkload, TextWorkload, Workload
 
+MUST_AGREE = {"device", "machine", "arm", "precision"}  # or a record tells nothing of a cell
 EVALUATION_SHARE = 1 / 3  # forward alone, of the cost of a training step's forward and backward
 
 
@@ -59,20 +61,24 @@ def expected(plan: Plan, records: Sequence[Record]) -> dict[str, Expectation]:
     of the same framework and model: seconds to the first step, then steps and evaluation at its throughput, scaled by
     replicas and by the size of a sample. That is a rough figure, and says so.
     """
-    alike = [record for record in records if same_device(record, plan)]
-    return {cell.cell_id: of_cell(plan, cell, alike) for cell in plan.cells}
+    return {cell.cell_id: of_cell(plan, cell, records) for cell in plan.cells}
 
 
-def same_device(record: Record, plan: Plan) -> bool:
-    """Whether a record was measured on the plan's kind of device, in its arm and precision."""
-    cell = plan.cells[0]
-    ours = (cell.device, plan.device_name, cell.arm, cell.precision)
-    return ours == (record.device, record.device_name, record.arm, record.precision)
+def planned(plan: Plan, cell: Cell) -> Planned:
+    """A cell of a plan as records are compared with it."""
+    known = asked_for(cell) | {
+        "device_name": plan.device_name,
+        "data_name": plan.pages.name,
+        "data_digest": plan.pages.digest,
+    }
+    return Planned(**{name: known[name] for name in PLANNED_FIELDS})
 
 
 def of_cell(plan: Plan, cell: Cell, records: Sequence[Record]) -> Expectation:
-    """The expectation of one cell, from records of its kind of device."""
-    same = [record for record in records if is_same_cell(record, cell, plan)]
+    """The expectation of one cell."""
+    ours = planned(plan, cell)
+    records = [record for record in records if not MUST_AGREE & set(differing(record, ours))]
+    same = [record for record in records if is_same_cell(record, cell, ours)]
     same = [record for record in same if record.column == (cell.variant or cell.framework)] or same
     if same:
         return Expectation(statistics.median(record.wall_seconds for record in same), told(same, ""))
@@ -84,17 +90,17 @@ def of_cell(plan: Plan, cell: Cell, records: Sequence[Record]) -> Expectation:
     return Expectation(statistics.median(scaled(record, plan, cell) for record in used), told(used, "scaled "))
 
 
-def is_same_cell(record: Record, cell: Cell, plan: Plan) -> bool:
-    """Whether a record is of a cell that does the same work."""
-    cores = len(cell.cores[0]) if cell.cores else None
-    return (
-        record.spec_hash == cell.workload.spec_hash
-        and record.data_name == plan.pages.name
-        and plan.pages.digest in (record.data_digest, NOT_MADE)  # a dry run makes no store
-        and (record.framework, record.replicas, record.cores_per_replica) == (cell.framework, cell.replicas, cores)
-        and (record.input_mode, record.epochs) == (cell.input_mode, cell.epochs)
-        and bool(record.accuracy_finetuned) == cell.finetune
-    )
+def is_same_cell(record: Record, cell: Cell, ours: Planned) -> bool:
+    """Whether a record is of a cell that does the same work; a dry run makes no store, so its data have a name alone.
+
+    Args:
+        record: on the cell's kind of device.
+        ours: the cell, as records are compared with it.
+    """
+    if ours.data_digest == NOT_MADE:
+        ours = replace(ours, data_digest=record.data_digest)
+    lasts = (record.epochs, "finetune" in record.scores) == (cell.epochs, cell.finetune)
+    return lasts and (record.framework, place(record)) == (cell.framework, place(ours))
 
 
 def is_related(record: Record, cell: Cell) -> bool:
@@ -112,23 +118,14 @@ def distance(record: Record, cell: Cell) -> tuple[bool, float, bool]:
 def scaled(record: Record, plan: Plan, cell: Cell) -> float:
     """Seconds that a cell should take by the throughput of another."""
     assert record.throughput is not None and record.time_to_first_step is not None
-    size = (record.image_size or 0) ** 2 or record.max_tokens or 1
     cores = len({core for group in cell.cores for core in group}) or cell.replicas
     before = (record.cores_per_replica or 1) * record.replicas
     growth = cores / before if cell.cores and not record.oversubscribed else cell.replicas / record.replicas
-    rate = record.throughput * growth * size / sample_size(cell.workload)
+    rate = record.throughput * growth * record.cost / described(cell.workload).cost
     samples = float(plan.total_steps(cell) * cell.global_batch)
     if cell.epochs:
         samples += EVALUATION_SHARE * sum(plan.pages.split_sizes.values())
     return record.time_to_first_step + samples / rate
-
-
-def sample_size(workload: Workload) -> int:
-    """What a sample's cost grows with: pixels of a page, tokens of a text."""
-    if isinstance(workload, ImageWorkload):
-        return workload.input.image_size**2
-    assert isinstance(workload, TextWorkload)
-    return workload.input.max_tokens
 
 
 def told(records: Sequence[Record], how: str) -> str:

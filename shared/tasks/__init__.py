@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from shared.spec import Workload
     from shared.store import Store
     from shared.task import Task
 
@@ -24,6 +25,11 @@ def task(name: str) -> Task:
         raise ValueError(f"unknown task {name!r}; known: {', '.join(NAMES)}")
     found: Task = import_module(f"shared.tasks.{name}").TASK
     return found
+
+
+def task_of(workload: Workload) -> Task:
+    """The task that a workload trains for."""
+    return task("labels" if workload.model.multi_label else "classification")
 
 
 def task_of_store(store: Store) -> Task:

@@ -6,7 +6,6 @@ import math
 
 import numpy as np
 import pytest
-
 from shared.metrics import Counts, micro_f1, probabilities
 
 LOG2 = math.log(2.0)

@@ -9,9 +9,8 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bench.cells.events import EventTail
 from bench.cells.launch import LOG, Limits, run_cell
-from bench.cells.summary import of_kind, throughput
+from bench.cells.summary import throughput
 from bench.host.guardian import Guardian
 from bench.host.locations import PROJECT_ROOT
 from bench.host.processes import exit_text, log_tail, start, stop
@@ -19,6 +18,7 @@ from bench.host.worker_environment import worker_environment
 from bench.run.plan import Request, make_plan
 from bench.run.stores import describe
 from shared import spec
+from shared.events import Window, of_kind, read_events
 from shared.protocol import Cell
 from shared.spec import Workload
 from shared.store import open_store
@@ -168,8 +168,8 @@ def run(contestant: Contestant, cell: Cell) -> Run:
         events = outcome.events[0]
     else:
         failure = run_loop(contestant, cell)
-        events = EventTail(cell.events_path(0)).poll()
-    windows = of_kind(events, "window")
+        events = read_events(cell.events_path(0))
+    windows = of_kind(events, Window)
     return Run(throughput(windows)) if windows and not failure else Run(None, failure or "ended without a window")
 
 
