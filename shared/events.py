@@ -251,6 +251,7 @@ def _line(event: str, rank: int, moment: float, given: dict[str, Any]) -> str:
 
 def _write_steps(file: TextIO, rank: int, held: list[tuple[float, dict[str, Any]]]) -> None:
     """Write all steps that were kept, at once."""
-    if held:
-        file.write("".join(_line(Step.event, rank, moment, given) for moment, given in held))
-        held.clear()
+    steps = held.copy()
+    held.clear()  # also where one is not as declared: that is said once
+    if steps:
+        file.write("".join(_line(Step.event, rank, moment, given) for moment, given in steps))

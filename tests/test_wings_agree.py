@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from shared.metrics import Counts
 
 from shared.batches import Batch, EvalBatches
 from shared.convert import from_hwio
 from shared.store import Store
+from shared.tasks import task_of
 from tests import tiny
 
 torch = pytest.importorskip("torch")
@@ -83,10 +83,6 @@ def test_evaluation(noise: Store) -> None:
     ours = torch_step("fp32").predict(torch_batch(batch)).numpy()
     (theirs,) = (logits.numpy() for logits in tensorflow_step("fp32").predict(tensorflow_batch(batch)))
     assert tiny.closeness(ours, theirs) < 1e-4
-    counts = []
-    for logits in (ours, theirs):
-        counts.append(Counts())
-        counts[-1].add(logits[: len(samples)], noise.labels[samples])
-    assert counts[0].correct == counts[1].correct
-    assert counts[0].loss == pytest.approx(counts[1].loss, rel=1e-4)
-    assert counts[0].total == 2
+    of_pt, of_tf = (task_of(WORKLOAD).count(each[: len(samples)], noise.labels[samples]) for each in (ours, theirs))
+    assert of_pt == pytest.approx(of_tf, rel=1e-4)
+    assert of_pt["samples"] == 2
