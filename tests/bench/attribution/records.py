@@ -51,9 +51,9 @@ def cell_record(framework: str, replicas: int, kind: str, repeat: int, slower: f
     return make_record(framework, replicas, repeat, **(ATTRIBUTION | own | changes))
 
 
-def plain_record(mode: str) -> Record:
+def plain_record(mode: str, replicas: int = 1) -> Record:
     """The record of a cell of a plain run with an input mode."""
-    return cell_record("pt", 1, mode, 0, run_id="plain").model_copy(update={"kind": "plain"})
+    return cell_record("pt", replicas, mode, 0, run_id="plain").model_copy(update={"kind": "plain"})
 
 
 def attribution_records(
