@@ -17,6 +17,7 @@ from bench.terminal import grids
 from bench.terminal.csv_files import csv_text
 from bench.terminal.grids import NOTHING
 from bench.terminal.printable import markdown_text
+from shared.store import SPLITS
 
 KEY_COLUMNS = 5  # of a row: framework, arm, replicas, precision, input
 TOLD_ONCE = ("arm", "precision", "input", "status", "certificate")  # above the table, where all rows agree
@@ -145,7 +146,7 @@ def csv_line(comparison: Comparison, row: Row) -> dict[str, Any]:
         for memory in ("memory_rss_peak", "memory_allocator_peak"):
             line[f"{memory}_{side}"] = median_of([getattr(record, memory) for record in good])
         line[f"headline_{side}"] = records[0].headline
-        for split in scores.SPLITS:
+        for split in SPLITS:
             line[f"score_{split}_{side}"] = median_of([record.score(split) for record in good])
         line |= {f"status_{side}": status_text(records), f"certificate_{side}": records[0].certificate}
     line |= numbers("ratio", row.ratio)

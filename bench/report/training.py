@@ -10,10 +10,11 @@ from bench.report.blocks import Block, Cell, Table, Text, estimated, number, tab
 from bench.report.comparison import names, status_cell
 from bench.show.captions import counted
 from bench.show.groups import PUBLISHED_EPOCHS, PUBLISHED_PAGES, is_projected, projected_hours
-from bench.show.scores import SPLITS, metric_of
+from bench.show.scores import metric_of
 from bench.statistics import intervals
 from bench.statistics.intervals import Estimate, median_of
 from bench.statistics.steps import percentile
+from shared.store import SPLITS
 
 STAGE_WORDS = {"train": "", "finetune": "second stage "}
 

@@ -61,7 +61,9 @@ def expected(plan: Plan, records: Sequence[Record]) -> dict[str, Expectation]:
     of the same framework and model: seconds to the first step, then steps and evaluation at its throughput, scaled by
     replicas and by the size of a sample. That is a rough figure, and says so.
     """
-    return {cell.cell_id: of_cell(plan, cell, records) for cell in plan.cells}
+    first = planned(plan, plan.cells[0])  # in what must agree all cells of a plan are alike
+    alike = [record for record in records if not MUST_AGREE & set(differing(record, first))]
+    return {cell.cell_id: of_cell(plan, cell, alike) for cell in plan.cells}
 
 
 def planned(plan: Plan, cell: Cell) -> Planned:
@@ -75,9 +77,8 @@ def planned(plan: Plan, cell: Cell) -> Planned:
 
 
 def of_cell(plan: Plan, cell: Cell, records: Sequence[Record]) -> Expectation:
-    """The expectation of one cell."""
+    """The expectation of one cell, from records that agree with it in what they must."""
     ours = planned(plan, cell)
-    records = [record for record in records if not MUST_AGREE & set(differing(record, ours))]
     same = [record for record in records if is_same_cell(record, cell, ours)]
     same = [record for record in same if record.column == (cell.variant or cell.framework)] or same
     if same:
@@ -94,13 +95,13 @@ def is_same_cell(record: Record, cell: Cell, ours: Planned) -> bool:
     """Whether a record is of a cell that does the same work; a dry run makes no store, so its data have a name alone.
 
     Args:
-        record: on the cell's kind of device.
         ours: the cell, as records are compared with it.
     """
+    if (record.framework, record.epochs, record.spec_hash) != (cell.framework, cell.epochs, ours.spec_hash):
+        return False
     if ours.data_digest == NOT_MADE:
         ours = replace(ours, data_digest=record.data_digest)
-    lasts = (record.epochs, "finetune" in record.scores) == (cell.epochs, cell.finetune)
-    return lasts and (record.framework, place(record)) == (cell.framework, place(ours))
+    return place(record) == place(ours) and ("finetune" in record.scores) == cell.finetune
 
 
 def is_related(record: Record, cell: Cell) -> bool:

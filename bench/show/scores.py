@@ -8,10 +8,10 @@ from collections.abc import Iterable, Sequence
 from bench.records.record import Record
 from bench.statistics.intervals import median_of
 from bench.terminal.grids import NOTHING
+from shared.store import SPLITS
 from shared.task import Metric
 from shared.tasks import NAMES, task
 
-SPLITS = ("train", "val", "test")
 ANY = "score"  # where records have several headlines
 
 

@@ -18,6 +18,10 @@ TEXT: dict[str, Any] = {
     "workload": "bert-6l", "network": "bert 6 x 384", "sample": "at most 128 tokens", "unit": "text", "cost": 128.0,
 }  # fmt: skip
 LABELS = {"task": "labels", "headline": "f1"}
+CONTEXT: dict[str, Any] = {  # what a run knows of each of its cells
+    "run_id": "run", "kind": "plain", "device_name": "CPU", "data_name": "noise", "data_digest": "0",
+    "certificate": "unverified",
+}  # fmt: skip
 UNKNOWN = {"task": "haiku", "headline": "syllables"}  # a task that this version has never heard of
 
 

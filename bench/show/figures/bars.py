@@ -14,7 +14,7 @@ from bench.show import captions as words
 from bench.show import scores
 from bench.show.figures.style import bar_handle, draw_failures, draw_legend, new_figure, style_of, styled
 from bench.show.groups import Group, Series, throughput_of
-from bench.show.scores import SPLITS
+from shared.store import SPLITS
 from shared.tasks import NAMES, task
 
 GROUP_WIDTH = 0.8  # of the distance between two groups of bars
@@ -77,8 +77,8 @@ def chance_of(group: Group) -> float | None:
 
 def class_count(group: Group) -> int | None:
     """How many classes the data has, as the workers report it; None where none did."""
-    counts = {record.settings["num_classes"] for record in group.records if "num_classes" in record.settings}
-    return int(counts.pop()) if len(counts) == 1 else None
+    told = {value for record in group.records if isinstance(value := record.settings.get("num_classes"), int)}
+    return told.pop() if len(told) == 1 and min(told) > 0 else None
 
 
 def draw_bars(axes: Axes, series: Sequence[Series], replicas: Sequence[int]) -> None:

@@ -18,14 +18,11 @@ from bench.host import processes
 from bench.host.processes import family
 from shared.events import Failure, Phase, Step
 from shared.protocol import Cell
+from tests.bench.record_maker import CONTEXT
 
 MakeCell = Callable[..., Cell]
 SHARES = {"train": 0.75, "val": 0.5, "test": 0.25}  # of right samples, as the fake worker counts them
 LIMITS = Limits(start=120, first_step=120, steady=120, teardown=120)  # of a machine that is busy
-CONTEXT = {
-    "run_id": "run", "kind": "plain", "device_name": "CPU", "data_name": "noise", "data_digest": "0",
-    "certificate": "unverified",
-}  # fmt: skip
 
 
 @pytest.fixture(autouse=True)

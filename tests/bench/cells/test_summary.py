@@ -25,6 +25,7 @@ from shared.events import Evaluation, Event, Memory, Parts, Step, Window
 from shared.protocol import Cell
 from shared.tasks import task
 from tests import tiny, tiny_text
+from tests.bench.record_maker import CONTEXT
 
 AT: dict[str, Any] = {"rank": 0, "time": 0.0}
 
@@ -204,15 +205,7 @@ def test_a_worker_that_reports_the_impossible_has_crashed(
 ) -> None:
     cell = make_cell(replicas=1)
     outcome = Outcome("ok", None, [[event]], "2026-01-01T00:00:00+00:00", 1.0, 0.0)
-    context = {
-        "run_id": "run",
-        "kind": "plain",
-        "device_name": "CPU",
-        "data_name": "noise",
-        "data_digest": "d",
-        "certificate": "unverified",
-    }
-    record = make_record(cell, outcome, {"env.A": "1"}, **context)
+    record = make_record(cell, outcome, {"env.A": "1"}, **CONTEXT)
     assert record.status == "crash"
     assert re.search(f"impossible {field}", str(record.reason))
     assert record.throughput is None
