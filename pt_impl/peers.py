@@ -18,7 +18,8 @@ from pt_impl import replicas
 from pt_impl.family import Train, family
 from pt_impl.worker import Wing
 from shared.batches import TrainBatches
-from shared.protocol import Cell, EventWriter, leave
+from shared.events import EventWriter
+from shared.protocol import Cell, leave
 from shared.session import open_cell_store, training_rates
 
 PROFILED_OPERATORS = 25

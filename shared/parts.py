@@ -16,7 +16,7 @@ from __future__ import annotations
 import time
 
 from shared.batches import TrainBatches
-from shared.protocol import EventWriter
+from shared.events import EventWriter
 from shared.turns import Turns
 from shared.wing import Wing
 

@@ -1,4 +1,4 @@
-"""The contract between the harness and a wing's worker: the cell it is given, the events it writes.
+"""The contract between the harness and a wing's worker: the cell it is given; the events it writes: shared/events.py.
 
 A worker is started as `python -m pt_impl.worker CELL.json` or `python -m tf_impl.worker CELL.json`. The cell says
 everything; a worker decides nothing. Each of its ranks appends JSON lines to `events.RANK.jsonl` in the cell's
@@ -10,15 +10,13 @@ from __future__ import annotations
 import json
 import os
 import sys
-import time
-import weakref
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NoReturn, TextIO
+from typing import Any, NoReturn
 
 from shared.spec import Workload, check
 
-CELL_SCHEMA = 3
+CELL_SCHEMA = 4  # 4: `eval` events hold the task's own counts
 
 ARMS = ("matched", "native")
 PRECISIONS = ("fp32", "bf16", "fp16")
@@ -27,28 +25,6 @@ DEVICES = ("cuda", "cpu")
 
 # exit status of a worker that ran out of memory; any other non-zero status is a crash
 EXIT_OUT_OF_MEMORY = 77
-
-# Every event has `event`, `rank` and `time` (seconds of time.time()). Their further fields:
-EVENTS = {
-    "phase": "name: build | warmup | measure | train | evaluate | finetune | done; of measure also seconds: what the "
-    "window should take at the warm-up's pace",
-    "settings": "what the worker really uses: a flat mapping (versions, threads, affinity, layout, allocator, ...)",
-    "first_step": "seconds: from the start of the process to the end of the first step (compilation included)",
-    "step": "index: from 0 over the whole training; seconds: wall time of the step; wait: seconds of it that it waited "
-    "for its batch; measured: whether in the window",
-    "window": "seconds: between two device-synchronised barriers; steps; samples: of this rank; tokens: of this rank's "
-    "texts, padding not counted, or null; retraces: how often the step was compiled anew since the first step; warmup: "
-    "steps before the window; stationary: whether the step time stood still by then, or null; turns: where trainings "
-    "take turns, seconds a step in each (`seconds` is their sum)",
-    "parts": "seconds: part of a step to a list of seconds, one a round (see shared.parts)",
-    "epoch": "index; steps: of how many; loss: mean training loss of this rank; rate: the last learning rate",
-    "eval": "split; stage: train | finetune; over this rank's samples: correct; total; loss: summed; of the labels: "
-    "hits: given and right; predicted: given; relevant: right",
-    "memory": "rss_peak: bytes of this process; of the framework's device allocator, or null: allocator_peak: bytes in "
-    "the window; allocator_peak_run: in the whole run, kernels' trials for the fastest included",
-    "error": "kind: oom | error | diverged (a loss or logits that are not finite); message: one line",
-    "done": "no further fields: the rank finished everything it was asked for",
-}
 
 
 @dataclass(frozen=True)
@@ -87,10 +63,13 @@ class Cell:
         """Samples a step over all replicas."""
         return self.replicas * self.workload.train.batch_per_replica
 
+    def to_json(self) -> dict[str, Any]:
+        """As JSON-able values, of this version's schema whatever the plan that the cell was read from had."""
+        return asdict(self) | {"workload": self.workload.model_dump(mode="json"), "schema": CELL_SCHEMA}
+
     def write(self, path: Path) -> None:
         """Write the cell as JSON."""
-        content = asdict(self) | {"workload": self.workload.model_dump(mode="json")}
-        path.write_text(json.dumps(content, indent=1), encoding="utf-8")
+        path.write_text(json.dumps(self.to_json(), indent=1), encoding="utf-8")
 
     @staticmethod
     def read(path: Path) -> Cell:
@@ -112,66 +91,8 @@ class Cell:
 
     def predictions_path(self, rank: int) -> Path:
         """The file of a rank's predictions after the last stage: for each split `SPLIT.samples` (int64, n: rows of the
-        store) and `SPLIT.probabilities` (float32, n x K: softmax, or for several labels the sigmoid of each)."""
+        store) and `SPLIT.probabilities` (float32, n x K, as the task has them)."""
         return Path(self.directory) / f"predictions.{rank}.npz"
-
-
-@dataclass
-class EventWriter:
-    """Appends a rank's events, one JSON line each, flushed at once so that a crash loses none.
-
-    The steps of the window are kept in memory until the next event of any other kind, or the end of the process: what
-    is timed has no writing in it, and who follows the file finds it still. A process that is killed inside its window
-    loses those steps, of which nothing is made without the window.
-    """
-
-    path: Path
-    rank: int
-    _file: TextIO = field(init=False)
-    _held: list[tuple[float, dict[str, Any]]] = field(init=False, default_factory=list)  # time, fields of steps
-
-    def __post_init__(self) -> None:
-        self._file = self.path.open("a", encoding="utf-8", buffering=1)
-        weakref.finalize(self, _write_steps, self._file, self.rank, self._held)  # a crash that raises loses none either
-
-    def __call__(self, event: str, **fields: Any) -> None:
-        """Write one event, or keep it where it is a step of the window.
-
-        Raises:
-            ValueError: a name that EVENTS does not list.
-        """
-        if event not in EVENTS:
-            raise ValueError(f"unknown event {event!r}; known: {', '.join(EVENTS)}")
-        if event == "step" and fields.get("measured"):
-            self._held.append((time.time(), fields))
-            return
-        _write_steps(self._file, self.rank, self._held)
-        self._file.write(_line(event, self.rank, time.time(), fields))
-
-
-def _line(event: str, rank: int, moment: float, fields: dict[str, Any]) -> str:
-    return json.dumps({"event": event, "rank": rank, "time": moment, **fields}) + "\n"
-
-
-def _write_steps(file: TextIO, rank: int, held: list[tuple[float, dict[str, Any]]]) -> None:
-    """Write all steps that were kept, at once."""
-    if held:
-        file.write("".join(_line("step", rank, moment, fields) for moment, fields in held))
-        held.clear()
-
-
-def read_events(path: Path) -> list[dict[str, Any]]:
-    """A rank's events so far; a last line that is still being written, or garbage, is passed over."""
-    events = []
-    if path.exists():
-        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-            try:
-                event = json.loads(line)
-            except json.JSONDecodeError:
-                continue
-            if isinstance(event, dict) and str(event.get("event")) in EVENTS:
-                events.append(event)
-    return events
 
 
 def leave(status: int) -> NoReturn:

@@ -18,13 +18,15 @@ from shared import parts
 from shared.batches import EvalBatches, TrainBatches
 from shared.clock import process_age
 from shared.divergence import DivergedError, check_logits, finite_losses
+from shared.events import EventWriter
 from shared.families import family_of
 from shared.family import Weights
-from shared.metrics import Counts, probabilities
 from shared.outside import read_array
-from shared.protocol import Cell, EventWriter
+from shared.protocol import Cell
 from shared.schedule import rates
 from shared.store import SPLITS, Store, open_store
+from shared.task import Counts, added
+from shared.tasks import task_of
 from shared.warmup import most_steps
 from shared.weights import load_weights
 from shared.window import Window
@@ -53,7 +55,7 @@ def run_cell(cell: Cell, wing: Wing, store: Store, emit: EventWriter, process_st
     Args:
         process_started: time.perf_counter() when this process began; the time to the first step counts from there.
     """
-    emit("settings", **wing.settings())
+    emit("settings", values=wing.settings())
     try:
         window = run_stages(cell, wing, store, emit, process_started)
     except DivergedError as error:  # on every rank: nobody waits for one that has left
@@ -208,11 +210,13 @@ def evaluate(cell: Cell, wing: Wing, store: Store, emit: EventWriter, stage: str
         DivergedError: logits that are not finite.
     """
     emit("phase", name="evaluate")
+    task = task_of(cell.workload)
     kept: dict[str, np.ndarray] = {}
     for split in SPLITS:
         if not len(store.indices(split)):
             continue
-        batches, counts = EvalBatches(store, cell.workload, split, cell.replicas), Counts()
+        batches = EvalBatches(store, cell.workload, split, cell.replicas)
+        counts: Counts = {}
         rows: list[np.ndarray] = []
         found: list[np.ndarray] = []
         every: list[np.ndarray] = []
@@ -220,11 +224,11 @@ def evaluate(cell: Cell, wing: Wing, store: Store, emit: EventWriter, stage: str
             for replica, of_replica in zip(replicas_of(wing), logits, strict=True):
                 samples = batches.samples(index, replica)
                 every.append(of_replica[: len(samples)])
-                counts.add(every[-1], store.labels[samples])
+                counts = added(counts, task.count(every[-1], store.labels[samples]))
                 rows.append(samples)
-                found.append(probabilities(every[-1], store.multi_label))
+                found.append(task.probabilities(every[-1]))
         check_logits(wing, every, split)
-        emit("eval", split=split, stage=stage, **counts.as_event())
+        emit("eval", split=split, stage=stage, counts=counts)
         kept |= {f"{split}.samples": np.concatenate(rows), f"{split}.probabilities": np.concatenate(found)}
     if keep:
         path = cell.predictions_path(wing.rank)

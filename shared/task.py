@@ -24,6 +24,7 @@ class Metric:
 
     title: str  # "accuracy"
     larger_is_better: bool = True
+    bounds: tuple[float, float] = (0.0, 1.0)  # what it can be, both included; a share by default
 
 
 class Task(ABC):

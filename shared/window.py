@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 
 from shared.batches import TrainBatches
-from shared.protocol import Cell, EventWriter
+from shared.events import EventWriter
+from shared.protocol import Cell
 from shared.turns import Turns
 from shared.warmup import WarmUp
 from shared.wing import Wing
@@ -82,10 +83,6 @@ class Window:
         if not self.cell.parts:  # else they take turns too
             self.turns.leave()
         return True
-
-    def is_last(self, step: int) -> bool:
-        """Whether a step is the window's last."""
-        return self.start is not None and step + 1 == self.start + self.num_measured
 
     def _warm_up(self, step: int) -> bool:
         if not self.warmup.is_checkpoint(step):

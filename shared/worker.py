@@ -10,8 +10,9 @@ from typing import Any, Protocol
 
 from shared.batches import EvalBatches, TrainBatches
 from shared.errors import UserError
+from shared.events import EventWriter
 from shared.out_of_memory import out_of_memory
-from shared.protocol import EXIT_OUT_OF_MEMORY, Cell, EventWriter
+from shared.protocol import EXIT_OUT_OF_MEMORY, Cell
 from shared.session import open_cell_store, process_start_time, run_cell
 from shared.wing import Wing
 

@@ -11,8 +11,8 @@ from shared.batches import EvalBatches
 from shared.families.efficientnet.settings import EfficientNetWorkload
 from shared.family import Batch
 from shared.layouts import from_hwio
-from shared.metrics import Counts
 from shared.store import Store
+from shared.tasks import task_of
 from tests import tiny
 
 torch = pytest.importorskip("torch")
@@ -88,10 +88,6 @@ def test_evaluation(noise: Store) -> None:
     ours = torch_step("fp32").predict(torch_batch(batch)).numpy()
     (theirs,) = (logits.numpy() for logits in tensorflow_step("fp32").predict(tensorflow_batch(batch)))
     assert tiny.closeness(ours, theirs) < 1e-4
-    counts = []
-    for logits in (ours, theirs):
-        counts.append(Counts())
-        counts[-1].add(logits[: len(samples)], noise.labels[samples])
-    assert counts[0].correct == counts[1].correct
-    assert counts[0].loss == pytest.approx(counts[1].loss, rel=1e-4)
-    assert counts[0].total == 2
+    of_pt, of_tf = (task_of(WORKLOAD).count(each[: len(samples)], noise.labels[samples]) for each in (ours, theirs))
+    assert of_pt == pytest.approx(of_tf, rel=1e-4)
+    assert of_pt["samples"] == 2

@@ -17,9 +17,23 @@ import pytest
 
 from bench.cells.launch import worker_command
 from shared.batches import TrainBatches
+from shared.events import (
+    Epoch,
+    Evaluation,
+    Event,
+    Failure,
+    FirstStep,
+    Parts,
+    Phase,
+    Settings,
+    Step,
+    Window,
+    of_kind,
+    read_events,
+)
 from shared.families import efficientnet
 from shared.parts import PARTS, ROUNDS
-from shared.protocol import Cell, read_events
+from shared.protocol import Cell
 from shared.store import SPLITS, Store
 from shared.weights import load_weights, save_weights
 from tests import tiny, tiny_text
@@ -34,7 +48,7 @@ from tf_impl.families.efficientnet import inputs as tensorflow_inputs  # noqa: E
 from tf_impl.families.efficientnet.network import EfficientNet as TensorFlowNetwork  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
-Finished = dict[str, tuple[Cell, list[dict[str, Any]]]]
+Finished = dict[str, tuple[Cell, list[Event]]]
 PHASES = ["build", "warmup", "measure", "train", "evaluate", "finetune", "evaluate"]
 
 
@@ -71,10 +85,6 @@ def run_all(cells: dict[str, Cell]) -> None:
         assert done.returncode == 0, f"{name}: {done.stderr[-2000:]}"
 
 
-def of(events: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
-    return [event for event in events if event["event"] == name]
-
-
 @pytest.fixture(scope="module")
 def finished(noise: Store, tmp_path_factory: pytest.TempPathFactory) -> Finished:
     """Tiny cells, run two at a time, with their events. `pt` and `tf` are one cell: two stages, a checkpoint."""
@@ -100,28 +110,25 @@ def finished(noise: Store, tmp_path_factory: pytest.TempPathFactory) -> Finished
 @pytest.mark.parametrize("framework", ["pt", "tf"])
 def test_a_cell_reports_everything(framework: str, finished: Finished) -> None:
     _, events = finished[framework]
-    assert [event["name"] for event in of(events, "phase")] == PHASES
-    [settings] = of(events, "settings")
-    assert settings["num_parameters"] == 4_028_044
-    assert settings["precision"] == "fp32"
-    assert of(events, "first_step")[0]["seconds"] > 0
-    [window] = of(events, "window")
-    assert (window["steps"], window["samples"]) == (2, 8)
-    assert (window["tokens"], window["retraces"]) == (None, 0)
-    assert len(of(events, "step")) == 6
-    assert [event["total"] for event in of(events, "eval")] == [12, 5, 3] * 2
-    assert all(0 <= event["correct"] <= event["total"] and event["loss"] > 0 for event in of(events, "eval"))
-    assert all(
-        (event["hits"], event["predicted"], event["relevant"]) == (event["correct"], event["total"], event["total"])
-        for event in of(events, "eval")
-    )
-    assert [event["event"] for event in events[-2:]] == ["memory", "done"]
+    assert [event.name for event in of_kind(events, Phase)] == PHASES
+    [settings] = of_kind(events, Settings)
+    assert settings.values["num_parameters"] == 4_028_044
+    assert settings.values["precision"] == "fp32"
+    assert of_kind(events, FirstStep)[0].seconds > 0
+    [window] = of_kind(events, Window)
+    assert (window.steps, window.samples) == (2, 8)
+    assert (window.tokens, window.retraces) == (None, 0)
+    assert len(of_kind(events, Step)) == 6
+    assert [event.counts["samples"] for event in of_kind(events, Evaluation)] == [12, 5, 3] * 2
+    for counts in (event.counts for event in of_kind(events, Evaluation)):
+        assert 0 <= counts["correct"] <= counts["samples"] and counts["loss"] > 0
+    assert [event.event for event in events[-2:]] == ["memory", "done"]
 
 
 def test_both_wings_report_the_same_training(finished: Finished) -> None:
-    [ours, _], [theirs, _] = (of(finished[framework][1], "epoch") for framework in ("pt", "tf"))
-    assert ours["rate"] == theirs["rate"]
-    assert ours["loss"] == pytest.approx(theirs["loss"], rel=0.05)
+    [ours, _], [theirs, _] = (of_kind(finished[framework][1], Epoch) for framework in ("pt", "tf"))
+    assert ours.rate == theirs.rate
+    assert ours.loss == pytest.approx(theirs.loss, rel=0.05)
 
 
 @pytest.mark.parametrize("framework", ["pt", "tf"])
@@ -140,25 +147,25 @@ def test_a_checkpoint_gives_the_same_logits_in_both_wings(framework: str, finish
 @pytest.mark.parametrize("name", ["pt-native", "tf-native", "pt-bf16", "tf-bf16"])
 def test_other_arms_and_precisions_run(finished: Finished, name: str) -> None:
     cell, events = finished[name]
-    assert len(of(events, "step")) == 3
-    assert len(of(events, "window")) == 1
-    assert of(events, "settings")[0]["precision"] == cell.precision
-    assert events[-1]["event"] == "done"
+    assert len(of_kind(events, Step)) == 3
+    assert len(of_kind(events, Window)) == 1
+    assert of_kind(events, Settings)[0].values["precision"] == cell.precision
+    assert events[-1].event == "done"
 
 
 @pytest.mark.parametrize("framework", ["pt", "tf"])
 def test_the_parts_of_a_step_are_timed_without_an_exchange(finished: Finished, framework: str) -> None:
     _, events = finished[f"{framework}-parts"]
-    [settings], [window], [parts] = (of(events, name) for name in ("settings", "window", "parts"))
-    assert settings["reduction"] == "none"
-    assert window["samples"] == 2 * 2 * (1 if framework == "pt" else 2)  # of this process's replicas
-    assert set(parts["seconds"]) == set(PARTS)
-    assert all(len(seconds) == ROUNDS and min(seconds) > 0 for seconds in parts["seconds"].values())
+    [settings], [window], [parts] = (of_kind(events, kind) for kind in (Settings, Window, Parts))
+    assert settings.values["reduction"] == "none"
+    assert window.samples == 2 * 2 * (1 if framework == "pt" else 2)  # of this process's replicas
+    assert set(parts.seconds) == set(PARTS)
+    assert all(len(seconds) == ROUNDS and min(seconds) > 0 for seconds in parts.seconds.values())
     # a backward pass that nothing is read from is left out of a graph: a third of the step would remain
     # (of each part the round that nothing disturbed)
-    least = {part: min(seconds) for part, seconds in parts["seconds"].items()}
+    least = {part: min(seconds) for part, seconds in parts.seconds.items()}
     assert least["forward_backward"] > 0.5 * least["step"]
-    assert events[-1]["event"] == "done"
+    assert events[-1].event == "done"
 
 
 @pytest.mark.parametrize("framework", ["pt", "tf"])
@@ -166,10 +173,10 @@ def test_a_store_that_is_missing_is_reported(tmp_path: Path, framework: str) -> 
     cell = tiny.make_cell(tmp_path, tmp_path / "absent", framework)
     done = start(cell)
     assert done.returncode not in (0, 77)
-    [error] = of(read_events(cell.events_path(0)), "error")
-    assert error["kind"] == "error"
-    assert "no such store" in error["message"]
-    assert "\n" not in error["message"]
+    [error] = of_kind(read_events(cell.events_path(0)), Failure)
+    assert error.kind == "error"
+    assert "no such store" in error.message
+    assert "\n" not in error.message
 
 
 @pytest.mark.parametrize("framework", ["pt", "tf"])
@@ -180,9 +187,9 @@ def test_a_cell_on_gpus_that_its_framework_does_not_see_is_refused(
     cell = tiny.make_cell(tmp_path, noise.path, framework, device="cuda")
     done = start(cell)
     assert done.returncode == 1
-    [error] = of(read_events(cell.events_path(0)), "error")
-    assert error["kind"] == "error"
-    assert re.match(r"(PyTorch|TensorFlow) \S+ sees 0 GPUs, the cell needs 1: install", error["message"])
+    [error] = of_kind(read_events(cell.events_path(0)), Failure)
+    assert error.kind == "error"
+    assert re.match(r"(PyTorch|TensorFlow) \S+ sees 0 GPUs, the cell needs 1: install", error.message)
     assert "Traceback" not in done.stderr
 
 
@@ -234,18 +241,18 @@ def test_a_cell_of_texts_reports_everything(text_cells: tuple[Store, TextCells],
     store, cells = text_cells
     cell = cells[framework, replicas]
     events = [read_events(cell.events_path(rank)) for rank in ranks(cell)]
-    windows = [of(rank_events, "window")[0] for rank_events in events]
+    windows = [of_kind(rank_events, Window)[0] for rank_events in events]
     batches = TrainBatches(store, cell.workload, cell.seed, replicas)
     steps = [batches.samples(step) for step in range(1, 7)]
-    assert sum(window["samples"] for window in windows) == 6 * 4
-    assert sum(window["tokens"] for window in windows) == sum(store.lengths[samples].sum() for samples in steps)
+    assert sum(window.samples for window in windows) == 6 * 4
+    assert sum(window.tokens for window in windows) == sum(store.lengths[samples].sum() for samples in steps)
     assert {batches.batch(step).tokens.shape[1] for step in range(7)} == {24, 32}, "both widths must occur"
-    assert [window["retraces"] for window in windows] == [0] * len(windows)
+    assert [window.retraces for window in windows] == [0] * len(windows)
     for rank_events in events:
-        assert rank_events[-1]["event"] == "done"
-        assert of(rank_events, "settings")[0]["attention"]
-    totals = np.sum([[event["total"] for event in of(rank_events, "eval")] for rank_events in events], axis=0)
-    assert totals.tolist() == [24, 7, 5]
+        assert rank_events[-1].event == "done"
+        assert of_kind(rank_events, Settings)[0].values["attention"]
+    samples = [[event.counts["samples"] for event in of_kind(of_rank, Evaluation)] for of_rank in events]
+    assert np.sum(samples, axis=0).tolist() == [24, 7, 5]
 
 
 def test_predictions_on_texts_agree_over_wings_and_replicas(text_cells: tuple[Store, TextCells]) -> None:
@@ -260,7 +267,7 @@ def test_predictions_on_texts_agree_over_wings_and_replicas(text_cells: tuple[St
             assert others.tolist() == samples.tolist()
             np.testing.assert_allclose(probabilities, reference, atol=1e-4, err_msg=f"{cell.cell_id} {cell.replicas}")
     # a training that changed nothing would agree as well
-    losses = [[event["loss"] for event in of(read_events(cell.events_path(0)), "epoch")] for cell in cells.values()]
+    losses = [[event.loss for event in of_kind(read_events(cell.events_path(0)), Epoch)] for cell in cells.values()]
     assert all(last < first for first, last in losses)
 
 
@@ -292,5 +299,5 @@ def test_predictions_on_pages_of_both_wings(noise: Store, tmp_path: Path) -> Non
         np.testing.assert_allclose(left, right, atol=1e-4)
     for cell in cells.values():
         events = read_events(cell.events_path(0))
-        assert [event["name"] for event in of(events, "phase")] == ["build", "finetune", "evaluate"]
-        assert len(of(events, "step")) == 1
+        assert [event.name for event in of_kind(events, Phase)] == ["build", "finetune", "evaluate"]
+        assert len(of_kind(events, Step)) == 1

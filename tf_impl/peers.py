@@ -17,7 +17,8 @@ from typing import Any
 import tensorflow as tf
 
 from shared.batches import TrainBatches
-from shared.protocol import Cell, EventWriter, leave
+from shared.events import EventWriter
+from shared.protocol import Cell, leave
 from shared.session import open_cell_store, training_rates
 from tf_impl import replicas
 from tf_impl.family import Train, family

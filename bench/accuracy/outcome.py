@@ -8,8 +8,10 @@ from bench.accuracy.plan import AccuracyPlan, Job
 from bench.accuracy.predictions import figures_of, read_predictions
 from bench.accuracy.results import AccuracyRecord
 from bench.cells.launch import LOG, Outcome
-from bench.cells.summary import accuracy, of_kind
+from bench.cells.summary import reported_settings, scores
+from bench.records.record import last_scores
 from shared.outside import read_array
+from shared.tasks import task_of
 
 
 def asked_for(plan: AccuracyPlan, job: Job, run_id: str) -> dict[str, Any]:
@@ -54,14 +56,11 @@ def cell_record(
 
     A cell that ended well but left no whole set of predictions is a crash like any other.
     """
-    settings: dict[str, Any] = {}
-    for event in of_kind(outcome.events[0], "settings"):
-        settings |= {key: value for key, value in event.items() if key not in ("event", "rank", "time")}
-    status, reason = outcome.status, outcome.reason
-    figures: dict[str, Any] = {"accuracy": accuracy(outcome.events, "finetune") or accuracy(outcome.events, "train")}
-    if status == "ok" and job.split is not None:
+    status, reason, figures = outcome.status, outcome.reason, dict[str, Any]()
+    if status == "ok":
         try:
-            figures = evaluated(plan, job, figures["accuracy"])
+            reported = reported_accuracy(job, outcome)
+            figures = {"accuracy": reported} if job.split is None else evaluated(plan, job, reported)
         except ValueError as error:
             status, reason = "crash", str(error)
     return AccuracyRecord(
@@ -71,9 +70,19 @@ def cell_record(
         log=f"cells/{job.cell.cell_id}/{LOG}",
         started=outcome.started,
         wall_seconds=outcome.wall_seconds,
-        settings=settings | environment,
-        **(figures if status == "ok" else {}),
+        settings=reported_settings(outcome.events[0]) | environment,
+        **figures,
     )
+
+
+def reported_accuracy(job: Job, outcome: Outcome) -> dict[str, float]:
+    """Split to accuracy after the last stage, as the cell's ranks counted it.
+
+    Raises:
+        ValueError: counts that are not the task's.
+    """
+    found = last_scores(scores(task_of(job.cell.workload), outcome.events))
+    return {split: metrics["accuracy"] for split, metrics in found.items()}
 
 
 def evaluated(plan: AccuracyPlan, job: Job, reported: dict[str, float]) -> dict[str, Any]:

@@ -11,10 +11,11 @@ from matplotlib.patheffects import withStroke
 
 from bench.attribution.gap import NAMES
 from bench.attribution.split import PARTS, Split, attribute
+from bench.records import identity
 from bench.records.record import Record
 from bench.show import captions as words
 from bench.show.figures.style import new_figure, styled
-from bench.show.groups import Group, group_key
+from bench.show.groups import Group
 from bench.statistics.words import level_text
 
 BAR_WIDTH = 0.7
@@ -45,9 +46,9 @@ FILLS = {
 
 def attribution_figures(records: Sequence[Record]) -> list[tuple[str, Figure]]:
     """A figure for the attributions of each group of settings, with what tells it from the others in a file's name."""
-    groups: dict[str, list[Split]] = {}
+    groups: dict[identity.Values, list[Split]] = {}
     for split in attribute(records):
-        groups.setdefault(repr(group_key(split.records[0])), []).append(split)
+        groups.setdefault(identity.figure(split.records[0]), []).append(split)
     return [(frame_of(splits).slug, attribution_figure(splits)) for splits in groups.values()]
 
 

@@ -8,6 +8,7 @@ from functools import cached_property
 
 from bench.attribution import estimates
 from bench.attribution.split import PARTS, STEP, Split, split_key
+from bench.records.identity import Values
 from bench.statistics import intervals
 from bench.statistics.intervals import Estimate
 
@@ -81,7 +82,7 @@ class Gap:
 
 def gaps(splits: Sequence[Split]) -> list[Gap]:
     """Every column against the first of the same settings and replicas, over the repeats that they have in common."""
-    groups: dict[tuple[object, ...], list[Split]] = {}
+    groups: dict[Values, list[Split]] = {}
     for split in splits:
         groups.setdefault(split_key(split.records[0]), []).append(split)
     found = []

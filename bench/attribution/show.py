@@ -8,7 +8,7 @@ from pathlib import Path
 from bench.attribution.gap import NAMES, Gap, gaps, milliseconds, percent, sentence
 from bench.attribution.split import BESIDE, PARTS, STEP, Split, attribute
 from bench.host.files import write_atomically
-from bench.records.kinds import attribution_runs
+from bench.records.kinds import attributions
 from bench.records.record import Record
 from bench.records.sittings import apart_text
 from bench.show.captions import counted, device, versions
@@ -51,7 +51,7 @@ def notes(records: Sequence[Record], splits: Sequence[Split], found: Sequence[Ga
     taken = any(record.turn_seconds for record in records)
     how = "the cells of a repeat took turns on the machine" if taken else "cells ran one after another"
     lines = [
-        f"{first.workload} ({first.preset}), batch {first.batch_per_replica} a replica, {first.data_name}, "
+        f"{first.workload} ({first.preset}), batch {first.batch_per_replica} per replica, {first.data_name}, "
         f"{device(first)}, {first.precision}, {versions(records) or 'versions not reported'}; {how}",
         "input wait: what the whole pipeline costs a step beside one resident batch, less the copy; gradient exchange: "
         "what the backward pass does not hide; framework overhead: the same operations on the smallest batch",
@@ -83,7 +83,7 @@ def notes(records: Sequence[Record], splits: Sequence[Split], found: Sequence[Ga
 
 def markdown(records: Sequence[Record]) -> str:
     """The sentence, the tables and the notes; empty where no record is of an attribution."""
-    records = own_records(records)
+    records = attributions(records)
     if not records:
         return ""
     splits = attribute(records)
@@ -98,12 +98,6 @@ def markdown(records: Sequence[Record]) -> str:
 def tables_of(splits: Sequence[Split], found: Sequence[Gap]) -> list[tuple[Table, bool]]:
     """Both tables, and whether there is anything in them."""
     return [(split_table(splits), bool(splits)), (gap_table(found), bool(found))]
-
-
-def own_records(records: Sequence[Record]) -> list[Record]:
-    """The records that are of attributions."""
-    runs = attribution_runs(records)
-    return [record for record in records if record.run_id in runs]
 
 
 def as_markdown(table: Table) -> str:
@@ -141,7 +135,7 @@ def figure_line(kind: str, column: str, split: Split, part: str, estimate: inter
 
 def write(directory: Path, records: Sequence[Record]) -> list[Path]:
     """Leave both files in a run's directory, where it is an attribution."""
-    if not own_records(records):
+    if not attributions(records):
         return []
     contents = {MARKDOWN: markdown(records), CSV: csv(records)}
     for name, content in contents.items():
@@ -151,7 +145,7 @@ def write(directory: Path, records: Sequence[Record]) -> list[Path]:
 
 def print_attribution(records: Sequence[Record]) -> None:
     """The tables, the sentence and the notes on standard output; nothing where no record is of an attribution."""
-    own = own_records(records)
+    own = attributions(records)
     splits = attribute(own)
     found, console = gaps(splits), grids.stdout()
     for (head, *body), there in tables_of(splits, found):

@@ -30,8 +30,9 @@ from functools import cached_property
 from statistics import fmean, median
 
 from bench.attribution import estimates
+from bench.records import identity
 from bench.records.columns import column_name, column_order
-from bench.records.kinds import attribution_runs
+from bench.records.kinds import attributions
 from bench.records.record import Record
 from bench.records.sittings import PairKey, Sittings
 from bench.statistics.intervals import Estimate
@@ -107,10 +108,9 @@ def kinds(replicas: int) -> tuple[str, ...]:
     return ("disk", "memory", "device", *([ALONE] if replicas > 1 else []))
 
 
-def split_key(record: Record) -> tuple[object, ...]:
+def split_key(record: Record) -> identity.Values:
     """What the cells of a split have in common, less the column."""
-    return (record.spec_hash, record.data_digest, record.arm, record.device_name, record.cores_per_replica,
-            record.precision, record.replicas)  # fmt: skip
+    return identity.place(record, besides=(identity.INPUT,))
 
 
 def attribute(records: Iterable[Record]) -> list[Split]:
@@ -120,10 +120,11 @@ def attribute(records: Iterable[Record]) -> list[Split]:
     complete one has no split.
     """
     records = list(records)
-    runs, sittings = attribution_runs(records), Sittings(records)
-    groups: dict[tuple[object, ...], dict[PairKey, dict[str, Record]]] = {}
-    for record in sorted(records, key=lambda record: (record.replicas, column_order(record), record.repeat)):
-        if record.run_id in runs and record.status == "ok":
+    sittings = Sittings(records)
+    groups: dict[identity.Values, dict[PairKey, dict[str, Record]]] = {}
+    own = attributions(records)
+    for record in sorted(own, key=lambda record: (record.replicas, column_order(record), record.repeat)):
+        if record.status == "ok":
             repeats = groups.setdefault((*split_key(record), record.column), {})
             repeats.setdefault(sittings.key(record), {})[kind_of(record)] = record
     splits = []

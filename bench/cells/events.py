@@ -2,48 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
-from shared.protocol import EVENTS
+from shared.events import Event, Step, parse
 
-Event = dict[str, Any]
-NUMBERS = (int, float)
-# fields that the harness computes with; an event that lacks one or has another type is garbage
-FIELDS: dict[str, dict[str, type | tuple[type, ...]]] = {
-    "phase": {"name": str},
-    "first_step": {"seconds": NUMBERS},
-    "step": {"index": int, "seconds": NUMBERS, "wait": NUMBERS, "measured": bool},
-    "window": {
-        "seconds": NUMBERS,
-        "steps": int,
-        "samples": int,
-        "tokens": (int, type(None)),
-        "retraces": int,
-        "warmup": int,
-        "stationary": (bool, type(None)),
-        "turns": list,
-    },
-    "parts": {"seconds": dict},
-    "epoch": {"index": int, "loss": NUMBERS},
-    "eval": {"split": str, "correct": int, "total": int, "stage": str, "hits": int, "predicted": int, "relevant": int},
-    "memory": {"rss_peak": NUMBERS, "allocator_peak": (int, float, type(None))},
-    "error": {"kind": str, "message": str},
-}
 LONGEST_LINE = 1 << 20  # bytes; a longer one without an end is garbage, not an event
-
-
-def parse(line: bytes) -> Event | None:
-    """One line as an event; None for anything else."""
-    try:
-        event = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(event, dict) or event.get("event") not in EVENTS:
-        return None
-    fields = FIELDS.get(event["event"], {})
-    return event if all(name in event and isinstance(event[name], kind) for name, kind in fields.items()) else None
 
 
 class EventTail:
@@ -70,5 +33,5 @@ class EventTail:
         if len(self._partial) > LONGEST_LINE:
             self._partial = b""
         new = [event for line in lines if (event := parse(line)) is not None]
-        self.events += [event for event in new if event["event"] != "step" or event["measured"]]
+        self.events += [event for event in new if not isinstance(event, Step) or event.measured]
         return new

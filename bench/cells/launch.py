@@ -1,7 +1,7 @@
 """One cell: start its processes, watch its events, say how it ended, leave nothing behind.
 
 The harness sleeps while it waits; it must not take a core from what it measures. Inside the measured window the workers
-write nothing (`shared.protocol.EventWriter`), and the harness looks once a second whether they live and their events
+write nothing (`shared.events.EventWriter`), and the harness looks once a second whether they live and their events
 files grow (a `stat` each): nothing is parsed and nothing shown before the window is over.
 """
 
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Literal
 
 from bench.cells.causes import explained
-from bench.cells.events import Event, EventTail
+from bench.cells.events import EventTail
 from bench.host.cgroups import oom_kills
 from bench.host.guardian import Guarded
 from bench.host.processes import exit_text, failed_rank, log_tail, stop, with_our_code
@@ -29,6 +29,7 @@ from bench.host.wake import Wake
 from bench.host.worker_environment import temporary_folder
 from bench.monitors.monitor import WINDOW, Monitor
 from bench.records.usage import Usage
+from shared.events import Done, Event, Failure, FirstStep, Phase, Step
 from shared.frameworks import framework
 from shared.out_of_memory import line_of
 from shared.protocol import EXIT_OUT_OF_MEMORY, Cell
@@ -111,7 +112,7 @@ class Watch:
         self.tails = [EventTail(cell.events_path(rank)) for rank in range(num_ranks(cell))]
         self.oom_kills = oom_kills(System())  # before the cell
         self.done: set[int] = set()
-        self.errors: list[Event] = []
+        self.errors: list[Failure] = []
         self.phase = "start"
         self.stepped = False
         self.steps_done = 0
@@ -137,22 +138,21 @@ class Watch:
 
     def take(self, rank: int, event: Event) -> None:
         """Take in one event."""
-        kind = event["event"]
-        if kind == "done":
+        if isinstance(event, Done):
             self.done.add(rank)
-        elif kind == "error":
+        elif isinstance(event, Failure):
             self.errors.append(event)
-        elif kind in ("step", "first_step"):
+        elif isinstance(event, Step | FirstStep):
             self.stepped = True
-        if rank == 0 and kind == "phase":
-            self.phase = event["name"]
+        if rank == 0 and isinstance(event, Phase):
+            self.phase = event.name
             if self.phase == WINDOW:
                 self.window_seconds = seconds_of(event)
-        if rank == 0 and kind == "step":
+        if rank == 0 and isinstance(event, Step):
             self.steps_done += 1  # over both stages; the index begins anew in the second
             # a stage's first step compiles, and one that was not timed says nothing of the rate
-            if event["index"] > 0 and event["seconds"] > 0:
-                self.recent.append(event["seconds"])
+            if event.index > 0 and event.seconds > 0:
+                self.recent.append(event.seconds)
 
     def progress(self) -> Progress:
         """For display: the rate is that of rank 0's last steps times the global batch."""
@@ -192,12 +192,12 @@ class Watch:
         """How a cell whose first process has ended did, and why in one line."""
         if self.errors:
             # ranks whose peer ran out of memory fail as well, with texts of their own
-            short = [event for event in self.errors if event["kind"] == "oom" or line_of(event["message"])]
+            short = [error for error in self.errors if error.kind == "oom" or line_of(error.message)]
             if short:
-                return "oom", short[0]["message"]
+                return "oom", short[0].message
             # all ranks diverge together; one that failed as well says more
-            crashed = [event for event in self.errors if event["kind"] != "diverged"]
-            return self.unless_killed(crashed[0]["message"]) if crashed else ("diverged", self.errors[0]["message"])
+            crashed = [error for error in self.errors if error.kind != "diverged"]
+            return self.unless_killed(crashed[0].message) if crashed else ("diverged", self.errors[0].message)
         missing = sorted(set(range(len(self.tails))) - self.done)
         if exit_status == 0:
             unfinished = f"ended without finishing (rank {', '.join(map(str, missing))})"
@@ -222,12 +222,10 @@ class Watch:
         return "oom" if line_of(reason) else "crash", reason
 
 
-def seconds_of(event: Event) -> float | None:
+def seconds_of(phase: Phase) -> float | None:
     """How long a phase should take, where its event says so in a number that can be waited for."""
-    seconds = event.get("seconds")
-    if not isinstance(seconds, (int, float)) or isinstance(seconds, bool):
-        return None
-    return float(seconds) if 0 <= seconds < LONGEST_WINDOW else None  # NaN is in no range
+    seconds = phase.seconds
+    return seconds if seconds is not None and 0 <= seconds < LONGEST_WINDOW else None  # NaN is in no range
 
 
 def watch(

@@ -10,95 +10,108 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from bench.cells.events import Event
 from bench.cells.launch import LOG, Outcome
 from bench.records.bounds import first_problem
 from bench.records.record import Record
 from bench.records.usage import Usage
 from bench.statistics.steps import thirds
+from shared.events import Epoch, Evaluation, Event, FirstStep, Memory, Parts, Settings, Step, Window, of_kind
 from shared.families import family_of
-from shared.metrics import micro_f1
-from shared.modalities import Pages, Tokens
 from shared.protocol import Cell
+from shared.task import Counts, Task, added
+from shared.tasks import task_of
 
 
-def throughput(windows: Sequence[Event]) -> float:
-    """Samples a second of a cell: global samples / max over ranks of the seconds between the two barriers.
+def throughput(windows: Sequence[Window]) -> float:
+    """Samples per second of a cell: global samples / max over ranks of the seconds between the two barriers.
 
     Args:
-        windows: one `window` event a rank; `samples` are that rank's own (all replicas' where one process drives all).
+        windows: one per rank; `samples` are that rank's own (all replicas' where one process drives all).
     """
     assert windows, "no window"
-    return float(sum(window["samples"] for window in windows) / max(window["seconds"] for window in windows))
+    return sum(window.samples for window in windows) / max(window.seconds for window in windows)
 
 
-def of_kind(events: Iterable[Event], kind: str) -> list[Event]:
-    """The events of one kind, in order."""
-    return [event for event in events if event["event"] == kind]
+def counts(events: Sequence[Sequence[Event]]) -> dict[str, dict[str, Counts]]:
+    """Stage to split to the sums over all ranks, of each rank's last evaluation of it.
 
-
-def accuracy(events: Sequence[Sequence[Event]], stage: str) -> dict[str, float]:
-    """Split to the share of samples classified correctly, over all ranks, at the stage's last evaluation."""
-    counts: dict[str, list[int]] = {}
+    Args:
+        events: of each rank.
+    """
+    found: dict[str, dict[str, Counts]] = {}
     for rank_events in events:
-        last = {event["split"]: event for event in of_kind(rank_events, "eval") if event["stage"] == stage}
-        for split, event in last.items():
-            sums = counts.setdefault(split, [0, 0])
-            sums[0] += event["correct"]
-            sums[1] += event["total"]
-    return {split: correct / total for split, (correct, total) in counts.items() if total > 0}
+        last = {(event.stage, event.split): event for event in of_kind(rank_events, Evaluation)}
+        for (stage, split), event in last.items():
+            splits = found.setdefault(stage, {})
+            splits[split] = added(splits.get(split, {}), event.counts)
+    return found
 
 
-def f1(events: Sequence[Sequence[Event]], stage: str) -> dict[str, float]:
-    """Split to micro-averaged F1, over all ranks, at the stage's last evaluation."""
-    counts: dict[str, list[int]] = {}
-    for rank_events in events:
-        last = {event["split"]: event for event in of_kind(rank_events, "eval") if event["stage"] == stage}
-        for split, event in last.items():
-            sums = counts.setdefault(split, [0, 0, 0])
-            for position, name in enumerate(("hits", "predicted", "relevant")):
-                sums[position] += event[name]
-    return {split: micro_f1(*sums) for split, sums in counts.items()}
+def scores(task: Task, events: Sequence[Sequence[Event]]) -> dict[str, dict[str, dict[str, float]]]:
+    """Stage to split to metric to value; a split without samples has none.
+
+    Args:
+        task: whose counts they are.
+        events: of each rank.
+
+    Raises:
+        ImpossibleError: counts that are not the task's.
+    """
+    found: dict[str, dict[str, dict[str, float]]] = {}
+    for stage, splits in counts(events).items():
+        for split, sums in splits.items():
+            try:
+                of_split = task.scores(sums)
+            except (KeyError, ArithmeticError) as error:
+                raise ImpossibleError(f"scores: {stage}.{split}: counts {sums} ({error!r})") from None
+            if of_split:
+                found.setdefault(stage, {})[split] = of_split
+    return found
+
+
+def reported_settings(events: Iterable[Event]) -> dict[str, Any]:
+    """What a rank says that it really used."""
+    settings: dict[str, Any] = {}
+    for event in of_kind(events, Settings):
+        settings |= event.values
+    return settings
 
 
 def measured_figures(events: Sequence[Sequence[Event]]) -> dict[str, Any]:
-    """The fields of a record that come from events; a figure that a failed cell never reached is absent."""
+    """The fields of a record that come from events, but for scores; one that a failed cell never reached is absent."""
     # a rank's first window is that of the training; every rank must have one, or the sum would lack samples
-    windows = [of_kind(rank_events, "window")[:1] for rank_events in events]
-    whole = [window[0] for window in windows if window and 0 < window[0]["seconds"] < math.inf and window[0]["samples"]]
-    first_steps = [event["seconds"] for rank_events in events for event in of_kind(rank_events, "first_step")[:1]]
-    memory = [of_kind(rank_events, "memory")[-1:] for rank_events in events]
-    last_memory = [event for last in memory for event in last]
-    settings: dict[str, Any] = {}
-    for event in of_kind(events[0], "settings"):
-        settings |= {key: value for key, value in event.items() if key not in ("event", "rank", "time")}
+    windows = [of_kind(rank_events, Window)[:1] for rank_events in events]
+    whole = [window[0] for window in windows if window and 0 < window[0].seconds < math.inf and window[0].samples]
+    first_steps = [event.seconds for rank_events in events for event in of_kind(rank_events, FirstStep)[:1]]
+    memory = [event for rank_events in events for event in of_kind(rank_events, Memory)[-1:]]
+    steps, settings = of_kind(events[0], Step), reported_settings(events[0])
     figures: dict[str, Any] = {
-        "window_seconds": [window["seconds"] for window in whole],
-        "step_seconds": [event["seconds"] for event in of_kind(events[0], "step")],
-        "wait_seconds": [event["wait"] for event in of_kind(events[0], "step")],
+        "window_seconds": [window.seconds for window in whole],
+        "step_seconds": [event.seconds for event in steps],
+        "wait_seconds": [event.wait for event in steps],
         "part_seconds": {
-            part: seconds for event in of_kind(events[0], "parts") for part, seconds in event["seconds"].items()
+            part: seconds for event in of_kind(events[0], Parts) for part, seconds in event.seconds.items()
         },
-        "accuracy": accuracy(events, "train"),
-        "accuracy_finetuned": accuracy(events, "finetune"),
-        "loss_per_epoch": [event["loss"] for event in of_kind(events[0], "epoch")],
+        "loss_per_epoch": [event.loss for event in of_kind(events[0], Epoch)],
         "settings": settings,
     }
     if whole and len(whole) == len(events):
-        figures |= {"throughput": throughput(whole), "measured_steps": whole[0]["steps"]}
-        figures |= {"retraces": sum(window["retraces"] for window in whole)}
-        figures |= {"warmup_steps": whole[0]["warmup"], "warmup_stationary": whole[0]["stationary"]}
-        figures |= {"turn_seconds": whole[0]["turns"], **drift_figures(figures["step_seconds"])}
-        if all(window["tokens"] is not None for window in whole):
-            seconds = max(window["seconds"] for window in whole)
-            figures["tokens_per_second"] = sum(window["tokens"] for window in whole) / seconds
+        figures |= {"throughput": throughput(whole), "measured_steps": whole[0].steps}
+        figures |= {"retraces": sum(window.retraces for window in whole)}
+        figures |= {"warmup_steps": whole[0].warmup, "warmup_stationary": whole[0].stationary}
+        figures |= {"turn_seconds": whole[0].turns, **drift_figures(figures["step_seconds"])}
+        tokens = [window.tokens for window in whole if window.tokens is not None]
+        if len(tokens) == len(whole):
+            figures["tokens_per_second"] = sum(tokens) / max(window.seconds for window in whole)
     if first_steps:
         figures["time_to_first_step"] = max(first_steps)
-    if last_memory:
-        figures["memory_rss_peak"] = int(sum(event["rss_peak"] for event in last_memory))
-    for kind in ("allocator_peak", "allocator_peak_run"):
-        peaks = [peak for event in last_memory if isinstance(peak := event.get(kind), int)]
-        figures |= {f"memory_{kind}": max(peaks)} if peaks else {}
+    if memory:
+        figures["memory_rss_peak"] = sum(event.rss_peak for event in memory)
+    peaks = {
+        "memory_allocator_peak": [event.allocator_peak for event in memory],
+        "memory_allocator_peak_run": [event.allocator_peak_run for event in memory],
+    }
+    figures |= {name: max(known) for name, of in peaks.items() if (known := [peak for peak in of if peak is not None])}
     num_parameters = settings.get("num_parameters")
     return figures | {"num_parameters": num_parameters if isinstance(num_parameters, int) else None}
 
@@ -122,6 +135,10 @@ def usage_of(outcome: Outcome, figures: dict[str, Any]) -> Usage | None:
     return outcome.usage.with_samples(figures.get("throughput"))
 
 
+class ImpossibleError(ValueError):
+    """A worker reported what cannot be."""
+
+
 def make_record(cell: Cell, outcome: Outcome, environment: dict[str, str], **context: Any) -> Record:
     """The record of a cell that has ended, however it did.
 
@@ -131,17 +148,16 @@ def make_record(cell: Cell, outcome: Outcome, environment: dict[str, str], **con
         cell: what was asked for.
         outcome: what came of it.
         environment: `env.NAME` to value, as recorded beside the worker's own settings.
-        context: the record's fields that hold for the whole run (run_id, device_name, data_name, ...).
+        context: the record's fields that hold for the whole run (run_id, kind, device_name, data_name, ...).
     """
     figures = measured_figures(outcome.events)
     figures["settings"] = figures["settings"] | environment
-    if cell.workload.task == "labels":
-        figures["f1"] = f1(outcome.events, "train")
     try:
+        figures["scores"] = scores(task_of(cell.workload), outcome.events)
         return as_record(cell, outcome, figures, context)
-    except ValidationError as error:
-        reason = f"its worker reported an impossible {first_problem(error)}"
-        crashed = replace(outcome, status="crash", reason=reason)
+    except (ValidationError, ImpossibleError) as error:
+        problem = first_problem(error) if isinstance(error, ValidationError) else str(error)
+        crashed = replace(outcome, status="crash", reason=f"its worker reported an impossible {problem}")
         return as_record(cell, crashed, {"settings": environment, "num_parameters": None}, context)
 
 
@@ -151,29 +167,8 @@ def as_record(cell: Cell, outcome: Outcome, figures: Mapping[str, Any], context:
     Raises:
         ValidationError: a figure that no record can hold.
     """
-    workload = cell.workload
     return Record(
-        cell_id=cell.cell_id,
-        workload=workload.name,
-        preset=workload.preset,
-        spec_hash=workload.spec_hash,
-        computation_hash=workload.computation_hash,
-        framework=cell.framework,  # type: ignore[arg-type]  # checked by pydantic
-        variant=cell.variant,
-        exchange=cell.exchange,
-        arm=cell.arm,  # type: ignore[arg-type]
-        replicas=cell.replicas,
-        device=cell.device,  # type: ignore[arg-type]
-        cores_per_replica=len(cell.cores[0]) if cell.cores else None,
-        oversubscribed=is_oversubscribed(cell),
-        precision=cell.precision,
-        input_mode=cell.input_mode,
-        repeat=cell.repeat,
-        seed=cell.seed,
-        epochs=cell.epochs,
-        batch_per_replica=workload.train.batch_per_replica,
-        image_size=next((m.pixels for m in family_of(workload).modalities(workload) if isinstance(m, Pages)), None),
-        max_tokens=next((m.width for m in family_of(workload).modalities(workload) if isinstance(m, Tokens)), None),
+        **asked_for(cell),
         status=outcome.status,
         reason=outcome.reason,
         started=outcome.started,
@@ -184,6 +179,38 @@ def as_record(cell: Cell, outcome: Outcome, figures: Mapping[str, Any], context:
         **figures,
         **context,
     )
+
+
+def asked_for(cell: Cell) -> dict[str, Any]:
+    """The fields of a record that its cell alone decides."""
+    workload, task, what = cell.workload, task_of(cell.workload), family_of(cell.workload).describe(cell.workload)
+    return {
+        "cell_id": cell.cell_id,
+        "workload": workload.name,
+        "preset": workload.preset,
+        "spec_hash": workload.spec_hash,
+        "computation_hash": workload.computation_hash,
+        "task": task.name,
+        "headline": task.headline,
+        "network": what.network,
+        "sample": what.sample,
+        "unit": what.unit,
+        "cost": what.cost,
+        "framework": cell.framework,
+        "variant": cell.variant,
+        "exchange": cell.exchange,
+        "arm": cell.arm,
+        "replicas": cell.replicas,
+        "device": cell.device,
+        "cores_per_replica": len(cell.cores[0]) if cell.cores else None,
+        "oversubscribed": is_oversubscribed(cell),
+        "precision": cell.precision,
+        "input_mode": cell.input_mode,
+        "repeat": cell.repeat,
+        "seed": cell.seed,
+        "epochs": cell.epochs,
+        "batch_per_replica": workload.train.batch_per_replica,
+    }
 
 
 def is_oversubscribed(cell: Cell) -> bool:

@@ -18,14 +18,14 @@ class Names(click.ParamType):
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> frozenset[str]:
         """Parse; a click usage error names the first that is unknown."""
-        from bench.compare.matching import IDENTITY
+        from bench.records.identity import ASPECTS
 
         if isinstance(value, frozenset):
             return value
         names = [part.strip() for part in str(value).split(",") if part.strip()]
         for name in names:
-            if name not in IDENTITY:
-                self.fail(f"{name!r} is none of {', '.join(IDENTITY)}", param, ctx)
+            if name not in ASPECTS:
+                self.fail(f"{name!r} is none of {', '.join(ASPECTS)}", param, ctx)
         return frozenset(names)
 
 
@@ -45,10 +45,11 @@ def command(
     precision, input, batch, data or cores are refused unless --despite names it. It informs and passes no judgement
     in its exit status: that is `bench gate`.
     """
-    from bench.compare.matching import IDENTITY, NotComparableError
+    from bench.compare.matching import NotComparableError
     from bench.compare.rows import compare
     from bench.compare.show import csv, markdown, print_comparison
     from bench.compare.sources import check_distinct, read_source
+    from bench.records.identity import ASPECTS
     from bench.terminal.printable import passed_over
 
     if len(names) < FEWEST:
@@ -57,7 +58,7 @@ def command(
     check_distinct(sources)
     for line in dict.fromkeys(line for source in sources for line in source.bad):
         passed_over(line)
-    allowed = frozenset(IDENTITY) if force else despite
+    allowed = frozenset(ASPECTS) if force else despite
     try:
         comparisons = [compare(sources[0], other, allowed) for other in sources[1:]]
     except NotComparableError as refusal:

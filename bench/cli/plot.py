@@ -34,7 +34,7 @@ def parse_formats(context: click.Context, parameter: click.Parameter, value: str
 @click.option("--format", "formats", default=",".join(FORMATS), show_default=True, callback=parse_formats)
 @click.option("--all", "every_group", is_flag=True, help="Every group of comparable cells, also where there are many.")
 def command(directories: tuple[Path, ...], out: Path | None, formats: tuple[str, ...], every_group: bool) -> None:
-    """Draw speedup, training time, throughput and accuracy of one or more runs.
+    """Draw speedup, training time, throughput and scores of one or more runs.
 
     DIR is what `bench run` made, or one that `bench accuracy` made. Runs that differ in workload, spec, device,
     precision, input or data get figures of their own; runs that agree in all of them count as repeats of each other.

@@ -32,7 +32,7 @@ def command(
     """Write one self-contained HTML page about one or more runs.
 
     RUN is a directory that `bench run` or `bench accuracy` made. The page opens from disk and needs no network: the
-    comparison first, then speedup, time, accuracy, attribution, settings, memory and energy, every cell with its log,
+    comparison first, then speedup, time, scores, attribution, settings, memory and energy, every cell with its log,
     environment and certificate. Several runs get a chapter each, after the comparison of each with the first.
     """
     if out is None and len(directories) > 1:

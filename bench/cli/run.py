@@ -163,8 +163,8 @@ def print_plan(plan: Any, finished: set[str], directory: Path | None = None) -> 
     """
     from bench.run.expected import earlier_records, expected, summed
     from bench.run.progress import clock
-    from bench.show.captions import input_shape
     from bench.terminal import grids
+    from shared.families import family_of
 
     times = expected(plan, earlier_records(results_directory() / "runs", [directory] if directory else []))
     workload, first = plan.workload, plan.cells[0]
@@ -181,7 +181,7 @@ def print_plan(plan: Any, finished: set[str], directory: Path | None = None) -> 
     lines = [
         f"workload: {workload.name}, preset {workload.preset}, spec {workload.spec_hash}",
         f"device: {first.device} ({plan.device_name}); tuned environment: {'yes' if plan.tune else 'no'}",
-        f"data: {plan.pages.name} ({plan.pages.digest}), {input_shape(plan.pages.image_size, plan.pages.max_tokens)}, "
+        f"data: {plan.pages.name} ({plan.pages.digest}), {family_of(workload).describe(workload).sample}, "
         f"{'/'.join(str(count) for count in plan.pages.split_sizes.values())} train/val/test: {plan.pages.path}",
         "expected time: " + summed((times[cell.cell_id] for cell in plan.cells if cell.cell_id not in finished), clock),
         *(f"note: {note}" for note in plan.notes),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
 from bench.compare.sources import Source
+from bench.records import identity
 from bench.records.columns import column_name
 from bench.records.record import Record
 from bench.show.captions import counted
@@ -14,25 +15,13 @@ from shared.errors import UserError
 from shared.frameworks import FRAMEWORKS
 
 
-def cores(record: Record) -> str:
-    """What a replica computes on; oversubscribed replicas share it."""
+def said(record: Record, aspect: str) -> str:
+    """What a cell has of an aspect of its identity, in words: "synthetic d1", "2 shared" (oversubscribed cores)."""
+    if aspect != "cores":
+        return " ".join(map(str, identity.aspect_values(record, aspect)))
     if record.device == "cuda":
         return "GPUs"
     return f"{record.cores_per_replica}{' shared' if record.oversubscribed else ''}"
-
-
-# what must be equal for two cells to be compared: the name that --despite takes, and how a record says it
-IDENTITY: dict[str, Callable[[Record], str]] = {
-    "spec": lambda record: f"{record.workload} {record.preset} {record.spec_hash}",
-    "arm": lambda record: record.arm,
-    "device": lambda record: record.device,
-    "machine": lambda record: record.device_name,
-    "precision": lambda record: record.precision,
-    "input": lambda record: record.input_mode,
-    "batch": lambda record: str(record.batch_per_replica),
-    "data": lambda record: f"{record.data_name} {record.data_digest}",
-    "cores": cores,
-}
 
 
 class NotComparableError(UserError):
@@ -47,7 +36,7 @@ class NotComparableError(UserError):
 class Mismatch:
     """Something that two cells differ in and should not."""
 
-    name: str  # of IDENTITY
+    name: str  # of identity.ASPECTS
     a: str
     b: str
 
@@ -109,7 +98,7 @@ def match(a: Source, b: Source, despite: Collection[str]) -> tuple[list[Match], 
 
     Args:
         a, b: the sources.
-        despite: names of IDENTITY in which cells may differ all the same.
+        despite: names of identity.ASPECTS in which cells may differ all the same.
 
     Raises:
         UserError: no columns or no replicas in common.
@@ -147,19 +136,19 @@ def match(a: Source, b: Source, despite: Collection[str]) -> tuple[list[Match], 
     return matches, [f"not compared: {describe(each.a[0])}: {each.why}" for each in refused] + lonely
 
 
-def cells(records: Iterable[Record], column: str) -> dict[tuple[object, ...], tuple[Record, ...]]:
-    """The cells of a column, by replicas and what must be equal: their repeats."""
-    groups: dict[tuple[object, ...], list[Record]] = {}
+def cells(records: Iterable[Record], column: str) -> dict[identity.Values, tuple[Record, ...]]:
+    """The cells of a column, by place: their repeats."""
+    groups: dict[identity.Values, list[Record]] = {}
     for record in sorted(records, key=lambda record: (record.arm, record.replicas, record.repeat)):
         if record.column == column:
-            identity = tuple(say(record) for say in IDENTITY.values())
-            groups.setdefault((record.replicas, *identity), []).append(record)
+            groups.setdefault(identity.place(record), []).append(record)
     return {key: tuple(group) for key, group in groups.items()}
 
 
 def mismatches(a: Source, first: Record, b: Source, second: Record) -> tuple[Mismatch, ...]:
     """What a cell of A and one of B differ in and should not."""
-    found = [Mismatch(name, say(first), say(second)) for name, say in IDENTITY.items() if say(first) != say(second)]
+    differing = identity.differing(first, second)
+    found = [Mismatch(aspect, said(first, aspect), said(second, aspect)) for aspect in differing]
     if is_other_machine(a, b) and all(each.name != "machine" for each in found):
         found.append(Mismatch("machine", f"fingerprint {a.fingerprint}", f"fingerprint {b.fingerprint}"))
     return tuple(found)

@@ -87,7 +87,7 @@ def compare(a: Source, b: Source, despite: Collection[str] = ()) -> Comparison:
 
     Args:
         a, b: the sources.
-        despite: names of matching.IDENTITY in which cells may differ all the same.
+        despite: names of identity.ASPECTS in which cells may differ all the same.
 
     Raises:
         UserError: nothing in common, or not comparable.

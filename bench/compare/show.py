@@ -7,16 +7,17 @@ from typing import Any
 
 from bench.compare.rows import A, B, Comparison, Row
 from bench.records.record import Record
-from bench.show import fairness
+from bench.show import fairness, scores
 from bench.show.captions import counted
-from bench.show.tables import accuracy_text, median_of, memory_text, number, status_text
+from bench.show.tables import memory_text, number, status_text
 from bench.statistics import intervals
-from bench.statistics.intervals import Estimate
+from bench.statistics.intervals import Estimate, median_of
 from bench.statistics.steps import percentile
 from bench.terminal import grids
 from bench.terminal.csv_files import csv_text
 from bench.terminal.grids import NOTHING
 from bench.terminal.printable import markdown_text
+from shared.store import SPLITS
 
 KEY_COLUMNS = 5  # of a row: framework, arm, replicas, precision, input
 TOLD_ONCE = ("arm", "precision", "input", "status", "certificate")  # above the table, where all rows agree
@@ -26,7 +27,6 @@ FIGURES: dict[str, Callable[[Sequence[Record]], str]] = {
     "first step s": lambda records: number(median_of([record.time_to_first_step for record in records]), 1),
     "peak memory GiB": lambda records: memory_text(records),
     "J/1000 samples": lambda records: number(energy(records), 1),
-    "accuracy train/val/test": lambda records: accuracy_text(records),
 }
 
 
@@ -53,13 +53,19 @@ def estimate_text(estimate: Estimate | None, digits: int) -> str:
 
 def table(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
     """Headings, and the texts of each row. A figure that no cell has is left out."""
-    lines = [row_texts(row) for row in comparison.rows]
-    present = [name for name in lines[0] if name not in FIGURES or any(line[name] != NOTHING for line in lines)]
+    of_scores = scores.heading(record for row in comparison.rows for record in (*row.match.a, *row.match.b))
+    lines = [row_texts(row, of_scores) for row in comparison.rows]
+    may_lack = (*FIGURES, of_scores)
+    present = [name for name in lines[0] if name not in may_lack or any(line[name] != NOTHING for line in lines)]
     return present, [[line[name] for name in present] for line in lines]
 
 
-def row_texts(row: Row) -> dict[str, str]:
-    """One row, heading to text."""
+def row_texts(row: Row, of_scores: str) -> dict[str, str]:
+    """One row, heading to text.
+
+    Args:
+        of_scores: the heading of their column (`bench.show.scores`).
+    """
     a, b = row.match.a, row.match.b
     ratio = estimate_text(row.ratio, 3)
     if row.ratio is not None:
@@ -78,6 +84,7 @@ def row_texts(row: Row) -> dict[str, str]:
     good = [[record for record in side if record.status == "ok"] for side in (a, b)]
     for name, figure in FIGURES.items():
         texts[name] = both(*(figure(side) for side in good))
+    texts[of_scores] = both(*(scores.text(side, of_scores) for side in good))
     texts["status"] = both(status_text(a), status_text(b))
     return texts | {"certificate": both(a[0].certificate, b[0].certificate)}
 
@@ -90,8 +97,8 @@ def lines_below(comparison: Comparison) -> list[str]:
 
 def sentence(row: Row) -> str:
     """The verdict on one row, for where the table's columns are narrow."""
-    where = f"{row.match.columns} at {counted(row.match.a[0].replicas)}"
-    return f"{where}, {row_texts(row)['input']}: {B} / {A} {row_texts(row)[f'{B} / {A}']}: {row_texts(row)['verdict']}"
+    where, texts = f"{row.match.columns} at {counted(row.match.a[0].replicas)}", row_texts(row, scores.ANY)
+    return f"{where}, {texts['input']}: {B} / {A} {texts[f'{B} / {A}']}: {texts['verdict']}"
 
 
 def environment_line(comparison: Comparison) -> str:
@@ -138,8 +145,9 @@ def csv_line(comparison: Comparison, row: Row) -> dict[str, Any]:
         line[f"time_to_first_step_{side}"] = median_of([record.time_to_first_step for record in good])
         for memory in ("memory_rss_peak", "memory_allocator_peak"):
             line[f"{memory}_{side}"] = median_of([getattr(record, memory) for record in good])
-        for split in ("train", "val", "test"):
-            line[f"accuracy_{split}_{side}"] = median_of([record.accuracy.get(split) for record in good])
+        line[f"headline_{side}"] = records[0].headline
+        for split in SPLITS:
+            line[f"score_{split}_{side}"] = median_of([record.score(split) for record in good])
         line |= {f"status_{side}": status_text(records), f"certificate_{side}": records[0].certificate}
     line |= numbers("ratio", row.ratio)
     line |= {"paired": row.paired, "least_effect": row.least_effect, "verdict": row.verdict}

@@ -11,6 +11,7 @@ from typing import Any
 from bench.accuracy.results import is_accuracy_run
 from bench.records.columns import column_order
 from bench.records.directory import ENVIRONMENT
+from bench.records.older import of_their_runs
 from bench.records.record import Record, read_record
 from shared.errors import UserError
 from shared.outside import OutsideError, read_json
@@ -67,7 +68,7 @@ def read_source(argument: str) -> Source:
             bad.append(str(error))
     if not found:
         raise UserError(bad[0])
-    records = [record for record in found if record.exchange]
+    records = [record for record in of_their_runs(found) if record.exchange]
     if not records:
         raise UserError(f"{path}: only cells without gradient exchange (--attribute); these are never compared")
     seen: set[tuple[str, str]] = set()

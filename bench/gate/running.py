@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from bench.gate.sides import Side
 from bench.host.guardian import Guarded
 from bench.host.processes import TOKEN, log_tail
+from bench.records.older import folded
 from bench.records.record import Record
 from bench.show.disturbances import disturbances
 from shared.errors import UserError
@@ -205,6 +206,6 @@ def steps_of_turns(asked: Sequence[int], measured: int | None) -> tuple[int, ...
 def _disturbances(record: dict[str, Any]) -> list[str]:
     """What a side's record knows to have disturbed it; of a record that another version wrote, nothing."""
     try:
-        return disturbances(Record.model_validate(record))
+        return disturbances(Record.model_validate(folded(record)))
     except ValidationError:
         return []

@@ -24,7 +24,6 @@ from shared.frameworks import FRAMEWORKS
 
 HELP_SECONDS = 120.0
 READY = ".gate-ready"  # written last: an environment without it is unfinished
-DEPENDENCIES = ("pyproject.toml", "constraints.txt")
 UNMEASURED = ("dev", "report")  # extras that no measured process imports
 
 Say = Callable[[str], None]

@@ -71,6 +71,11 @@ Seed = Annotated[int, Field(ge=0, lt=1 << 63)]
 Epochs = Annotated[int, Field(ge=0, le=MOST_EPOCHS)]
 Cores = Annotated[int, Field(ge=1, le=MOST_CORES)]
 Pixels = Annotated[int, Field(ge=1, le=1 << 20)]  # or tokens
+Cost = Annotated[float, Field(gt=0, le=LARGEST, allow_inf_nan=False)]  # of a step per sample, relative
+Word = Annotated[
+    str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")
+]  # a name that the suite gives: of a task, a metric, a split
+Phrase = Annotated[str, Field(min_length=1, max_length=100)]
 
 
 class Figures(BaseModel):
@@ -89,8 +94,7 @@ class Figures(BaseModel):
 def first_problem(error: ValidationError) -> str:
     """The first field that a check of pydantic refused, and why, in one line."""
     first = error.errors()[0]
-    field = ".".join(map(str, first["loc"]))
-    return f"{field}: {first['msg'].removeprefix('Value error, ')}" if field else first["msg"]
+    return ": ".join(filter(None, [".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")]))
 
 
 def numbers_in(value: Any) -> list[float]:

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any
 
 from bench.host.files import TEMPORARY, remove_temporaries, write_atomically
+from bench.records.older import of_their_runs
 from bench.records.record import Record, read_record, record_files
 from shared.errors import UserError
 from shared.outside import OutsideError, inside, read_json
@@ -147,7 +148,7 @@ class RunDirectory:
         for path in record_files(self.path):
             with suppress(UserError):
                 found.append(read_record(path))
-        return found
+        return of_their_runs(found)
 
 
 def is_remnant(name: str) -> bool:

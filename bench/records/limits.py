@@ -11,6 +11,5 @@ MOST_REPEATS = 1000
 MOST_EPOCHS = 100_000
 MOST_CORES = 4096
 MOST_LOADERS = 256  # processes per replica; each takes memory of its own
-MOST_GPUS = 1024
 LONGEST_TIMEOUT = 30 * 86400.0  # seconds
 LARGEST_SEED = (1 << 63) - 1 - MOST_REPEATS  # the seed of a repeat is this much larger

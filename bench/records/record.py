@@ -1,4 +1,4 @@
-"""Results on disk: one JSON record a cell, schema version 3, written once and never changed.
+"""Results on disk: one JSON record a cell, schema version 4, written once and never changed.
 
 Tables and plots are made from records alone. Every field is documented here; README "Records" points to this file.
 """
@@ -6,41 +6,49 @@ Tables and plots are made from records alone. Every field is documented here; RE
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from bench.host.files import write_atomically
 from bench.records.bounds import (
     Batch,
     CellName,
     Cores,
+    Cost,
     Epochs,
     Figure,
     Moment,
-    Pixels,
+    Phrase,
     Place,
     Repeat,
     Replicas,
     Seconds,
     Seed,
-    Share,
     Size,
     Speed,
     Steps,
     StepTime,
+    Word,
     first_problem,
 )
+from bench.records.older import FOLDED, folded, of_their_runs
 from bench.records.usage import Usage
 from shared.errors import UserError
 from shared.outside import OutsideError, read_json
+from shared.tasks import NAMES, task
 
-RECORD_SCHEMA = 3
-READABLE_SCHEMAS = (1, 2, 3)  # 1 had no texts, 2 no monitors and no attribution: what they lack has its default
+RECORD_SCHEMA = 4
+READABLE_SCHEMAS = (*FOLDED, RECORD_SCHEMA)  # older ones are folded into this one as they are read
+STAGES = ("train", "finetune")  # of a training, in their order
 Kind = TypeVar("Kind", bound=BaseModel)
 Status = Literal["ok", "oom", "timeout", "crash", "skipped", "diverged"]
+Stage = Literal["train", "finetune"]
+SplitScores = Mapping[str, Mapping[str, float]]  # split to metric to value
+Metrics = Annotated[dict[Word, Figure], Field(max_length=32)]  # by name
+Splits = Annotated[dict[Word, Metrics], Field(max_length=16)]  # by name
 
 
 class Record(BaseModel):
@@ -50,6 +58,8 @@ class Record(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
 
     schema_version: int = RECORD_SCHEMA
+    folded_from: int | None = None  # the older schema that it was written in; None: this one
+    kind: Literal["plain", "attribution"]  # of the run that it is from
     run_id: str
     cell_id: CellName
     # what was asked for
@@ -57,6 +67,12 @@ class Record(BaseModel):
     preset: str
     spec_hash: str
     computation_hash: str
+    task: Word  # what was trained for (shared/tasks/); one that this version does not know is shown by its names
+    headline: Word  # the score that tables and figures show
+    network: Phrase  # its kind and size
+    sample: Phrase  # what one sample is: "384 px", "at most 512 tokens"
+    unit: Word  # the noun for it: "page", "text"
+    cost: Cost  # of a step per sample, as compared with others of its unit: pixels squared, tokens
     framework: Literal["pt", "tf"]
     variant: str | None = None  # "pt@2.13": the version of it that was asked for; None: the one there is
     arm: Literal["matched", "native"]
@@ -71,8 +87,6 @@ class Record(BaseModel):
     seed: Seed
     epochs: Epochs
     batch_per_replica: Batch
-    image_size: Pixels | None  # pixels; None: a text workload
-    max_tokens: Pixels | None = None  # width of a text; None: an image workload
     data_name: str  # "synthetic" or the store's source
     data_digest: str
     num_documents: Size | None = None  # of the data, all splits together; None: a record that did not count them
@@ -107,13 +121,24 @@ class Record(BaseModel):
     memory_allocator_peak_run: Size | None = None
     harness_cpu_seconds: Seconds | None = None  # the harness's own CPU time while the cell ran
     usage: Usage | None = None  # what the harness's monitors saw of processes and GPUs
-    # split to the share of samples classified correctly; with several labels a sample: to those whose labels all are
-    accuracy: dict[str, Share] = {}
-    accuracy_finetuned: dict[str, Share] = {}  # after the second stage
-    f1: dict[str, Share] = {}  # split to micro-averaged F1, where a sample may have several labels
+    scores: dict[Stage, Splits] = {}  # stage to split to metric to value, over all ranks
     loss_per_epoch: list[float] = []  # mean training loss of rank 0
     settings: dict[str, Any] = {}  # what the worker really used (rank 0)
     log: Place  # path of the cell's log, relative to the run directory
+
+    @field_validator("scores")
+    @classmethod
+    def _within_bounds(cls, scores: dict[Stage, Splits], info: ValidationInfo) -> dict[Stage, Splits]:
+        """What a metric of a known task can be, a share for example; one of an unknown task is any figure."""
+        name = info.data.get("task")
+        known = task(name).metrics if name in NAMES else {}
+        for stage, splits in scores.items():
+            for split, metrics in splits.items():
+                for metric, value in metrics.items():
+                    low, high = known[metric].bounds if metric in known else (-math.inf, math.inf)
+                    if not low <= value <= high:
+                        raise ValueError(f"{stage}.{split}.{metric}: {value} is not from {low:g} to {high:g}")
+        return scores
 
     @model_validator(mode="after")
     def _without_figures_that_are_none(self) -> Self:
@@ -123,13 +148,7 @@ class Record(BaseModel):
         if self.status == "ok" and epochs:
             changes = {"status": "diverged", "reason": f"loss is not finite in epoch {epochs[0]}"}
         if "diverged" in (self.status, changes.get("status")):
-            changes |= {
-                "throughput": None,
-                "tokens_per_second": None,
-                "accuracy": {},
-                "accuracy_finetuned": {},
-                "f1": {},
-            }
+            changes |= {"throughput": None, "tokens_per_second": None, "scores": {}}
         for name, value in changes.items():
             object.__setattr__(self, name, value)  # it is frozen from here on
         return self
@@ -139,6 +158,23 @@ class Record(BaseModel):
         """The side of a comparison that the record belongs to: a framework, or one of several versions of it."""
         return self.variant or self.framework
 
+    def scores_after(self, stage: Stage | None = None) -> SplitScores:
+        """Split to metric to value, after a stage (None: the last one that has any)."""
+        return last_scores(self.scores) if stage is None else self.scores.get(stage, {})
+
+    def score(self, split: str, stage: Stage | None = None) -> float | None:
+        """The headline on a split after a stage (None: the last one that has scores); None where it has none."""
+        return self.scores_after(stage).get(split, {}).get(self.headline)
+
+
+def last_scores(scores: Mapping[Any, SplitScores]) -> SplitScores:
+    """The scores after the last stage that has any.
+
+    Args:
+        scores: stage to split to metric to value.
+    """
+    return next((found for stage in reversed(STAGES) if (found := scores.get(stage))), {})
+
 
 def write_record(directory: Path, record: Record) -> Path:
     """Write a record into a run's `records/` folder; the name is the cell's id."""
@@ -146,12 +182,12 @@ def write_record(directory: Path, record: Record) -> Path:
 
 
 def read_record(path: Path) -> Record:
-    """Read one record.
+    """Read one record; what only its whole run tells of an older one is not known (`bench.records.older`).
 
     Raises:
         UserError: truncated or foreign JSON, or another schema version.
     """
-    return read_as(Record, path, READABLE_SCHEMAS)
+    return read_as(Record, path, READABLE_SCHEMAS, folded)
 
 
 def write_as_record(directory: Path, name: str, content: BaseModel) -> Path:
@@ -162,8 +198,13 @@ def write_as_record(directory: Path, name: str, content: BaseModel) -> Path:
     return path
 
 
-def read_as(kind: type[Kind], path: Path, schemas: Collection[int]) -> Kind:
+def read_as(
+    kind: type[Kind], path: Path, schemas: Collection[int], fold: Callable[[Mapping[str, Any]], dict[str, Any]] = dict
+) -> Kind:
     """Read a record of a kind, written in one of some schema versions.
+
+    Args:
+        fold: makes the present schema's content of any of them.
 
     Raises:
         UserError: truncated or foreign JSON, or another schema version.
@@ -178,7 +219,7 @@ def read_as(kind: type[Kind], path: Path, schemas: Collection[int]) -> Kind:
     if not isinstance(version, int) or version not in schemas:
         raise UserError(f"{path}: record schema {version!r}, this version reads {', '.join(map(str, schemas))}")
     try:
-        return kind.model_validate(content)
+        return kind.model_validate(fold(content))
     except ValidationError as error:
         raise UserError(f"{path}: {first_problem(error)}") from None
 
@@ -192,7 +233,8 @@ def read_records(directories: Iterable[Path], on_bad: Callable[[str], None] | No
     Raises:
         UserError: no such directory, one without records or with none that can be read, or a record that cannot be.
     """
-    return [record for directory in directories for record in read_all(directory, read_record, on_bad)]
+    found = [of_their_runs(read_all(directory, read_record, on_bad)) for directory in directories]
+    return [record for records in found for record in records]
 
 
 def read_all(

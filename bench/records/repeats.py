@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from bench.records import identity
 from bench.records.columns import column_name, column_order
 from bench.records.record import Record
 from bench.records.sittings import PairKey, Sittings
@@ -32,28 +33,21 @@ class Row:
         return None if self.speedup is None else self.speedup.scaled(1 / self.records[0].replicas)
 
 
-def line_key(record: Record) -> tuple[object, ...]:
-    """What must be equal for two records to be compared over replicas."""
-    return (*setting_key(record), record.column)
-
-
-def setting_key(record: Record) -> tuple[object, ...]:
-    """What must be equal for two columns to be compared."""
-    return (record.spec_hash, record.data_digest, record.arm, record.device_name, record.cores_per_replica,
-            record.precision, record.input_mode)  # fmt: skip
-
-
 def rows(records: Iterable[Record]) -> list[Row]:
-    """One row a (line, replicas), by column, arm and replicas; cells that exchanged no gradients are no training."""
-    groups: dict[tuple[object, ...], list[Record]] = {}
+    """A row per cell, by column, arm and replicas; cells that exchanged no gradients are no training."""
+    groups: dict[identity.Values, list[Record]] = {}
+    alone: dict[identity.Values, list[Record]] = {}  # line to its records at one replica
     trained = [record for record in records if record.exchange]
     trained.sort(key=lambda record: (column_order(record), record.arm, record.replicas, record.repeat))
     for record in trained:
-        groups.setdefault((*line_key(record), record.replicas), []).append(record)
+        groups.setdefault(identity.cell(record), []).append(record)
+        if record.replicas == 1:
+            alone.setdefault(identity.line(record), []).append(record)
     result = []
     sittings = Sittings(trained)
-    for (*line, _), group in groups.items():
-        speedup = None if group[0].oversubscribed else throughput_ratio(group, groups.get((*line, 1), []), sittings)
+    for group in groups.values():
+        baseline = alone.get(identity.line(group[0]), [])
+        speedup = None if group[0].oversubscribed else throughput_ratio(group, baseline, sittings)
         if speedup is not None and group[0].replicas == 1:
             speedup = replace(speedup, low=None, high=None)  # 1 by definition, not by measurement
         result.append(Row(tuple(group), throughput_estimate(group), speedup))

@@ -10,7 +10,7 @@ from bench.accuracy.results import EQUAL, FRAMEWORK_NAMES, AccuracyRecord, accur
 from bench.accuracy.statistics import spread
 from bench.records.columns import column_name
 from bench.records.repeats import Row
-from bench.show.captions import counted
+from bench.show.captions import capital, counted
 from bench.show.table_notes import column_ratios
 from bench.statistics import intervals
 from bench.statistics.intervals import Estimate
@@ -75,8 +75,3 @@ def accuracy_clauses(records: Sequence[AccuracyRecord]) -> Iterator[str]:
         if shares:
             test = tests.get((member, rule))
             yield f"{member}: {', '.join(shares)}" + (f" (medians; p = {test.p:.3g})" if test else "")
-
-
-def capital(text: str) -> str:
-    """A sentence's beginning."""
-    return text[:1].upper() + text[1:]

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from bench.attribution import show as attribution_show
 from bench.attribution.gap import gaps, sentence
 from bench.attribution.split import attribute
-from bench.records.kinds import tabled
+from bench.records.identity import FIGURE_FIELDS
+from bench.records.kinds import attributions, tabled
 from bench.records.record import Record
 from bench.records.repeats import Row, rows
 from bench.report import drawn
@@ -18,11 +19,11 @@ from bench.report.comparison import comparison, speedup, throughput_lines
 from bench.report.notices import bad, notices
 from bench.report.resources import memory, monitors
 from bench.report.sources import Run
-from bench.report.training import accuracy, time
+from bench.report.training import scores, time
 from bench.show import fairness
-from bench.show.captions import counted
+from bench.show.captions import capital, counted
 from bench.show.fairness.show import equal_text
-from bench.show.groups import GROUP_FIELDS, Group, drawn_groups, group_records
+from bench.show.groups import Group, drawn_groups, group_records
 from bench.show.tables import provenance
 from bench.show.titles import setting, title
 
@@ -46,7 +47,7 @@ def run_chapter(run: Run, prefix: str) -> Chapter:
         ),
         ("speedup", "Speedup and efficiency", grouped(groups, f"{prefix}speedup", write_speedup)),
         ("time", "Time", grouped(groups, f"{prefix}time", write_time)),
-        ("accuracy", "Accuracy", grouped(groups, f"{prefix}accuracy", write_accuracy)),
+        ("scores", "Scores", grouped(groups, f"{prefix}scores", write_scores)),
         ("attribution", "Where the time goes", attribution(run.records, f"{prefix}attribution")),
         ("fairness", "What each side really used", settings(run.records, f"{prefix}fairness")),
         ("memory", "Memory and energy", grouped(groups, f"{prefix}memory", lambda _, found, name: memory(found, name))),
@@ -64,7 +65,7 @@ def run_chapter(run: Run, prefix: str) -> Chapter:
 
 def attribution_answer(records: Sequence[Record]) -> str:
     """The sentence of an attribution, of the first place in which two columns can be held against each other."""
-    found = gaps(attribute(attribution_show.own_records(records)))
+    found = gaps(attribute(attributions(records)))
     return sentence(found[0]) if found else ""
 
 
@@ -98,7 +99,7 @@ def of_all(groups: Sequence[Group], name: str) -> list[Block]:
 
 def titles(groups: Sequence[Group]) -> list[str]:
     """What tells each group from the others, in words."""
-    telling = [field for field in GROUP_FIELDS if len({getattr(group.first, field) for group in groups}) > 1]
+    telling = [field for field in FIGURE_FIELDS if len({getattr(group.first, field) for group in groups}) > 1]
     return [
         ", ".join(f"{field.replace('_', ' ')} {getattr(group.first, field)}" for field in telling) for group in groups
     ]
@@ -122,17 +123,17 @@ def write_time(group: Group, found: Sequence[Row], name: str) -> list[Block]:
     return [*time(found, name), *drawn.time_pictures(group, f"{name}-figure")]
 
 
-def write_accuracy(group: Group, found: Sequence[Row], name: str) -> list[Block]:
+def write_scores(group: Group, found: Sequence[Row], name: str) -> list[Block]:
     """Table and figures, where something was trained."""
-    made = accuracy(found, name)
+    made = scores(found, name)
     if made is None:
-        return [Text("Nothing was trained to its end: no accuracy.")]
-    return [made, *drawn.accuracy_pictures(group, f"{name}-figure")]
+        return [Text("Nothing was trained to its end: no scores.")]
+    return [made, *drawn.score_pictures(group, f"{name}-figure")]
 
 
 def attribution(records: Sequence[Record], name: str) -> list[Block]:
     """The sentences, the figure and the tables of an attribution; nothing of other runs."""
-    own = attribution_show.own_records(records)
+    own = attributions(records)
     if not own:
         return []
     splits = attribute(own)
@@ -155,7 +156,7 @@ def settings(records: Sequence[Record], name: str) -> list[Block]:
     line = fairness.verdict_line(diff)
     blocks: list[Block] = [
         Text(
-            f"{line[:1].upper()}{line[1:]}.",
+            f"{capital(line)}.",
             "good" if diff.is_fair and diff.lines else "bad" if not diff.is_fair else "",
         )
     ]

@@ -9,9 +9,9 @@ from bench.records.repeats import Row, cell_name
 from bench.report.blocks import Bar, Block, Card, Cards, Cell, Notes, Text, Tone, estimated, number, table
 from bench.show.captions import counted
 from bench.show.table_notes import basis, column_ratios
-from bench.show.tables import is_implausible, median_of, notes, status_text
+from bench.show.tables import is_implausible, notes, status_text
 from bench.statistics import intervals
-from bench.statistics.intervals import Estimate
+from bench.statistics.intervals import Estimate, median_of
 from bench.statistics.power import power_text, shown_share
 
 

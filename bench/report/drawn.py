@@ -8,7 +8,9 @@ from bench.accuracy.results import AccuracyRecord
 from bench.records.record import Record
 from bench.report.blocks import Block
 from bench.report.pictures import picture
-from bench.show.groups import Group
+from bench.show import scores
+from bench.show.captions import capital
+from bench.show.groups import Group, is_projected
 from bench.show.tables import caption
 
 
@@ -30,21 +32,22 @@ def time_pictures(group: Group, name: str) -> list[Block]:
     """Projected hours against replicas; the published job is one of pages."""
     from bench.show.figures.lines import training_time_figure
 
-    if group.first.max_tokens is not None:
+    if not is_projected(group.first):
         return []
     label = f"Projected hours of the published job against replicas; {caption(group.records)}"
     return [picture(training_time_figure(group), name, label)]
 
 
-def accuracy_pictures(group: Group, name: str) -> list[Block]:
-    """Accuracy on each split, and beside published systems where their figures are there."""
-    from bench.show.figures.bars import accuracy_figure
+def score_pictures(group: Group, name: str) -> list[Block]:
+    """The headline on each split, and beside published systems where their figures are there."""
+    from bench.show.figures.bars import score_figure
     from bench.show.figures.comparison import comparison_figure, references
     from bench.show.papers import PAPERS, read_papers
 
-    shown: list[Block] = [picture(accuracy_figure(group), name, f"Accuracy on each split; {caption(group.records)}")]
+    headline = capital(scores.title(group.records))
+    shown: list[Block] = [picture(score_figure(group), name, f"{headline} on each split; {caption(group.records)}")]
     if PAPERS.is_dir() and references(group.records):
-        label = "Accuracy against trained parameters, beside systems published on the same data"
+        label = f"{headline} against trained parameters, beside systems published on the same data"
         shown.append(picture(comparison_figure(group.records, read_papers()), f"{name}-published", label))
     return shown
 

@@ -22,7 +22,7 @@ def written(text: str) -> str:
 
 
 def frame(runs: Sequence[Run]) -> DataFrame:
-    """A line a record of either kind: mappings have a column an entry (`accuracy.test`), lists are JSON."""
+    """A line per record of either kind: mappings have a column per entry (`scores.train.test.f1`), lists are JSON."""
     import pandas
 
     return pandas.DataFrame([line for run in runs for line in lines(run)])

@@ -3,7 +3,7 @@
 The format is that of MLCommons' `mlperf_logging` (github.com/mlcommons/logging, mlperf_logging/mllog/mllog.py: the
 template and the order of the fields; mlperf_logging/mllog/constants.py: event types and keys). `tracked_stats` is the
 key under which the training rules (github.com/mlcommons/training_policies) have throughput logged, in samples/s.
-`eval_f1` is a key of ours: a line `eval_accuracy` is of accuracy alone.
+A score is logged as `eval_` and its name: `eval_accuracy` is MLPerf's, the others are ours.
 
 A cell is a namespace. These are no MLPerf results: the workloads are not MLPerf's, and nobody has reviewed them; so
 `submission_benchmark` is ours and no line names a division or an organisation.
@@ -18,16 +18,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from bench.cells.events import Event, parse
 from bench.records.record import Record
 from bench.report.sources import Run
 from shared.errors import UserError
-from shared.outside import OutsideError, inside, read_bytes
+from shared.events import Epoch, Evaluation, Phase, of_kind, read_events
+from shared.outside import OutsideError, inside
 
 POINT, START, END = "POINT_IN_TIME", "INTERVAL_START", "INTERVAL_END"
 SUCCESS, ABORTED = "success", "aborted"
 READY = "warmup"  # the phase in which the first batch is touched: everything before it is initialisation
-TRAIN, FINETUNE = "train", "finetune"  # the stages of an evaluation, as events name them
+TRAIN = "train"  # the stage whose epochs a record counts
 LATEST = 1e11  # seconds since 1970, the year 5138: a later time, or none, is garbage in an event
 
 
@@ -91,15 +91,12 @@ def contents_of(run: Run, record: Record) -> Iterator[dict[str, Any]]:
         yield line(min(since, end), POINT, "train_samples", samples, window="the measured steps")
         stats = {"throughput": record.throughput}
         yield line(min(since, end), POINT, "tracked_stats", stats, step=record.measured_steps)
-    scores: list[tuple[str, str, dict[str, float], dict[str, int]]] = [
-        (TRAIN, "eval_accuracy", record.accuracy, {"epoch_num": record.epochs}),
-        (TRAIN, "eval_f1", record.f1, {"epoch_num": record.epochs}),
-        (FINETUNE, "eval_accuracy", record.accuracy_finetuned, {}),  # of how many epochs, no record says
-    ]
-    for stage, key, shares, epochs in scores:
-        for split, share in shares.items():
+    for stage, splits in record.scores.items():
+        epochs = {"epoch_num": record.epochs} if stage == TRAIN else {}  # of the second stage no record says how many
+        for split, metrics in splits.items():
             at = times.evaluated.get((stage, split), end)
-            yield line(at, POINT, key, share, split=split, stage=stage, **epochs)
+            for metric, value in metrics.items():
+                yield line(at, POINT, f"eval_{metric}", value, split=split, stage=stage, **epochs)
     outcome = {"status": SUCCESS if record.status == "ok" else ABORTED}
     yield line(end, END, "run_stop", **outcome, **({"reason": record.reason} if record.reason else {}))
 
@@ -109,24 +106,17 @@ def read_times(directory: Path, record: Record) -> Times:
     started = datetime.fromisoformat(record.started).timestamp()
     stop = started + record.wall_seconds
     times = Times(started, max(started, min(stop, started + (record.time_to_first_step or 0.0))), stop)
-    events = read_events(directory, f"cells/{record.cell_id}/events.0.jsonl")
+    try:
+        events = read_events(inside(directory, f"cells/{record.cell_id}/events.0.jsonl"))
+    except OutsideError:
+        return times
+    events = [event for event in events if 0 <= event.time < LATEST]
     if not events:
         return times
-    ready = [event["time"] for event in events if event["event"] == "phase" and event["name"] == READY]
-    if ready:
+    if ready := [phase.time for phase in of_kind(events, Phase) if phase.name == READY]:
         times.run_start = ready[0]
-    times.epochs = [(event["index"], event["time"]) for event in events if event["event"] == "epoch"]
-    times.evaluated = {(event["stage"], event["split"]): event["time"] for event in events if event["event"] == "eval"}
-    times.run_stop = max(event["time"] for event in events)
+    times.epochs = [(epoch.index, epoch.time) for epoch in of_kind(events, Epoch)]
+    times.evaluated = {(each.stage, each.split): each.time for each in of_kind(events, Evaluation)}
+    times.run_stop = max(event.time for event in events)
     times.init_start = min(started, times.run_start)
     return times
-
-
-def read_events(directory: Path, name: str) -> list[Event]:
-    """The events of one rank of a run that have a time; none where the file is gone, or is not the run's own."""
-    try:
-        lines = read_bytes(inside(directory, name)).splitlines()
-    except OutsideError:
-        return []
-    events = [event for line in lines if (event := parse(line)) is not None]
-    return [event for event in events if isinstance(event.get("time"), int | float) and 0 <= event["time"] < LATEST]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from bench.accuracy.results import AccuracyRecord
-from bench.records.kinds import attribution_runs, tabled
+from bench.records.kinds import attributions, tabled
 from bench.records.record import Record
 from bench.records.repeats import cell_name, rows
 from bench.report.blocks import Text
@@ -58,13 +58,12 @@ def limits(records: Sequence[Record]) -> Iterator[str]:
     if len({record.arm for record in shown}) > 1:
         yield "Two arms: native runs each framework's own model and is not comparable with matched."
     if any(record.data_name == SYNTHETIC for record in records):
-        kind = "texts" if first.max_tokens else "pages"
-        yield f"Synthetic {kind}: their classes are easy to tell; accuracy says nothing of real documents."
+        yield f"Synthetic {first.unit}s: their classes are easy to tell; scores say nothing of real documents."
     if first.device == "cpu":
         yield f"{device(first)}: what this machine does, not what GPUs do."
     if shared := sorted({record.replicas for record in records if record.oversubscribed}):
         yield f"Oversubscribed at {listed(shared)}: more replicas than cores, no speedup is claimed."
-    if attribution_runs(records):
+    if attributions(records):
         yield "An attribution: its cells were run to be split, and trained nothing."
     counts = [row.throughput.count for row in rows(shown) if row.throughput is not None]
     if counts and min(counts) < intervals.fewest():

@@ -11,7 +11,7 @@ from bench.report.blocks import Block, Cell, Notes, Text, number, table
 from bench.report.comparison import names
 from bench.report.training import good_records
 from bench.show.disturbances import cell_text
-from bench.show.tables import median_of
+from bench.statistics.intervals import median_of
 
 GIB = 2**30
 

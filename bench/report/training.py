@@ -1,20 +1,22 @@
-"""What a training takes and what it reaches: first step, steps, projected hours, accuracy."""
+"""What a training takes and what it reaches: first step, steps, projected hours, scores."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.records.record import Record
+from bench.records.record import STAGES, Record, Stage
 from bench.records.repeats import Row
 from bench.report.blocks import Block, Cell, Table, Text, estimated, number, table
 from bench.report.comparison import names, status_cell
-from bench.show.groups import PUBLISHED_EPOCHS, PUBLISHED_PAGES, projected_hours
-from bench.show.tables import median_of
+from bench.show.captions import counted
+from bench.show.groups import PUBLISHED_EPOCHS, PUBLISHED_PAGES, is_projected, projected_hours
+from bench.show.scores import metric_of
 from bench.statistics import intervals
-from bench.statistics.intervals import Estimate
+from bench.statistics.intervals import Estimate, median_of
 from bench.statistics.steps import percentile
+from shared.store import SPLITS
 
-SPLITS = ("train", "val", "test")
+STAGE_WORDS = {"train": "", "finetune": "second stage "}
 
 
 def good_records(row: Row) -> list[Record]:
@@ -23,9 +25,9 @@ def good_records(row: Row) -> list[Record]:
 
 
 def hours(row: Row) -> Cell:
-    """Projected hours of the published job with their interval; nothing of texts and of shared cores."""
+    """Projected hours of the published job with their interval; nothing of samples of another unit, or shared cores."""
     first = row.records[0]
-    if row.throughput is None or first.max_tokens is not None or first.oversubscribed:
+    if row.throughput is None or not is_projected(first) or first.oversubscribed:
         return Cell("-")
     estimate = row.throughput
     low, high = (None, None) if estimate.interval is None else map(projected_hours, reversed(estimate.interval))
@@ -68,19 +70,26 @@ def time(rows: Sequence[Row], name: str) -> list[Block]:
     return blocks
 
 
-def accuracy(rows: Sequence[Row], name: str) -> Table | None:
-    """Scores on each split, medians over repeats; None where no cell has any."""
+def scores(rows: Sequence[Row], name: str) -> Table | None:
+    """Every score on each split after each stage, medians over repeats; None where no cell has any."""
+    # what there is, each with a record that has it
+    found: dict[tuple[Stage, str], Record] = {}
+    for record in (record for row in rows for record in row.records):
+        for stage, splits in record.scores.items():
+            for metric in dict.fromkeys(metric for metrics in splits.values() for metric in metrics):
+                found.setdefault((stage, metric), record)
+    if not found:
+        return None
     lines = []
     for row in rows:
         good = good_records(row)
-        scores: dict[str, Cell | str] = {}
-        for field, label in (("accuracy", ""), ("f1", "F1 "), ("accuracy_finetuned", "second stage ")):
+        cells: dict[str, Cell | str] = {}
+        for (stage, metric), example in sorted(found.items(), key=lambda each: STAGES.index(each[0][0])):
             for split in SPLITS:
-                values = [getattr(record, field).get(split) for record in good]
-                scores[f"{label}{split}"] = number(median_of(values), 3)
+                values = [record.scores_after(stage).get(split, {}).get(metric) for record in good]
+                heading = f"{STAGE_WORDS[stage]}{metric_of(example, metric).title} {split}"
+                cells[heading] = number(median_of(values), 3)
         losses = [record.loss_per_epoch[-1] for record in good if record.loss_per_epoch]
-        lines.append(names(row) | scores | {"last loss": number(median_of(losses), 4), "status": status_cell(row)})
-    if not any(record.accuracy or record.f1 for row in rows for record in row.records):
-        return None
+        lines.append(names(row) | cells | {"last loss": number(median_of(losses), 4), "status": status_cell(row)})
     epochs = rows[0].records[0].epochs
-    return table(name, f"Accuracy after {epochs} epochs: shares of documents, medians over repeats", lines)
+    return table(name, f"Scores after {counted(epochs, 'epoch')}, medians over repeats", lines)

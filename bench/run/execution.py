@@ -137,6 +137,7 @@ def run_context(plan: Plan, directory: RunDirectory, cell: Cell) -> dict[str, An
     pairs = certificates.pairs_of(plan.cells)
     certificate = certificates.find_of_cell(cell, pairs) if cell.arm == "matched" else None
     return {
+        "kind": "attribution" if any(each.parts for each in plan.cells) else "plain",
         "run_id": directory.path.name,
         "device_name": plan.device_name,
         "data_name": plan.pages.name,

@@ -5,9 +5,11 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from bench.cells.summary import asked_for
+from bench.records.identity import PLANNED_FIELDS, Planned, differing, place
 from bench.records.record import Record, read_record
 from bench.run.plan import Plan
 from bench.run.stores import NOT_MADE
@@ -15,6 +17,7 @@ from shared.errors import UserError
 from shared.families import family_of
 from shared.protocol import Cell
 
+MUST_AGREE = {"device", "machine", "arm", "precision"}  # or a record tells nothing of a cell
 EVALUATION_SHARE = 1 / 3  # forward alone, of the cost of a training step's forward and backward
 
 
@@ -59,20 +62,25 @@ def expected(plan: Plan, records: Sequence[Record]) -> dict[str, Expectation]:
     of the same framework and model: seconds to the first step, then steps and evaluation at its throughput, scaled by
     replicas and by the size of a sample. That is a rough figure, and says so.
     """
-    alike = [record for record in records if same_device(record, plan)]
+    first = planned(plan, plan.cells[0])  # in what must agree all cells of a plan are alike
+    alike = [record for record in records if not MUST_AGREE & set(differing(record, first))]
     return {cell.cell_id: of_cell(plan, cell, alike) for cell in plan.cells}
 
 
-def same_device(record: Record, plan: Plan) -> bool:
-    """Whether a record was measured on the plan's kind of device, in its arm and precision."""
-    cell = plan.cells[0]
-    ours = (cell.device, plan.device_name, cell.arm, cell.precision)
-    return ours == (record.device, record.device_name, record.arm, record.precision)
+def planned(plan: Plan, cell: Cell) -> Planned:
+    """A cell of a plan as records are compared with it."""
+    known = asked_for(cell) | {
+        "device_name": plan.device_name,
+        "data_name": plan.pages.name,
+        "data_digest": plan.pages.digest,
+    }
+    return Planned(**{name: known[name] for name in PLANNED_FIELDS})
 
 
 def of_cell(plan: Plan, cell: Cell, records: Sequence[Record]) -> Expectation:
-    """The expectation of one cell, from records of its kind of device."""
-    same = [record for record in records if is_same_cell(record, cell, plan)]
+    """The expectation of one cell, from records that agree with it in what they must."""
+    ours = planned(plan, cell)
+    same = [record for record in records if is_same_cell(record, cell, ours)]
     same = [record for record in same if record.column == (cell.variant or cell.framework)] or same
     if same:
         return Expectation(statistics.median(record.wall_seconds for record in same), told(same, ""))
@@ -84,17 +92,17 @@ def of_cell(plan: Plan, cell: Cell, records: Sequence[Record]) -> Expectation:
     return Expectation(statistics.median(scaled(record, plan, cell) for record in used), told(used, "scaled "))
 
 
-def is_same_cell(record: Record, cell: Cell, plan: Plan) -> bool:
-    """Whether a record is of a cell that does the same work."""
-    cores = len(cell.cores[0]) if cell.cores else None
-    return (
-        record.spec_hash == cell.workload.spec_hash
-        and record.data_name == plan.pages.name
-        and plan.pages.digest in (record.data_digest, NOT_MADE)  # a dry run makes no store
-        and (record.framework, record.replicas, record.cores_per_replica) == (cell.framework, cell.replicas, cores)
-        and (record.input_mode, record.epochs) == (cell.input_mode, cell.epochs)
-        and bool(record.accuracy_finetuned) == cell.finetune
-    )
+def is_same_cell(record: Record, cell: Cell, ours: Planned) -> bool:
+    """Whether a record is of a cell that does the same work; a dry run makes no store, so its data have a name alone.
+
+    Args:
+        ours: the cell, as records are compared with it.
+    """
+    if (record.framework, record.epochs, record.spec_hash) != (cell.framework, cell.epochs, ours.spec_hash):
+        return False
+    if ours.data_digest == NOT_MADE:
+        ours = replace(ours, data_digest=record.data_digest)
+    return place(record) == place(ours) and ("finetune" in record.scores) == cell.finetune
 
 
 def is_related(record: Record, cell: Cell) -> bool:
@@ -112,11 +120,10 @@ def distance(record: Record, cell: Cell) -> tuple[bool, float, bool]:
 def scaled(record: Record, plan: Plan, cell: Cell) -> float:
     """Seconds that a cell should take by the throughput of another."""
     assert record.throughput is not None and record.time_to_first_step is not None
-    size = (record.image_size or 0) ** 2 or record.max_tokens or 1
     cores = len({core for group in cell.cores for core in group}) or cell.replicas
     before = (record.cores_per_replica or 1) * record.replicas
     growth = cores / before if cell.cores and not record.oversubscribed else cell.replicas / record.replicas
-    rate = record.throughput * growth * size / family_of(cell.workload).describe(cell.workload).cost
+    rate = record.throughput * growth * record.cost / family_of(cell.workload).describe(cell.workload).cost
     samples = float(plan.total_steps(cell) * cell.global_batch)
     if cell.epochs:
         samples += EVALUATION_SHARE * sum(plan.pages.split_sizes.values())

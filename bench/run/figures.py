@@ -30,8 +30,8 @@ def plot_records(
 ) -> list[Path]:
     """Draw one set of figures a group of comparable records and return the files written.
 
-    With more than one group the group is part of the files' names. The accuracy figure is drawn only where a record
-    has an accuracy or was asked for one, the comparison with published systems where these were measured on the same
+    With more than one group the group is part of the files' names. The figure of scores is drawn only where a record
+    has any or was asked for them, the comparison with published systems where these were measured on the same
     data and their figures are there (an installed package has none). Attributions have a figure of their own and stand
     in no other: their cells took turns.
 
@@ -44,11 +44,11 @@ def plot_records(
     # matplotlib takes most of a second to import: only who draws pays for it
     from bench.attribution.figures import attribution_figures
     from bench.records.kinds import plain
-    from bench.show.figures.bars import accuracy_figure, throughput_figure
+    from bench.show.figures.bars import score_figure, throughput_figure
     from bench.show.figures.comparison import comparison_figure, references
     from bench.show.figures.lines import speedup_figure, training_time_figure
     from bench.show.figures.style import save
-    from bench.show.groups import drawn_groups, group_records
+    from bench.show.groups import drawn_groups, group_records, is_projected
     from bench.show.papers import PAPERS, read_papers
 
     if not records:
@@ -64,10 +64,10 @@ def plot_records(
             "speedup": speedup_figure(group),
             "throughput": throughput_figure(group),
         }
-        if group.first.max_tokens is None:  # the published job is one of pages
+        if is_projected(group.first):
             figures["training-time"] = training_time_figure(group)
         if group.trains:
-            figures["accuracy"] = accuracy_figure(group)
+            figures["scores"] = score_figure(group)
         if PAPERS.is_dir() and references(group.records):
             figures["comparison"] = comparison_figure(group.records, read_papers())
         for name, figure in figures.items():

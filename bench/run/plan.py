@@ -87,9 +87,8 @@ class Plan:
 
     def to_json(self) -> dict[str, Any]:
         """As JSON-able values, without the directory and the interpreters: a run may be moved and resumed."""
-        cells = [asdict(cell) | {"workload": cell.workload.model_dump(mode="json")} for cell in self.cells]
         placeless = {"directory": "", "python": None}
-        return asdict(replace(self, cells=())) | {"cells": [cell | placeless for cell in cells]}
+        return asdict(replace(self, cells=())) | {"cells": [cell.to_json() | placeless for cell in self.cells]}
 
 
 def core_groups(cores: Sequence[int], replicas: int, size: int) -> tuple[tuple[int, ...], ...]:

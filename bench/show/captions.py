@@ -23,9 +23,7 @@ def caption(group: Group) -> list[str]:
     arms = sorted({record.arm for record in group.records})
     statements = [
         f"{first.workload} {first.preset}",
-        f"synthetic {'texts' if first.max_tokens else 'pages'}"
-        if first.data_name == SYNTHETIC
-        else f"data: {first.data_name}",
+        data(first) if first.data_name == SYNTHETIC else f"data: {data(first)}",
         device(first),
         first.precision,
         "" if arms == ["matched"] else f"arm: {' and '.join(arms)}",
@@ -36,13 +34,9 @@ def caption(group: Group) -> list[str]:
     return [statement for statement in statements if statement]
 
 
-def input_shape(image_size: int | None, max_tokens: int | None) -> str:
-    """What a sample is.
-
-    >>> input_shape(384, None), input_shape(None, 512)
-    ('384 px', 'at most 512 tokens')
-    """
-    return f"{image_size} px" if max_tokens is None else f"at most {max_tokens} tokens"
+def data(record: Record) -> str:
+    """What the samples are: "synthetic pages", or the name of a store's source."""
+    return f"{SYNTHETIC} {record.unit}s" if record.data_name == SYNTHETIC else record.data_name
 
 
 def device(record: Record) -> str:
@@ -124,6 +118,11 @@ def implausible_notes(label: str, speedups: Iterable[Point]) -> list[str]:
 def counted(count: int, noun: str = "replica") -> str:
     """1 replica, 2 replicas."""
     return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def capital(text: str) -> str:
+    """The beginning of a sentence or a title."""
+    return text[:1].upper() + text[1:]
 
 
 def listed(counts: Sequence[int]) -> str:

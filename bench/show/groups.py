@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from bench.records import identity
 from bench.records.columns import column_name, column_order
 from bench.records.record import Record
 from bench.records.repeats import IMPLAUSIBLE_EFFICIENCY, efficiency, values_ratio
@@ -18,24 +19,10 @@ from shared.spec import digest
 # RVL-CDIP's official split (Harley et al., ICDAR 2015)
 PUBLISHED_EPOCHS = 20
 PUBLISHED_PAGES = 320_000
+PUBLISHED_UNIT = "page"  # whoever trains on anything else projects nothing
 
 MANY_GROUPS = 12  # beyond which nobody looks at them one by one, and drawing all takes minutes
 DRAWN_OF_MANY = 4
-
-# records that differ in one of these never share a figure
-GROUP_FIELDS = (
-    "workload",
-    "preset",
-    "spec_hash",
-    "device",
-    "device_name",
-    "cores_per_replica",
-    "precision",
-    "input_mode",
-    "epochs",
-    "data_digest",
-)
-
 
 LONGEST_SLUG = 120  # characters: file systems take names of 255 bytes
 
@@ -115,8 +102,8 @@ class Group:
 
     @property
     def trains(self) -> bool:
-        """Whether accuracy was asked for."""
-        return self.first.epochs > 0 or any(record.accuracy for record in self.records)
+        """Whether scores were asked for."""
+        return self.first.epochs > 0 or any(record.scores for record in self.records)
 
     @property
     def replicas(self) -> list[int]:
@@ -127,9 +114,9 @@ class Group:
         """The group in a file's name; the digest at its end keeps apart what the words do not."""
         first = self.first
         words = [first.workload, first.preset, first.device, first.precision, first.input_mode]
-        words.append(digest(group_key(first))[:8])
-        *told, identity = [re.sub(r"[^A-Za-z0-9.-]+", "_", word) for word in words]
-        return f"{'-'.join(told)[:LONGEST_SLUG]}-{identity}"
+        words.append(digest(identity.figure(first))[:8])
+        *told, last = [re.sub(r"[^A-Za-z0-9.-]+", "_", word) for word in words]
+        return f"{'-'.join(told)[:LONGEST_SLUG]}-{last}"
 
     def series(self, metric: Callable[[Record], float | None]) -> list[Series]:
         """One series a (column, arm); the label names the arm where the group has more than one.
@@ -157,20 +144,15 @@ class Group:
         return result
 
 
-def group_key(record: Record) -> list[object]:
-    """What a record must have in common with another to share a figure with it."""
-    return [getattr(record, field) for field in GROUP_FIELDS]
-
-
 def group_records(records: Iterable[Record]) -> list[Group]:
     """Records by what they must have in common, in the order of their settings.
 
     Cells that exchanged no gradients are left out: they are half of an attribution, and no training.
     """
-    groups: dict[str, list[Record]] = {}
+    groups: dict[identity.Values, list[Record]] = {}
     for record in (record for record in records if record.exchange):
-        groups.setdefault(repr(group_key(record)), []).append(record)
-    return [Group(tuple(groups[key])) for key in sorted(groups)]
+        groups.setdefault(identity.figure(record), []).append(record)
+    return [Group(tuple(groups[key])) for key in sorted(groups, key=repr)]
 
 
 def drawn_groups(groups: Sequence[Group]) -> Sequence[Group]:
@@ -220,6 +202,11 @@ def speedup_point(point: Point, baseline: Point) -> Point:
 def is_implausible(point: Point) -> bool:
     """Whether a speedup's efficiency is above what linear scaling and noise explain."""
     return efficiency(point.centre, point.replicas) > IMPLAUSIBLE_EFFICIENCY
+
+
+def is_projected(record: Record) -> bool:
+    """Whether the published job is one of such samples."""
+    return record.unit == PUBLISHED_UNIT
 
 
 def projected_hours(throughput: float) -> float:

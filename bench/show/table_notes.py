@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bench.records import identity
 from bench.records.columns import column_name
-from bench.records.repeats import Row, cell_name, setting_key, throughput_ratio
+from bench.records.repeats import Row, cell_name, throughput_ratio
 from bench.records.sittings import Sittings, apart_text
 from bench.show.disturbances import cell_text, sides_text
 from bench.statistics import intervals
@@ -14,10 +15,10 @@ from bench.statistics.words import direction_text, family_notes, level_text
 
 def column_ratios(rows: Sequence[Row]) -> list[tuple[Row, Row, intervals.Estimate]]:
     """The first column's row, another's of the same settings and replicas, and its throughput over the first's."""
-    cells: dict[tuple[object, ...], list[Row]] = {}
+    places: dict[identity.Values, list[Row]] = {}
     for row in rows:
-        cells.setdefault((*setting_key(row.records[0]), row.records[0].replicas), []).append(row)
-    pairs = [(first, other) for first, *others in cells.values() for other in others]
+        places.setdefault(identity.place(row.records[0]), []).append(row)
+    pairs = [(first, other) for first, *others in places.values() for other in others]
     sittings = Sittings(record for row in rows for record in row.records)
     ratios = [(first, other, throughput_ratio(other.records, first.records, sittings)) for first, other in pairs]
     return [(first, other, ratio) for first, other, ratio in ratios if ratio is not None]

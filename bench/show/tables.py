@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Sequence
 
 from bench.records.columns import column_name
 from bench.records.kinds import tabled
 from bench.records.record import Record
 from bench.records.repeats import IMPLAUSIBLE_EFFICIENCY, Row, cell_name, rows
-from bench.show import fairness
+from bench.show import fairness, scores
 from bench.show.captions import versions
 from bench.show.table_notes import disturbance_notes, interval_notes, outlier_notes, ratio_lines
 from bench.show.titles import joined, setting, title
-from bench.statistics.intervals import Estimate, text
+from bench.statistics.intervals import Estimate, median_of, text
 from bench.statistics.steps import percentile
 from bench.terminal import grids
 from bench.terminal.csv_files import csv_text
 from bench.terminal.grids import NOTHING
 from bench.terminal.printable import markdown_text
 
+SCORES = scores.heading([])  # stands for the heading that names the headline
 COLUMNS = (
     "framework", "arm", "replicas", "samples/s", "tokens/s", "speedup", "efficiency", "step p50 ms", "step p95 ms",
-    "first step s", "peak memory GiB", "accuracy train/val/test", "status", "certificate",
+    "first step s", "peak memory GiB", SCORES, "status", "certificate",
 )  # fmt: skip
 KEY_COLUMNS = 3  # of a row's cell
 TOLD_ONCE = ("arm", "status", "certificate")  # above the table on a terminal, where all rows agree
@@ -36,26 +36,6 @@ def number(value: float | None, digits: int) -> str:
 def estimated(estimate: Estimate | None, digits: int) -> str:
     """An estimate with its interval, or the mark for nothing."""
     return NOTHING if estimate is None else text(estimate, digits)
-
-
-def median_of(values: Sequence[float | None]) -> float | None:
-    """Median of what is there."""
-    present = [value for value in values if value is not None]
-    return statistics.median(present) if present else None
-
-
-def accuracy_text(records: Sequence[Record]) -> str:
-    """Accuracies of train, val and test: medians over repeats; after the second stage where there was one.
-
-    Of samples with several labels each, micro-averaged F1.
-    """
-    if any(record.f1 for record in records):
-        scores = [median_of([record.f1.get(split) for record in records]) for split in ("train", "val", "test")]
-        return "F1 " + "/".join(number(score, 3) for score in scores)
-    found = [record.accuracy_finetuned or record.accuracy for record in records]
-    if not any(found):
-        return NOTHING
-    return "/".join(number(median_of([each.get(split) for each in found]), 3) for split in ("train", "val", "test"))
 
 
 def memory_text(records: Sequence[Record]) -> str:
@@ -83,8 +63,19 @@ def is_implausible(row: Row) -> bool:
     return row.efficiency is not None and row.efficiency.value > IMPLAUSIBLE_EFFICIENCY
 
 
-def cells_of(row: Row) -> list[str]:
-    """A row as text, by COLUMNS."""
+def table(found: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
+    """Headings (COLUMNS, with the headline where all rows share it), and the text of each row."""
+    of_scores = scores.heading(record for row in found for record in row.records)
+    headings = [of_scores if name == SCORES else name for name in COLUMNS]
+    return headings, [cells_of(row, of_scores) for row in found]
+
+
+def cells_of(row: Row, of_scores: str) -> list[str]:
+    """A row as text, by COLUMNS.
+
+    Args:
+        of_scores: the heading of their column (`bench.show.scores`).
+    """
     first = row.records[0]
     good = [record for record in row.records if record.status == "ok"]
     steps = [second for record in good for second in record.step_seconds]
@@ -100,7 +91,7 @@ def cells_of(row: Row) -> list[str]:
         number(percentile(steps, 95) * 1e3 if steps else None, 1),
         number(median_of([record.time_to_first_step for record in good]), 1),
         memory_text(good),
-        accuracy_text(good),
+        scores.text(good, of_scores),
         status_text(row.records),
         first.certificate,
     ]
@@ -148,24 +139,29 @@ def markdown(records: Sequence[Record], more: str = "") -> str:
         more: what stands between them and the settings: an attribution, say.
     """
     records = tabled(records)
-    table = grids.markdown(COLUMNS, [*map(cells_of, rows(records))])
-    parts = [table, *map(markdown_text, [*ratio_lines(rows(records)), caption(records)])]
+    parts = [
+        grids.markdown(*table(rows(records))),
+        *map(markdown_text, [*ratio_lines(rows(records)), caption(records)]),
+    ]
     parts += [f"- {markdown_text(note)}" for note in notes(records)]
     parts += [more] if more else []
     return "\n\n".join([*parts, fairness.markdown(fairness.diff(records))])
 
 
 def csv(records: Sequence[Record]) -> str:
-    """Every record as a line; lists and mappings are left to the records' own files, but accuracies have columns."""
+    """Every record as a line; lists and mappings are left to the records' own files, but each score has a column."""
     import pandas
 
     lines = []
     for record in records:
         content = record.model_dump(mode="json")
         flat = {key: value for key, value in content.items() if not isinstance(value, list | dict)}
-        flat |= {f"accuracy_{split}": value for split, value in record.accuracy.items()}
-        flat |= {f"f1_{split}": value for split, value in record.f1.items()}
-        flat |= {f"accuracy_finetuned_{split}": value for split, value in record.accuracy_finetuned.items()}
+        flat |= {
+            f"scores.{stage}.{split}.{metric}": value
+            for stage, splits in record.scores.items()
+            for split, metrics in splits.items()
+            for metric, value in metrics.items()
+        }
         lines.append(flat)
     return csv_text(pandas.DataFrame(lines))
 
@@ -175,5 +171,5 @@ def print_table(records: Sequence[Record]) -> None:
     records = tabled(records)
     console, found = grids.stdout(), rows(records)
     grids.say(console, [title(records), setting(records)])
-    grids.print_grid(console, COLUMNS, [*map(cells_of, found)], keys=KEY_COLUMNS, once=TOLD_ONCE)
+    grids.print_grid(console, *table(found), keys=KEY_COLUMNS, once=TOLD_ONCE)
     grids.say(console, [*ratio_lines(found), *notes(records), provenance(records)])

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from bench.records.columns import FRAMEWORK_NAMES, column_name, column_order
 from bench.records.record import Record
-from bench.show.captions import SYNTHETIC, device, input_shape, listed
+from bench.show.captions import data, device, listed
 
 NAMED = 3  # of a long list, how many are named
 VERSION_KEYS = {"pt": "version.torch", "tf": "version.tensorflow"}
@@ -49,18 +49,11 @@ def setting(records: Sequence[Record]) -> str:
         [record.precision for record in records],
         [record.arm for record in records],
         [f"input: {record.input_mode}" for record in records],
-        [input_shape(record.image_size, record.max_tokens) for record in records],
+        [record.sample for record in records],
         [f"batch {record.batch_per_replica} per replica" for record in records],
         [f"data: {data(record)}" for record in records],
     ]
     return ", ".join(joined(values) for values in parts)
-
-
-def data(record: Record) -> str:
-    """What the samples are."""
-    if record.data_name != SYNTHETIC:
-        return record.data_name
-    return "synthetic texts" if record.max_tokens else "synthetic pages"
 
 
 def joined(values: Iterable[str]) -> str:

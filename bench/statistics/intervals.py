@@ -17,14 +17,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import accumulate
+from statistics import median as middle
 
 import numpy as np
 
 from bench.statistics.steps import Floats, Outliers, checked, outlying
 
 __all__ = [
-    "LEVEL", "Estimate", "Outliers", "attainable_level", "centre_and_bounds", "fewest", "median", "nearest_rank",
-    "outlying", "rank_level", "ratio", "signed_rank_estimate", "signed_rank_interval",
+    "LEVEL", "Estimate", "Outliers", "attainable_level", "centre_and_bounds", "fewest", "median", "median_of",
+    "nearest_rank", "outlying", "rank_level", "ratio", "signed_rank_estimate", "signed_rank_interval",
     "signed_rank_shares", "smallest_p", "text", "walsh_averages",
 ]  # fmt: skip
 
@@ -79,6 +80,16 @@ def median(values: Sequence[float], level: float = LEVEL) -> Estimate:
     low, high = _between_order_statistics(np.sort(array), level) if reachable else (None, None)
     held = min(level, attainable) if reachable else level
     return Estimate(float(np.median(array)), low, high, len(array), held, attainable)
+
+
+def median_of(values: Sequence[float | None]) -> float | None:
+    """The median of those that there are, without an interval; None where there are none.
+
+    >>> median_of([3.0, None, 1.0]), median_of([None])
+    (2.0, None)
+    """
+    present = [value for value in values if value is not None]
+    return middle(present) if present else None
 
 
 def ratio(over: Sequence[float], under: Sequence[float], level: float = LEVEL) -> Estimate:

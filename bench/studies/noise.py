@@ -17,6 +17,7 @@ from pathlib import Path
 import click
 import numpy as np
 
+from bench.records import identity
 from bench.records.columns import column_name, column_order
 from bench.records.record import Record, read_records
 from bench.show.disturbances import DRIFT, disturbances
@@ -93,12 +94,10 @@ def block_error(steps: Sequence[Sequence[float]]) -> float:
 
 def cells(records: Sequence[Record]) -> list[Noise]:
     """The noise of every cell that has steps enough, by column and replicas."""
-    groups: dict[tuple[object, ...], list[Record]] = {}
+    groups: dict[identity.Values, list[Record]] = {}
     for record in sorted(records, key=lambda record: (column_order(record), record.replicas)):
         if record.status == "ok" and record.throughput is not None and len(record.step_seconds) >= FEWEST_STEPS:
-            key = (record.spec_hash, record.column, record.arm, record.replicas, record.device_name,
-                   record.precision, record.input_mode)  # fmt: skip
-            groups.setdefault(key, []).append(record)
+            groups.setdefault(identity.cell(record), []).append(record)
     return [noise_of(group) for group in groups.values()]
 
 

@@ -15,7 +15,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from shared.protocol import EXIT_OUT_OF_MEMORY, Cell, EventWriter
+from shared.events import EventWriter
+from shared.protocol import EXIT_OUT_OF_MEMORY, Cell
 
 STEP_SECONDS = 0.01
 # ignores SIGTERM, lives in a session of its own, and has lost its parent once that has ended
@@ -50,7 +51,8 @@ class Script:
     def steps(self, count: int | None = None, seconds: float = STEP_SECONDS) -> None:
         measure = self.cell.workload.measure
         self.say("phase", name="build")
-        self.say("settings", threads=self.cell.threads_per_replica, num_parameters=1234, **{"version.torch": "0.0"})
+        used = {"threads": self.cell.threads_per_replica, "num_parameters": 1234, "version.torch": "0.0"}
+        self.say("settings", values=used)
         self.say("phase", name="warmup")
         self.say("first_step", seconds=1.5)
         total = measure.warmup_steps + measure.measured_steps if count is None else count
@@ -76,7 +78,8 @@ class Script:
             self.say("phase", name="evaluate")
             for split, correct in (("train", 3), ("val", 2), ("test", 1)):
                 labels = {"hits": correct, "predicted": 4, "relevant": 4}
-                self.say("eval", split=split, correct=correct, total=4, loss=1.0, stage="train", **labels)
+                counts = {"samples": 4, "loss": 1.0, "correct": correct, **labels}
+                self.say("eval", split=split, stage="train", counts=counts)
         self.say("memory", rss_peak=1 << 20, allocator_peak=None)
         if done:
             self.say("done")
@@ -192,9 +195,9 @@ def garbage(script: Script) -> None:
             b"null",
             b"{",
             b'{"event": "eval"}',
-            b'{"event": "eval", "split": "test", "correct": 4, "total": 4, "stage": "train"}',
-            b'{"event": "window", "seconds": 1.0, "steps": 1, "samples": 1}',
-            b'{"event": "memory", "rss_peak": 1}',
+            b'{"event": "eval", "rank": 0, "time": 1.0, "split": "test", "stage": "train", "counts": 4}',
+            b'{"event": "window", "rank": 0, "time": 1.0, "seconds": 1.0, "steps": 1, "samples": 1}',
+            b'{"event": "memory", "rank": 0, "time": 1.0, "rss_peak": 1}',
         ):
             file.write(line + b"\n")
         file.write(b'{"event": "window", "seconds": "soon", "steps": 1, "samples": 1}\n' + b"[" * 100_000 + b"\n")

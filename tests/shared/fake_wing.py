@@ -10,7 +10,8 @@ import numpy as np
 
 from shared import session
 from shared.batches import EvalBatches, TrainBatches
-from shared.protocol import Cell, EventWriter, read_events
+from shared.events import Event, EventWriter, read_events
+from shared.protocol import Cell
 from shared.store import Store
 from tests import tiny, tiny_text
 
@@ -115,14 +116,10 @@ class FakeWing:
         self.calls.append(f"save {path}")
 
 
-def run(cell: Cell, wing: FakeWing, store: Store) -> list[dict[str, Any]]:
+def run(cell: Cell, wing: FakeWing, store: Store) -> list[Event]:
     path = Path(cell.directory) / f"events.{wing.rank}.jsonl"
     session.run_cell(cell, wing, store, EventWriter(path, wing.rank), process_started=990.0)  # type: ignore[arg-type]
     return read_events(path)
-
-
-def of(events: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
-    return [event for event in events if event["event"] == name]
 
 
 def page_cell(directory: Path, store: Store, warmup: int = 2, measured: int = 3, **changes: Any) -> Cell:

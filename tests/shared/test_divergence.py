@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from shared.batches import EvalBatches
+from shared.events import Done, Epoch, Evaluation, Event, Failure, of_kind
 from shared.protocol import Cell
 from shared.store import Store
-from tests.shared.fake_wing import Clock, FakeWing, of, page_cell, run
+from tests.shared.fake_wing import Clock, FakeWing, page_cell, run
 
 
 class Meeting:
@@ -52,12 +53,12 @@ class Diverging(FakeWing):
         return logits
 
 
-def ending(events: list[dict[str, Any]]) -> str:
+def ending(events: list[Event]) -> str:
     """The message of the one error that ended a cell."""
-    (error,) = of(events, "error")
-    assert error["kind"] == "diverged"
-    assert not of(events, "done")
-    return str(error["message"])
+    (error,) = of_kind(events, Failure)
+    assert error.kind == "diverged"
+    assert not of_kind(events, Done)
+    return error.message
 
 
 @pytest.mark.parametrize(
@@ -83,9 +84,9 @@ def test_a_training_is_not_gone_on_with(tmp_path: Path, noise: Store, clock: Clo
     events = run(cell, wing, noise)
     assert ending(events) == f"loss is NaN at step {step}"
     assert wing.calls.count("step") == steps_done
-    assert not of(events, "eval")
+    assert not of_kind(events, Evaluation)
     assert not [call for call in wing.calls if call.startswith("save")]
-    assert all(math.isfinite(event["loss"]) for event in of(events, "epoch"))
+    assert all(math.isfinite(event.loss) for event in of_kind(events, Epoch))
 
 
 def test_the_second_stage_counts_its_own_steps(tmp_path: Path, noise: Store, clock: Clock) -> None:
@@ -99,7 +100,7 @@ def test_logits_that_are_not_finite_are_no_accuracy(tmp_path: Path, noise: Store
     wing.bad_split = split
     events = run(page_cell(tmp_path, noise, epochs=1, predictions=True), wing, noise)
     assert ending(events) == f"logits of the {split} split are not finite"
-    assert split not in [event["split"] for event in of(events, "eval")]
+    assert split not in [event.split for event in of_kind(events, Evaluation)]
     assert not (tmp_path / "predictions.0.npz").exists()
 
 
@@ -120,14 +121,14 @@ def test_all_ranks_leave_together(
     wings = [Diverging(clock, bad[rank], meeting, rank=rank) for rank in range(2)]
     events = in_threads(cell, wings, noise)
     if message is None:
-        assert all(of(each, "done") for each in events)
+        assert all(of_kind(each, Done) for each in events)
     else:
         assert [ending(each) for each in events] == [message] * 2
 
 
-def in_threads(cell: Cell, wings: list[Diverging], store: Store) -> list[list[dict[str, Any]]]:
+def in_threads(cell: Cell, wings: list[Diverging], store: Store) -> list[list[Event]]:
     """The events of each rank, all of which run at once."""
-    found: dict[int, list[dict[str, Any]]] = {}
+    found: dict[int, list[Event]] = {}
     threads = [
         threading.Thread(target=lambda wing=wing: found.update({wing.rank: run(cell, wing, store)}), daemon=True)
         for wing in wings

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from shared.batches import EvalBatches
+from shared.events import Evaluation, of_kind
 from shared.store import SPLITS, Store
 from tests import tiny, tiny_text
-from tests.shared.fake_wing import LOSS_RIGHT, Clock, FakeWing, of, page_cell, run
+from tests.shared.fake_wing import LOSS_RIGHT, Clock, FakeWing, page_cell, run
 
 
 @pytest.mark.parametrize("local", [1, 2])
@@ -49,10 +50,10 @@ def test_predictions_of_several_labels_are_each_labels_own(tmp_path: Path, clock
     with np.load(cell.predictions_path(0), allow_pickle=False) as file:
         expected = np.tile(1 / (1 + np.exp([2.0, -1.0, -1.0, -1.0])), (7, 1))
         np.testing.assert_allclose(file["val.probabilities"], expected, rtol=1e-6)
-    [val] = [event for event in of(events, "eval") if event["split"] == "val"]
+    [val] = [event for event in of_kind(events, Evaluation) if event.split == "val"]
     truth = store.labels[store.indices("val")]
-    assert (val["hits"], val["predicted"], val["relevant"]) == (truth[:, 1:].sum(), 7 * 3, truth.sum())
-    assert val["total"] == 7
+    expected_counts = {"samples": 7, "hits": truth[:, 1:].sum(), "predicted": 7 * 3, "relevant": truth.sum()}
+    assert {name: val.counts[name] for name in expected_counts} == expected_counts
 
 
 def test_predictions_are_those_after_the_last_stage(tmp_path: Path, noise: Store, clock: Clock) -> None:

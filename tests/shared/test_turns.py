@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from shared.events import Parts, Step, Window, of_kind
 from shared.parts import REPEATS, ROUNDS
 from shared.store import Store
 from shared.turns import ASK, BYE, GO, VARIABLE, Turns
-from tests.shared.fake_wing import PART_SECONDS, STEP, WAIT, Clock, FakeWing, of, page_cell, run
+from tests.shared.fake_wing import PART_SECONDS, STEP, WAIT, Clock, FakeWing, page_cell, run
 
 
 class Conductor:
@@ -51,10 +52,10 @@ def conductor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Condu
 def test_the_window_is_cut_into_turns_and_their_times_add_up(
     tmp_path: Path, noise: Store, clock: Clock, conductor: Conductor
 ) -> None:
-    [window] = of(run(page_cell(tmp_path, noise, warmup=2, measured=5), FakeWing(clock), noise), "window")
+    [window] = of_kind(run(page_cell(tmp_path, noise, warmup=2, measured=5), FakeWing(clock), noise), Window)
     # turns of 2, 2 and 1 steps, each until the device has done them
-    assert window["turns"] == pytest.approx([STEP + WAIT / 2, STEP + WAIT / 2, STEP + WAIT])
-    assert window["seconds"] == pytest.approx(5 * STEP + 3 * WAIT)
+    assert window.turns == pytest.approx([STEP + WAIT / 2, STEP + WAIT / 2, STEP + WAIT])
+    assert window.seconds == pytest.approx(5 * STEP + 3 * WAIT)
     conductor.thread.join(timeout=60)
     assert len(conductor.asked) == 1 + 3 + 1  # the warm-up's turn, those of the window, and the end
     assert conductor.asked[-1] == BYE
@@ -64,14 +65,14 @@ def test_the_window_is_cut_into_turns_and_their_times_add_up(
 
 def test_waiting_for_a_turn_is_in_no_step(tmp_path: Path, noise: Store, clock: Clock, conductor: Conductor) -> None:
     events = run(page_cell(tmp_path, noise, warmup=2, measured=4), FakeWing(clock), noise)
-    assert [event["seconds"] for event in of(events, "step")][2:] == pytest.approx([STEP] * 4)
+    assert [event.seconds for event in of_kind(events, Step)][2:] == pytest.approx([STEP] * 4)
 
 
 def test_the_parts_of_a_step_take_turns_too(tmp_path: Path, noise: Store, clock: Clock, conductor: Conductor) -> None:
     events = run(page_cell(tmp_path, noise, warmup=2, measured=4, parts=True), FakeWing(clock), noise)
-    [parts] = of(events, "parts")
+    [parts] = of_kind(events, Parts)
     for part, seconds in PART_SECONDS.items():
-        assert parts["seconds"][part] == pytest.approx([seconds + WAIT / REPEATS] * ROUNDS)
+        assert parts.seconds[part] == pytest.approx([seconds + WAIT / REPEATS] * ROUNDS)
     conductor.thread.join(timeout=60)
     assert len(conductor.asked) == 1 + 2 + (ROUNDS + 1) + 1
 
@@ -79,10 +80,10 @@ def test_the_parts_of_a_step_take_turns_too(tmp_path: Path, noise: Store, clock:
 def test_the_parts_come_after_the_window_and_are_asked_for(tmp_path: Path, noise: Store, clock: Clock) -> None:
     wing = FakeWing(clock)
     events = run(page_cell(tmp_path, noise, parts=True), wing, noise)
-    names = [event["event"] for event in events]
+    names = [event.event for event in events]
     assert names.index("window") < names.index("parts") < names.index("memory")
     (tmp_path / "without").mkdir()
-    assert not of(run(page_cell(tmp_path / "without", noise), FakeWing(clock), noise), "parts")
+    assert not of_kind(run(page_cell(tmp_path / "without", noise), FakeWing(clock), noise), Parts)
 
 
 def test_only_rank_0_asks(conductor: Conductor) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from bench.records import identity
 from bench.records.columns import column_name, column_order
 from bench.records.record import Record
 from bench.show.captions import listed
@@ -14,9 +15,6 @@ from bench.show.fairness.sights import PER_REPEAT, Sight, agree, sights, silent
 
 Verdict = Literal["unfair", "unexplained", "explained", "equal"]
 VERDICTS: tuple[Verdict, ...] = ("unfair", "unexplained", "explained", "equal")  # the worst first
-# fields that tell one place from another; two sides are compared only where all of them are equal
-PLACE_FIELDS = ("workload", "preset", "spec_hash", "data_digest", "device", "device_name", "cores_per_replica",
-                "batch_per_replica", "arm", "precision", "input_mode", "replicas")  # fmt: skip
 MOST_PLACES = 12  # that a line of the diff names; the others are counted
 LABEL_FIELDS = ("workload", "preset", "arm", "precision", "input_mode")  # what a place is called after, beside replicas
 
@@ -65,11 +63,10 @@ def diff(records: Iterable[Record]) -> Diff:
 
     Records without gradient exchange (attribution) are left out: they are held against nothing.
     """
-    places: dict[tuple[object, ...], dict[str, list[Record]]] = {}
+    places: dict[identity.Values, dict[str, list[Record]]] = {}
     for record in sorted(records, key=lambda record: (column_order(record), record.replicas, record.repeat)):
         if record.exchange:
-            place = tuple(getattr(record, field) for field in PLACE_FIELDS)
-            places.setdefault(place, {}).setdefault(column_name(record), []).append(record)
+            places.setdefault(identity.place(record), {}).setdefault(column_name(record), []).append(record)
     return diff_places(list(places.values()))
 
 
@@ -119,7 +116,7 @@ def lines_of(place: Mapping[str, Sequence[Record]]) -> list[Line]:
     """
     sides = {side: found for side, records in place.items() if (found := sights(side, records))}
     arms: set[str] = {record.arm for records in place.values() for record in records}
-    schemas = {record.schema_version for records in place.values() for record in records}
+    schemas = {record.folded_from or record.schema_version for records in place.values() for record in records}
     lines = []
     for key in sorted({key for found in sides.values() for key in found}):
         seen = [found.get(key, silent(side, place[side])) for side, found in sides.items()]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.show.captions import counted
+from bench.show.captions import capital, counted
 from bench.show.fairness.diff import Diff, Line
 from bench.terminal import grids
 from bench.terminal.printable import markdown_text
@@ -58,7 +58,7 @@ def equal_text(diff: Diff) -> str:
 
 def markdown(diff: Diff) -> str:
     """The verdict, a table of what differs, and what is equal; only the verdict where one side is alone and clean."""
-    parts = [markdown_text(verdict_line(diff)[:1].upper() + verdict_line(diff)[1:] + ".")]
+    parts = [markdown_text(f"{capital(verdict_line(diff))}.")]
     headings, rows = table_rows(diff)
     if rows:
         parts.append(grids.markdown(headings, rows))

@@ -1,7 +1,8 @@
-"""Figures of grouped bars: throughput, and accuracy on each split."""
+"""Figures of grouped bars: throughput, and the headline on each split."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 from matplotlib.axes import Axes
@@ -10,11 +11,14 @@ from matplotlib.patheffects import withStroke
 
 from bench.records.record import Record
 from bench.show import captions as words
+from bench.show import scores
 from bench.show.figures.style import bar_handle, draw_failures, draw_legend, new_figure, style_of, styled
 from bench.show.groups import Group, Series, throughput_of
+from shared.store import SPLITS
+from shared.tasks import NAMES, task
 
 GROUP_WIDTH = 0.8  # of the distance between two groups of bars
-SPLITS = ("train", "val", "test")
+SHARE_OF_RIGHT = "accuracy"  # the score that a task's chance is one of
 Metric = Callable[[Record], float | None]
 
 
@@ -34,38 +38,47 @@ def throughput_figure(group: Group) -> Figure:
 
 
 @styled
-def accuracy_figure(group: Group) -> Figure:
-    """Accuracy by replicas, a panel a split, with the line of chance."""
-    names = [split for split in SPLITS if any(split in record.accuracy for record in group.records)]
-    by_split = {split: group.series(accuracy_on(split)) for split in names or SPLITS[-1:]}
+def score_figure(group: Group) -> Figure:
+    """The headline by replicas, a panel per split; of accuracy with the line of chance."""
+    names = [split for split in SPLITS if any(record.score(split) is not None for record in group.records)]
+    by_split = {split: group.series(score_on(split)) for split in names or SPLITS[-1:]}
     series = next(iter(by_split.values()))
-    several = any(record.f1 for record in group.records)
-    classes = None if several else class_count(group)
-    measure = "micro-averaged F1" if several else "accuracy"
-    usual = [f"dashed: chance, 1 of {classes} classes"] if classes else []
+    chance, classes = chance_of(group), class_count(group)
+    usual = [f"dashed: chance, 1 of {classes} classes"] if chance is not None else []
     usual += words.spread_notes("whisker", [p for lines in by_split.values() for line in lines for p in line.measured])
     figure, panels = new_figure(words.caption(group) + usual, words.failure_notes(series), len(by_split))
+    low, high = scores.metric_of(group.first).bounds
     for axes, (split, lines) in zip(panels, by_split.items(), strict=True):
         draw_bars(axes, lines, group.replicas)
-        if classes:
+        if chance is not None:
             halo = [withStroke(linewidth=2, foreground="white")]  # keeps the line visible on dark bars
-            axes.axhline(1 / classes, color="black", linewidth=0.8, linestyle="--", path_effects=halo, gid="chance")
+            axes.axhline(chance, color="black", linewidth=0.8, linestyle="--", path_effects=halo, gid="chance")
         axes.set_title(split)
-        axes.set_ylim(0, 1)
-    panels[0].set_ylabel(f"{measure} after {words.counted(group.first.epochs, 'epoch')}")
+        if math.isfinite(high - low):
+            axes.set_ylim(low, high)
+    epochs = words.counted(group.first.epochs, "epoch")
+    panels[0].set_ylabel(f"{scores.title(group.records)} {scores.after(group.records, epochs)}")
     draw_legend(figure, [*map(bar_handle, series)])
     return figure
 
 
-def accuracy_on(split: str) -> Metric:
-    """The metric "accuracy on a split"; of samples with several labels each, micro-averaged F1."""
-    return lambda record: (record.f1 or record.accuracy).get(split)
+def score_on(split: str) -> Metric:
+    """The metric "headline on a split", after the last stage."""
+    return lambda record: record.score(split)
+
+
+def chance_of(group: Group) -> float | None:
+    """The headline that guessing gives; None where it is not the share of right samples, or that is not known."""
+    first, classes = group.first, class_count(group)
+    if first.headline != SHARE_OF_RIGHT or first.task not in NAMES or classes is None:
+        return None
+    return task(first.task).chance(classes)
 
 
 def class_count(group: Group) -> int | None:
     """How many classes the data has, as the workers report it; None where none did."""
-    counts = {record.settings["num_classes"] for record in group.records if "num_classes" in record.settings}
-    return int(counts.pop()) if len(counts) == 1 else None
+    told = {value for record in group.records if isinstance(value := record.settings.get("num_classes"), int)}
+    return told.pop() if len(told) == 1 and min(told) > 0 else None
 
 
 def draw_bars(axes: Axes, series: Sequence[Series], replicas: Sequence[int]) -> None:

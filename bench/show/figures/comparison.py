@@ -1,4 +1,4 @@
-"""Accuracy against parameters: our measured cells beside document models and distillation as they were published."""
+"""The headline against parameters: our measured cells beside document models and distillation as published."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from matplotlib.transforms import Transform
 
 from bench.records.record import Record
 from bench.show import captions as words
-from bench.show.figures.bars import accuracy_on
+from bench.show import scores
+from bench.show.figures.bars import score_on
 from bench.show.figures.style import new_figure, style_of, styled
 from bench.show.groups import Group, Series
 from bench.show.papers import Published, datasets, find
@@ -35,7 +36,7 @@ class Reference:
 
     label: str
     marker: str
-    accuracy: tuple[str, str, str, str]  # paper, system, dataset, metric
+    score: tuple[str, str, str, str]  # paper, system, dataset, metric
     parameters: tuple[str, str, str, str] | None = None  # None: the paper does not say
     is_upper_bound: bool = False  # the paper says "less than"
 
@@ -90,7 +91,7 @@ class Placed:
 
 @styled
 def comparison_figure(records: Sequence[Record], published_rows: Sequence[Published]) -> Figure:
-    """Accuracy against trained parameters: a filled marker a measured cell, a hollow black one a published system.
+    """The headline against trained parameters: a filled marker a measured cell, a hollow black one a published system.
 
     Args:
         records: of one group (`bench.show.groups`) for which `references` has any.
@@ -100,7 +101,7 @@ def comparison_figure(records: Sequence[Record], published_rows: Sequence[Publis
         KeyError: a published figure is not among the rows.
     """
     group = Group(tuple(records))
-    series = group.series(accuracy_on(SPLIT))
+    series = group.series(score_on(SPLIT))
     sizes = {
         f"{record.column}-{record.arm}": record.num_parameters / MILLION for record in records if record.num_parameters
     }
@@ -113,9 +114,9 @@ def comparison_figure(records: Sequence[Record], published_rows: Sequence[Publis
     for index, line in enumerate(ours):
         draw_cells(axes, line, sizes[line.key], SIZES[min(index, len(SIZES) - 1)])
     draw_published(axes, placed)
-    axes.set_title("Accuracy and size")
+    axes.set_title(f"{words.capital(scores.title(records))} and size")
     axes.set_xlabel("trained parameters, millions")
-    axes.set_ylabel("F1 (micro)" if any(record.f1 for record in records) else "accuracy")
+    axes.set_ylabel(scores.title(records))
     axes.margins(y=0.1)
     handles: list[Line2D] = [cell_handle(line) for line in ours] + [published_handle(system) for system in placed]
     legend_lines = -(-len(handles) // 2)
@@ -136,28 +137,28 @@ def comparison_figure(records: Sequence[Record], published_rows: Sequence[Publis
 
 def references(records: Sequence[Record]) -> list[Reference]:
     """The published systems that may stand beside some records: those measured on the test split of the same data."""
-    if not any(SPLIT in (record.f1 or record.accuracy) and record.num_parameters for record in records):
+    if not any(record.score(SPLIT) is not None and record.num_parameters for record in records):
         return []
     own = datasets(records[0].data_name, records[0].num_documents)
-    return [reference for reference in REFERENCES if reference.accuracy[2] in own]
+    return [reference for reference in REFERENCES if reference.score[2] in own]
 
 
 def place(reference: Reference, rows: Iterable[Published]) -> Placed:
     """Look up a reference's figures; one that its own paper contradicts is never drawn."""
     rows = list(rows)
-    accuracy = find(rows, *reference.accuracy)
+    score = find(rows, *reference.score)
     size = find(rows, *reference.parameters) if reference.parameters else None
-    assert not accuracy.is_refuted, accuracy
+    assert not score.is_refuted, score
     assert size is None or size.unit == "M parameters", size
-    return Placed(reference, accuracy.share, accuracy.dataset, size.value if size else None)
+    return Placed(reference, score.share, score.dataset, size.value if size else None)
 
 
 def notes(group: Group, placed: Sequence[Placed]) -> list[str]:
     """What the reader of the figure must know about where its points are from."""
     epochs = words.counted(group.first.epochs, "epoch")
-    measure = "micro-averaged F1" if any(record.f1 for record in group.records) else "accuracy"
+    measure = f"{scores.title(group.records)} on {SPLIT} {scores.after(group.records, epochs)}"
     lines = [
-        f"colour: measured here, {measure} on {SPLIT} after {epochs}, the median of a cell's repeats",
+        f"colour: measured here, {measure}, the median of a cell's repeats",
         "black and hollow: as published for the same data, under its own protocol",
     ]
     lines += [

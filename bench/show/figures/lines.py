@@ -82,7 +82,7 @@ def training_time_figure(group: Group) -> Figure:
     stack_failures(axes, series)
     axes.set_title("Training time of the published job (projection)")
     axes.margins(y=0.1)
-    axes.set_ylabel(f"hours at {words.input_shape(group.first.image_size, group.first.max_tokens)} (projection)")
+    axes.set_ylabel(f"hours at {group.first.sample} (projection)")
     replica_axis(axes, counts_drawn(series))
     if hours and max(hours) > LOG_FROM_RATIO * min(hours):
         log_hours(axes)

@@ -63,8 +63,8 @@ def simulated_records(plan: Plan, speeds: Sequence[float]) -> list[Record]:
     for cell, speed in zip(plan.cells, speeds, strict=True):
         wall = WALLS[cell.framework] * (1 + 0.1 * (cell.replicas - 1))
         outcome = Outcome("ok", None, [[]], now.isoformat(), wall, 0.0)
-        record = make_record(cell, outcome, {}, run_id="run", device_name="Example GPU", data_name="synthetic",
-                             data_digest="0", certificate="verified")  # fmt: skip
+        record = make_record(cell, outcome, {}, run_id="run", kind="plain", device_name="Example GPU", data_digest="0",
+                             data_name="synthetic", certificate="verified")  # fmt: skip
         records.append(record.model_copy(update={"throughput": speed}))
         now += timedelta(seconds=wall + GAP)
     return records

@@ -8,9 +8,8 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bench.cells.events import EventTail
 from bench.cells.launch import LOG, Limits, run_cell
-from bench.cells.summary import of_kind, throughput
+from bench.cells.summary import throughput
 from bench.host.guardian import Guarded
 from bench.host.processes import exit_text, log_tail, with_our_code
 from bench.host.worker_environment import worker_environment
@@ -19,6 +18,7 @@ from bench.run.stores import describe
 from bench.verify.samples import tokens_of
 from shared import spec
 from shared.contest import Contest, Contestant
+from shared.events import Window, of_kind, read_events
 from shared.families import family_of
 from shared.frameworks import framework
 from shared.protocol import Cell
@@ -118,8 +118,8 @@ def run(contestant: Contestant, cell: Cell) -> Run:
         events = outcome.events[0]
     else:
         failure = run_loop(contestant, cell)
-        events = EventTail(cell.events_path(0)).poll()
-    windows = of_kind(events, "window")
+        events = read_events(cell.events_path(0))
+    windows = of_kind(events, Window)
     return Run(throughput(windows)) if windows and not failure else Run(None, failure or "ended without a window")
 
 

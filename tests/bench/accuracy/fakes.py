@@ -14,6 +14,7 @@ from bench.accuracy.predictions import figures_of
 from bench.accuracy.protocol import load_protocol, split_codes
 from bench.accuracy.results import AccuracyRecord
 from bench.cells.launch import Outcome, num_ranks
+from shared.events import Evaluation, Settings
 from shared.protocol import Cell
 from shared.store import (
     IMAGES,
@@ -112,9 +113,9 @@ class Cast:
             self.predict(cell)
         if cell.checkpoint:
             save_file({"w": np.zeros(1, np.float32)}, cell.checkpoint)
-        evaluation = {"event": "eval", "split": "train", "correct": 3, "total": 4, "loss": 1.0,
-                      "stage": "finetune" if cell.finetune else "train", "rank": 0, "time": 0.0}  # fmt: skip
-        settings = {"event": "settings", "version.torch": "0.0", "rank": 0, "time": 0.0}
+        counts, stage = {"samples": 4, "correct": 3, "loss": 1.0}, "finetune" if cell.finetune else "train"
+        evaluation = Evaluation(rank=0, time=0.0, split="train", stage=stage, counts=counts)
+        settings = Settings(rank=0, time=0.0, values={"version.torch": "0.0"})
         return Outcome(
             "ok",
             None,

@@ -6,33 +6,9 @@ from statistics import fmean
 from typing import Any
 
 from bench.records.record import Record
+from tests.bench.record_maker import TEXT, make_record
 
-RECORD: dict[str, Any] = {
-    "workload": "bert-6l",
-    "preset": "quick",
-    "spec_hash": "0123456789abcdef",
-    "computation_hash": "fedcba9876543210",
-    "arm": "matched",
-    "device": "cpu",
-    "device_name": "Example CPU",
-    "cores_per_replica": 1,
-    "oversubscribed": False,
-    "precision": "fp32",
-    "seed": 0,
-    "epochs": 0,
-    "batch_per_replica": 16,
-    "image_size": None,
-    "max_tokens": 128,
-    "data_name": "synthetic",
-    "data_digest": "d1",
-    "num_parameters": 1234,
-    "status": "ok",
-    "certificate": "verified",
-    "certificate_id": "c0ffee",
-    "started": "2026-01-01T00:00:00+00:00",
-    "wall_seconds": 60.0,
-    "log": "log",
-}
+ATTRIBUTION: dict[str, Any] = TEXT | {"kind": "attribution", "certificate_id": "c0ffee", "wall_seconds": 60.0}
 # milliseconds of a step by kind of cell, and of the parts by themselves
 TIMES = {
     "pt": {"disk": 50.0, "memory": 48.0, "device": 45.0, "alone": 41.0},
@@ -55,10 +31,6 @@ def cell_record(framework: str, replicas: int, kind: str, repeat: int, slower: f
     step = slower * TIMES[framework][kind] / 1e3
     mode = "device" if kind == "alone" else kind
     own: dict[str, Any] = {
-        "run_id": "run",
-        "framework": framework,
-        "replicas": replicas,
-        "repeat": repeat,
         "input_mode": mode,
         "exchange": kind != "alone",
         "cell_id": f"{framework}-r{replicas}-{kind}-{repeat}",
@@ -76,7 +48,12 @@ def cell_record(framework: str, replicas: int, kind: str, repeat: int, slower: f
         own["part_seconds"] = {
             name: [slower * value / 1e3 * mood for mood in (1.0, 1.0, 1.3)] for name, value in timed.items()
         }
-    return Record.model_validate(RECORD | own | changes)
+    return make_record(framework, replicas, repeat, **(ATTRIBUTION | own | changes))
+
+
+def plain_record(mode: str, replicas: int = 1) -> Record:
+    """The record of a cell of a plain run with an input mode."""
+    return cell_record("pt", replicas, mode, 0, run_id="plain").model_copy(update={"kind": "plain"})
 
 
 def attribution_records(

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from bench.host import machine
-from bench.records.kinds import attribution_runs, plain, ran_together, tabled
+from bench.records.kinds import attributions, plain, ran_together, tabled
 from bench.run.attribution import attributed, one_width
 from bench.run.execution import finished_cells
 from bench.run.plan import Pages, Plan, Request, make_plan
 from bench.show.groups import group_records
 from shared import spec
 from tests import tiny_text
-from tests.bench.attribution.records import attribution_records, cell_record
+from tests.bench.attribution.records import attribution_records, cell_record, plain_record
 
 PAGES = Pages("store", "noise", "0", 16, 32, {"train": 24, "val": 4, "test": 7})
 
@@ -75,16 +75,15 @@ def test_a_set_of_two_attempts_is_not_finished(plan: Plan) -> None:
 
 
 def test_an_attributions_records_are_no_throughputs() -> None:
-    own, other = attribution_records(repeats=1), [cell_record("pt", 1, "disk", 0, run_id="plain")]
+    own, other = attribution_records(repeats=1), [plain_record("disk")]
     assert plain([*own, *other]) == other
     assert {(record.input_mode, record.exchange) for record in tabled(own)} == {("disk", True)}
     assert all(record.exchange for group in group_records(own) for record in group.records)
 
 
-def test_an_attribution_whose_parts_were_never_timed_is_one_all_the_same() -> None:
-    failed = {"status": "crash", "part_seconds": {}}
-    own = [record.model_copy(update=failed) for record in attribution_records(replicas=(1,), repeats=1)]
-    other = cell_record("pt", 1, "memory", 0, run_id="plain")
-    assert attribution_runs([*own, other]) == {"run"}
+def test_the_failed_cells_of_an_attribution_are_its_own_too() -> None:
+    own = [each.model_copy(update={"status": "crash"}) for each in attribution_records(replicas=(1,), repeats=1)]
+    other = plain_record("memory")
+    assert attributions([*own, other]) == own
     assert plain([*own, other]) == [other]
     assert [record.input_mode for record in tabled(own)] == ["disk", "disk"]

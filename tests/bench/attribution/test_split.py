@@ -16,7 +16,7 @@ from bench.attribution.gap import Gap, gaps, sentence
 from bench.attribution.show import markdown
 from bench.attribution.split import PARTS, STEP, attribute, excess, split_repeat, step_seconds
 from bench.records.record import Record
-from tests.bench.attribution.records import MOODS, TIMES, attribution_records, cell_record
+from tests.bench.attribution.records import MOODS, TIMES, attribution_records, cell_record, plain_record
 
 MOOD = fmean(MOODS)  # of the whole window
 KINDS = ("disk", "memory", "device", "alone")
@@ -235,7 +235,7 @@ def test_the_tables_leave_out_an_exchange_that_there_is_not() -> None:
     text = markdown(attribution_records())
     assert "| gradient exchange | - | - | 4.4 [4.4, 4.4] | 5.5 [5.5, 5.5] |" in text
     assert text.count("of the step is unexplained") == 4
-    assert markdown([cell_record("pt", 1, "disk", 0)]) == ""
+    assert markdown([plain_record("disk")]) == ""
 
 
 @pytest.mark.parametrize("module", [estimates, gap_module, figures])

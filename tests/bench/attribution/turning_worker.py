@@ -10,8 +10,9 @@ import sys
 import time
 from pathlib import Path
 
+from shared.events import EventWriter
 from shared.parts import ROUNDS
-from shared.protocol import Cell, EventWriter
+from shared.protocol import Cell
 from shared.turns import Turns
 from tests.bench.attribution.records import PARTS, TIMES
 
@@ -29,7 +30,7 @@ def main() -> None:
     turns, measured = Turns(0), cell.workload.measure.measured_steps
     for writer in (first, *others):
         writer("phase", name="build")
-        writer("settings", **{"version.torch" if cell.framework == "pt" else "version.tensorflow": "0.0"})
+        writer("settings", values={"version.torch" if cell.framework == "pt" else "version.tensorflow": "0.0"})
         writer("first_step", seconds=0.1)
     if turns.taken:
         turns.wait()

@@ -16,13 +16,13 @@ from bench.cells.launch import Limits, Outcome, Progress, run_cell
 from bench.cells.summary import make_record
 from bench.host import processes
 from bench.host.processes import family
+from shared.events import Failure, Phase, Step
 from shared.protocol import Cell
+from tests.bench.record_maker import CONTEXT
 
 MakeCell = Callable[..., Cell]
+SHARES = {"train": 0.75, "val": 0.5, "test": 0.25}  # of right samples, as the fake worker counts them
 LIMITS = Limits(start=120, first_step=120, steady=120, teardown=120)  # of a machine that is busy
-CONTEXT = {
-    "run_id": "run", "device_name": "CPU", "data_name": "noise", "data_digest": "0", "certificate": "unverified",
-}  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +44,9 @@ def test_a_good_cell_becomes_a_whole_record(make_cell: MakeCell, fake_worker: Ca
     assert record.window_seconds == pytest.approx([0.04, 0.08])
     assert len(record.step_seconds) == record.measured_steps == 4
     assert record.time_to_first_step == 1.5
-    assert record.accuracy == {"train": 0.75, "val": 0.5, "test": 0.25}
+    assert (record.task, record.headline) == ("classification", "accuracy")
+    assert record.scores == {"train": {name: {"accuracy": share} for name, share in SHARES.items()}}
+    assert (record.network, record.sample, record.unit, record.cost) == ("efficientnet b0", "32 px", "page", 1024.0)
     assert record.memory_rss_peak == 2 << 20
     assert record.memory_allocator_peak is None
     assert record.num_parameters == 1234
@@ -155,8 +157,8 @@ def test_a_program_that_cannot_start_is_no_mystery(make_cell: MakeCell, monkeypa
 
 def test_evaluation_may_take_as_long_as_its_pages_need(make_cell: MakeCell) -> None:
     watch = launch.Watch(make_cell("tf", 1), Limits(steady=1.0, evaluation_samples=100))
-    watch.take(0, {"event": "step", "index": 1, "seconds": 1.0, "measured": True})  # 2 samples/s: 100 s allowed
-    watch.take(0, {"event": "phase", "name": "evaluate"})
+    watch.take(0, Step(rank=0, time=0.0, index=1, seconds=1.0, wait=0.0, measured=True))  # 2 samples/s: 100 s allowed
+    watch.take(0, Phase(rank=0, time=0.0, name="evaluate"))
     watch.last_event -= 50
     assert watch.overdue() is None
     watch.last_event -= 60
@@ -185,7 +187,7 @@ def test_memory_that_ran_out_is_told_from_a_crash_by_words_and_by_the_kernels_co
     def verdict(status: int, *messages: str, of_log: Path = tmp_path / "absent") -> tuple[str, str]:
         watch = launch.Watch(make_cell("pt", 2), LIMITS)
         for rank, message in enumerate(messages):
-            watch.take(rank, {"event": "error", "kind": "error", "message": message})
+            watch.take(rank, Failure(rank=rank, time=0.0, kind="error", message=message))
         monkeypatch.setattr(launch, "oom_kills", lambda host: count + killed)
         ending, reason = watch.verdict(status, of_log)
         monkeypatch.setattr(launch, "oom_kills", lambda host: count)

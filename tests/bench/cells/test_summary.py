@@ -2,23 +2,39 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from bench.cells.events import Event
 from bench.cells.launch import Outcome
-from bench.cells.summary import accuracy, f1, make_record, measured_figures, throughput
+from bench.cells.summary import (
+    Described,
+    ImpossibleError,
+    counts,
+    described,
+    make_record,
+    measured_figures,
+    scores,
+    throughput,
+)
 from bench.records.repeats import efficiency
 from bench.statistics.steps import percentile
+from shared.events import Evaluation, Event, Memory, Parts, Step, Window
 from shared.protocol import Cell
+from shared.tasks import task
+from tests import tiny, tiny_text
+from tests.bench.record_maker import CONTEXT
+
+AT: dict[str, Any] = {"rank": 0, "time": 0.0}
 
 
-def window(seconds: float, samples: int, steps: int = 50, tokens: int | None = None, retraces: int = 0) -> Event:
-    return {
-        "event": "window", "rank": 0, "time": 0.0, "seconds": seconds, "steps": steps, "samples": samples,
-        "tokens": tokens, "retraces": retraces, "warmup": 10, "stationary": True, "turns": [],
-    }  # fmt: skip
+def window(seconds: float, samples: int, steps: int = 50, tokens: int | None = None, retraces: int = 0) -> Window:
+    return Window(
+        **AT, seconds=seconds, steps=steps, samples=samples, tokens=tokens, retraces=retraces, warmup=10,
+        stationary=True, turns=[],
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -33,7 +49,7 @@ def window(seconds: float, samples: int, steps: int = 50, tokens: int | None = N
         ([window(10.0, 800, steps=100)], 80.0),  # the number of steps has no part in it
     ],
 )
-def test_throughput(windows: list[Event], expected: float) -> None:
+def test_throughput(windows: list[Window], expected: float) -> None:
     assert throughput(windows) == pytest.approx(expected)
 
 
@@ -47,34 +63,56 @@ def test_percentile() -> None:
     assert percentile(list(range(101)), 95) == 95.0
 
 
-def evaluation(
-    split: str, correct: int, total: int, stage: str = "train", labels: tuple[int, int, int] = (0, 0, 0)
-) -> Event:
-    hits, predicted, relevant = labels
-    return {
-        "event": "eval", "split": split, "correct": correct, "total": total, "loss": 1.0, "stage": stage,
-        "hits": hits, "predicted": predicted, "relevant": relevant,
-    }  # fmt: skip
+def evaluation(split: str, stage: str = "train", **counts: float) -> Evaluation:
+    return Evaluation(**AT, split=split, stage=stage, counts=counts)
 
 
-def test_accuracy_counts_samples_not_ranks() -> None:
+def right(split: str, correct: int, samples: int, stage: str = "train") -> Evaluation:
+    return evaluation(split, stage, correct=correct, samples=samples, loss=1.0)
+
+
+def given(split: str, hits: int, predicted: int, relevant: int, stage: str = "train") -> Evaluation:
+    return evaluation(split, stage, samples=1, correct=0, hits=hits, predicted=predicted, relevant=relevant)
+
+
+def test_scores_are_of_samples_not_of_ranks() -> None:
     ranks = [
-        [evaluation("test", 0, 4), evaluation("test", 4, 4), evaluation("test", 1, 4, "finetune")],  # the last counts
-        [evaluation("test", 1, 1), evaluation("test", 1, 1, "finetune"), evaluation("val", 0, 0)],
+        [right("test", 0, 4), right("test", 4, 4), right("test", 1, 4, "finetune")],  # the last of a stage counts
+        [right("test", 1, 1), right("test", 1, 1, "finetune"), right("val", 0, 0)],
     ]
-    assert accuracy(ranks, "train") == {"test": 1.0}
-    assert accuracy(ranks, "finetune") == {"test": pytest.approx(2 / 5)}
+    assert counts(ranks)["train"]["test"] == {"correct": 5, "samples": 5, "loss": 2.0}
+    assert scores(task("classification"), ranks) == {
+        "train": {"test": {"accuracy": 1.0}},  # nothing of a split without samples
+        "finetune": {"test": {"accuracy": pytest.approx(2 / 5)}},
+    }
 
 
 def test_f1_is_of_all_ranks_labels_together() -> None:
     ranks = [
-        [evaluation("test", 0, 4, labels=(9, 9, 9)), evaluation("test", 4, 4, labels=(3, 4, 6))],  # the last counts
-        [evaluation("test", 1, 1, labels=(1, 1, 4)), evaluation("val", 0, 2)],
-        [evaluation("test", 1, 1, "finetune", labels=(1, 1, 1))],
+        [given("test", 9, 9, 9), given("test", 3, 4, 6)],
+        [given("test", 1, 1, 4), given("val", 0, 0, 0)],
+        [given("test", 1, 1, 1, "finetune")],
     ]
+    found = scores(task("labels"), ranks)
     # 2 * (3 + 1) / ((4 + 1) + (6 + 4)), not the mean of 0.6 and 0.4; no label given and none right is no score
-    assert f1(ranks, "train") == {"test": pytest.approx(8 / 15), "val": 0.0}
-    assert f1(ranks, "finetune") == {"test": 1.0}
+    assert found["train"] == {
+        "test": {"f1": pytest.approx(8 / 15), "accuracy": 0.0},
+        "val": {"f1": 0.0, "accuracy": 0.0},
+    }
+    assert found["finetune"]["test"]["f1"] == 1.0
+
+
+@pytest.mark.parametrize("wrong", [{}, {"samples": 2}, {"correct": 1}])
+def test_counts_that_are_not_the_tasks_are_impossible(wrong: dict[str, float]) -> None:
+    with pytest.raises(ImpossibleError, match=r"scores: train\.test: counts "):
+        scores(task("classification"), [[evaluation("test", **wrong)]])
+
+
+def test_what_a_workload_trains_in_words() -> None:
+    assert described(tiny.workload()) == Described("efficientnet b0", "64 px", "page", 4096.0)
+    text = tiny_text.workload()
+    assert described(text).network == f"bert {text.model.num_layers} x {text.model.hidden_size}"
+    assert (described(text).sample, described(text).unit, described(text).cost) == ("at most 32 tokens", "text", 32.0)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +124,7 @@ def test_f1_is_of_all_ranks_labels_together() -> None:
         ([window(10.0, 3200, tokens=0)], 0.0),
     ],
 )
-def test_tokens_per_second(windows: list[Event], expected: float) -> None:
+def test_tokens_per_second(windows: list[Window], expected: float) -> None:
     assert measured_figures([[one] for one in windows])["tokens_per_second"] == pytest.approx(expected)
 
 
@@ -103,8 +141,8 @@ def test_retraces_add_up_over_ranks() -> None:
     assert measured_figures([[window(1.0, 8)], [window(1.0, 8)]])["retraces"] == 0
 
 
-def step(seconds: float) -> Event:
-    return {"event": "step", "rank": 0, "time": 0.0, "index": 0, "seconds": seconds, "wait": 0.0, "measured": True}
+def step(seconds: float, wait: float = 0.0) -> Step:
+    return Step(**AT, index=0, seconds=seconds, wait=wait, measured=True)
 
 
 def test_a_record_says_how_far_the_step_time_moved_in_the_window() -> None:
@@ -133,14 +171,11 @@ def test_only_the_first_window_of_a_rank_counts() -> None:
 
 
 def test_memory_footprints_add_up_and_allocator_peaks_do_not() -> None:
-    ranks: list[list[Event]] = [
-        [{"event": "memory", "rss_peak": 10, "allocator_peak": 7}],
-        [{"event": "memory", "rss_peak": 20, "allocator_peak": 9}],
-    ]
+    ranks = [[Memory(**AT, rss_peak=10, allocator_peak=7)], [Memory(**AT, rss_peak=20, allocator_peak=9)]]
     figures = measured_figures(ranks)
     assert (figures["memory_rss_peak"], figures["memory_allocator_peak"]) == (30, 9)
-    assert "memory_allocator_peak_run" not in figures, "workers of before say nothing of it"
-    ranks[0][0]["allocator_peak_run"], ranks[1][0]["allocator_peak_run"] = 12, "many"
+    assert "memory_allocator_peak_run" not in figures, "a worker may say nothing of it"
+    ranks[0] = [Memory(**AT, rss_peak=10, allocator_peak=7, allocator_peak_run=12)]
     assert measured_figures(ranks)["memory_allocator_peak_run"] == 12
 
 
@@ -154,11 +189,14 @@ def test_nothing_said_is_nothing_measured() -> None:
 @pytest.mark.parametrize(
     ("event", "field"),
     [
-        ({"event": "step", "index": 0, "seconds": -1.0, "wait": 0.0, "measured": True}, "step_seconds"),
-        ({"event": "step", "index": 0, "seconds": 1.0, "wait": float("nan"), "measured": True}, "wait_seconds"),
-        (evaluation("test", 3, 2), "accuracy"),
-        ({"event": "memory", "rss_peak": 1e30, "allocator_peak": None}, "memory_rss_peak"),
-        ({"event": "parts", "seconds": {"forward": [-1.0]}}, "part_seconds"),
+        (step(-1.0), "step_seconds"),
+        (step(1.0, wait=float("nan")), "wait_seconds"),
+        (right("test", 3, 2), r"scores: train\.test\.accuracy: 1\.5"),
+        (right("test", -1, 2), r"scores: train\.test\.accuracy: -0\.5"),
+        (right("test <b>", 1, 2), r"scores\.train\.test <b>"),
+        (evaluation("test", samples=2.0), r"scores: train\.test: counts"),
+        (Memory(**AT, rss_peak=10**30, allocator_peak=None), "memory_rss_peak"),
+        (Parts(**AT, seconds={"forward": [-1.0]}), "part_seconds"),
         (window(1.0, -800), "throughput"),
     ],
 )
@@ -167,15 +205,8 @@ def test_a_worker_that_reports_the_impossible_has_crashed(
 ) -> None:
     cell = make_cell(replicas=1)
     outcome = Outcome("ok", None, [[event]], "2026-01-01T00:00:00+00:00", 1.0, 0.0)
-    context = {
-        "run_id": "run",
-        "device_name": "CPU",
-        "data_name": "noise",
-        "data_digest": "d",
-        "certificate": "unverified",
-    }
-    record = make_record(cell, outcome, {"env.A": "1"}, **context)
+    record = make_record(cell, outcome, {"env.A": "1"}, **CONTEXT)
     assert record.status == "crash"
-    assert f"impossible {field}" in str(record.reason)
+    assert re.search(f"impossible {field}", str(record.reason))
     assert record.throughput is None
     assert record.settings == {"env.A": "1"}

@@ -6,14 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from bench.records.record import Record, write_record
+from tests.bench import record_maker
 
-RECORD: dict[str, Any] = {
-    "run_id": "run", "workload": "effnet-b0", "preset": "quick", "spec_hash": "abc", "computation_hash": "c",
-    "arm": "matched", "device": "cpu", "device_name": "Example CPU", "cores_per_replica": 1, "oversubscribed": False,
-    "precision": "fp32", "input_mode": "disk", "epochs": 0, "batch_per_replica": 16, "image_size": 64,
-    "data_name": "synthetic", "data_digest": "d1", "num_parameters": 1, "status": "ok", "certificate": "verified",
-    "started": "2026-01-01T00:00:00Z", "wall_seconds": 1.0, "measured_steps": 30, "warmup_steps": 3,
-    "step_seconds": [0.1, 0.2, 0.3], "time_to_first_step": 2.0, "memory_rss_peak": 2**30, "log": "log",
+MEASURED: dict[str, Any] = {
+    "throughput": 10.0, "measured_steps": 30, "warmup_steps": 3, "step_seconds": [0.1, 0.2, 0.3],
+    "time_to_first_step": 2.0, "memory_rss_peak": 2**30,
 }  # fmt: skip
 ALIKE: dict[str, Any] = {
     "num_parameters": 1, "num_classes": 16, "threads.intra_op": 1, "layout": "channels-last", "precision": "fp32",
@@ -38,13 +35,8 @@ def make_record(framework: str = "pt", replicas: int = 1, repeat: int = 0, **cha
                "env.OMP_NUM_THREADS": str(replicas), "loader_pool": replicas},
     }  # fmt: skip
     settings = ALIKE | OWN[framework] | placed[framework] | {"weights": f"seeded start {repeat}"}
-    own = {
-        "framework": framework, "replicas": replicas, "repeat": repeat, "seed": repeat, "throughput": 10.0,
-        "settings": settings | changes.pop("settings", {}),
-    }  # fmt: skip
-    content = RECORD | own | changes
-    words = (content.get("variant") or framework, content["arm"], f"r{replicas}", content["input_mode"], repeat)
-    return Record.model_validate({"cell_id": "-".join(map(str, words))} | content)
+    own = MEASURED | {"seed": repeat, "settings": settings | changes.pop("settings", {})}
+    return record_maker.make_record(framework, replicas, repeat, **(own | changes))
 
 
 def write_run(directory: Path, *records: Record) -> Path:

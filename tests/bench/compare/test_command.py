@@ -14,6 +14,7 @@ from bench.compare.sources import read_source
 from bench.records.record import Record
 from tests.bench.command import Bench, assert_error
 from tests.bench.compare.records import make_record, write_run
+from tests.bench.record_maker import LABELS, scored
 
 NOISE = (0.99, 1.0, 1.01, 1.0, 1.02, 0.98, 1.0, 1.01)
 
@@ -46,6 +47,17 @@ def test_two_columns_of_one_run_are_paired(bench: Bench, tmp_path: Path) -> None
     assert "| PyTorch / TensorFlow | matched | 1 |" in text
     assert "| compiled | no | tf.function | everywhere | explained |" in text
     assert "NOT COMPARABLE" not in text + out
+
+
+def test_scores_stand_under_the_headline(bench: Bench, tmp_path: Path) -> None:
+    a = write_run(tmp_path / "a", *repeats("pt", 10.0, scores=scored("f1", val=0.5, test=0.75), **LABELS))
+    b = write_run(tmp_path / "b", *repeats("pt", 10.0, scores=scored("f1", stage="finetune", test=0.875), **LABELS))
+    report, figures = tmp_path / "report.md", tmp_path / "figures.csv"
+    assert bench(a, b, "--markdown", report, "--csv", figures)[0] == 0
+    assert " F1 (micro) train/val/test " in report.read_text()
+    assert "| -/0.500/0.750 / -/-/0.875 |" in report.read_text()
+    (line,) = csv.DictReader(figures.open())
+    assert (line["headline_a"], line["score_test_a"], line["score_test_b"]) == ("f1", "0.75", "0.875")
 
 
 def test_two_runs_are_unpaired_even_where_they_have_one_name(bench: Bench, tmp_path: Path) -> None:

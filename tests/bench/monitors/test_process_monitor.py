@@ -24,6 +24,7 @@ from bench.records.usage import Usage
 from shared.protocol import Cell
 from tests.bench.doctor import fake_host
 from tests.bench.monitors.fake_nvml import H200, FakeNvml
+from tests.bench.record_maker import CONTEXT
 
 # starts a child that burns CPU for a while and is waited for, then says so and sleeps
 BURN = "import time\nend = time.process_time() + {seconds}\nwhile time.process_time() < end: pass\n"
@@ -263,11 +264,6 @@ def test_every_look_of_the_harness_inside_the_window_is_a_sample() -> None:
         clock.now += 1.0 + late
         monitor.look("measure", stepped=True)
     assert monitor.num_samples_window == 5
-
-
-CONTEXT = {
-    "run_id": "run", "device_name": "CPU", "data_name": "noise", "data_digest": "0", "certificate": "unverified",
-}  # fmt: skip
 
 
 @pytest.fixture

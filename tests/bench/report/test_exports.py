@@ -69,7 +69,7 @@ def test_csv_and_parquet_hold_every_record_with_all_its_fields(tmp_path: Path) -
     assert (failed["reason"], failed["throughput"], failed["run"]) == ('out, of "memory"', "", "run")
     good = frame[(frame["framework"] == "tf") & (frame["replicas"] == 2) & (frame["repeat"] == 1)].iloc[0]
     assert good["throughput"] == 120.0
-    assert good["accuracy.test"] == 0.9
+    assert good["scores.train.test.accuracy"] == 0.9
     assert json.loads(good["step_seconds"]) == [0.1, 0.2, 0.3]
     assert json.loads(good["settings.affinity"]) == [0, 1]
 
@@ -111,10 +111,9 @@ def test_mllog_takes_its_times_from_the_events_where_they_are_there(tmp_path: Pa
     events = [
         {"event": "phase", "name": "build", "time": at + 1},
         {"event": "phase", "name": "warmup", "time": at + 5},
-        {"event": "epoch", "index": 0, "loss": 1.0, "time": at + 20},
-        {"event": "epoch", "index": 1, "loss": 0.5, "time": at + 30},
-        {"event": "eval", "split": "test", "stage": "train", "correct": 9, "total": 10, "hits": 0, "predicted": 0,
-         "relevant": 0, "time": at + 35},
+        {"event": "epoch", "index": 0, "steps": 4, "loss": 1.0, "rate": 0.1, "time": at + 20},
+        {"event": "epoch", "index": 1, "steps": 4, "loss": 0.5, "rate": 0.1, "time": at + 30},
+        {"event": "eval", "split": "test", "stage": "train", "counts": {"correct": 9, "samples": 10}, "time": at + 35},
         {"event": "memory", "rss_peak": 1, "allocator_peak": None, "time": float("inf")},
         {"event": "memory", "rss_peak": 1, "allocator_peak": None, "time": float("nan")},
         {"event": "memory", "rss_peak": 1, "allocator_peak": None, "time": 10**400},
@@ -133,13 +132,15 @@ def test_mllog_takes_its_times_from_the_events_where_they_are_there(tmp_path: Pa
 
 
 def test_mllog_has_the_scores_of_both_stages_and_f1_each_at_its_time(tmp_path: Path) -> None:
-    scores = {"accuracy": {"val": 0.5, "test": 0.6}, "accuracy_finetuned": {"val": 0.7, "test": 0.8}}
-    found = records(repeats=1, speeds={("pt", 1): 10.0}, f1={"test": 0.65}, **scores)
+    scores = {
+        "train": {"val": {"accuracy": 0.5}, "test": {"accuracy": 0.6, "f1": 0.65}},
+        "finetune": {"val": {"accuracy": 0.7}, "test": {"accuracy": 0.8}},
+    }
+    found = records(repeats=1, speeds={("pt", 1): 10.0}, scores=scores)
     run = write_run(tmp_path / "run", *found)
     at = 1_767_225_600.0
-    counts = {"correct": 1, "total": 2, "hits": 0, "predicted": 0, "relevant": 0}
     events = [
-        {"event": "eval", "stage": stage, "split": split, "time": at + seconds} | counts
+        {"event": "eval", "stage": stage, "split": split, "time": at + seconds, "counts": {"samples": 2}}
         for seconds, stage, split in ((9, "train", "test"), (10, "train", "val"), (11, "train", "test"),
                                       (20, "finetune", "val"), (21, "finetune", "test"))
     ]  # fmt: skip

@@ -14,12 +14,14 @@ from bench.host.locations import PROJECT_ROOT
 from bench.records.certificates import Certificate
 from bench.records.record import Record
 from bench.report import blocks, sources
+from bench.report.mllog import mllog
 from bench.report.page import chapters, html
 from bench.report.pictures import inlined
 from bench.report.sources import Run, log_end, read_runs
 from shared import outside
 from tests.bench.attribution.records import attribution_records
 from tests.bench.compare.records import make_record, write_run
+from tests.bench.record_maker import LABELS, UNKNOWN, scored
 from tests.bench.report.runs import SPEEDS, Element, Page, failed_record, make_run, records
 
 REFERENCE = PROJECT_ROOT / "results/reference"
@@ -55,7 +57,7 @@ def test_a_run_is_told_in_the_order_of_questions(read_page: ReadPage, tmp_path: 
     failed = failed_record("out of memory in step 3")
     page = read_page(make_run(tmp_path / "run", failed))
     assert titles(page) == [
-        "Comparison", "Speedup and efficiency", "Time", "Accuracy", "What each side really used", "Memory and energy",
+        "Comparison", "Speedup and efficiency", "Time", "Scores", "What each side really used", "Memory and energy",
         "Monitors", "Cells", "Certificates", "Environment",
     ]  # fmt: skip
     assert [each.text for each in page.all("h1")] == [
@@ -330,3 +332,31 @@ def test_what_a_table_is_asked_for_at_every_cell_is_worked_out_once() -> None:
     for _ in range(50):
         assert found.numeric == (True, False)
     assert len(asked) <= 2 * 200, "columns are looked at once, not once a cell"
+
+
+def test_scores_of_every_stage_and_metric_are_in_the_table(read_page: ReadPage, tmp_path: Path) -> None:
+    both = {
+        "train": {"test": {"f1": 0.75, "accuracy": 0.5}},
+        "finetune": {"test": {"f1": 0.875, "accuracy": 0.625}},
+    }
+    page = read_page(make_run(tmp_path / "run", repeats=1, scores=both, **LABELS))
+    row = page.find("scores").rows[0]
+    told = {heading: text for heading, text in row.items() if heading.endswith(" test")}
+    assert told == {
+        "F1 (micro) test": "0.750", "accuracy (all labels) test": "0.500",
+        "second stage F1 (micro) test": "0.875", "second stage accuracy (all labels) test": "0.625",
+    }  # fmt: skip
+
+
+def test_a_run_of_an_unknown_task_is_shown_by_its_names(read_page: ReadPage, tmp_path: Path) -> None:
+    changes = {"scores": scored("syllables", test=17.0), "unit": "poem", "sample": "17 syllables", **UNKNOWN}
+    run = make_run(tmp_path / "run", repeats=1, **changes)
+    page = read_page(run)
+    assert page.find("scores").rows[0]["syllables test"] == "17.000"
+    labels = [each.attributes["aria-label"] for each in page.all("figure")]
+    assert any(label.startswith("Syllables on each split") for label in labels)
+    assert any("Synthetic poems" in each for each in notices(page))
+    assert "17 syllables" in page.text
+    assert "projected hours" not in page.find("time").rows[0], "the published job is one of pages"
+    (found, *_) = read_runs([run])
+    assert '"eval_syllables"' in mllog([found]).decode()

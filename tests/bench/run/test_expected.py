@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from bench.cells.summary import asked_for
 from bench.cli import main
 from bench.host import machine
 from bench.records.record import Record, write_record
@@ -16,6 +17,7 @@ from bench.run.plan import Plan, Request, make_plan
 from bench.run.progress import clock
 from shared import spec
 from shared.store_facts import StoreFacts
+from tests.bench.record_maker import make_record
 
 PAGES = StoreFacts("store", "noise", "0", 16, {"train": 24, "val": 4, "test": 8}, ("classification",), image_size=32)
 ONE, TWO = "tiny-tf-matched-r1-fp32-disk-0", "tiny-tf-matched-r2-fp32-disk-0"
@@ -33,17 +35,11 @@ def plan(workload_file: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
 def record_of(plan: Plan, position: int = 0, **changes: Any) -> Record:
     """A record of a cell of the plan."""
     cell = plan.cells[position]
-    fields: dict[str, Any] = {
-        "run_id": "run-1", "cell_id": cell.cell_id, "workload": cell.workload.name, "preset": cell.workload.preset,
-        "spec_hash": cell.workload.spec_hash, "computation_hash": "c", "framework": cell.framework, "arm": cell.arm,
-        "replicas": cell.replicas, "device": cell.device, "device_name": plan.device_name, "cores_per_replica": 1,
-        "oversubscribed": False, "precision": cell.precision, "input_mode": cell.input_mode, "repeat": 0, "seed": 0,
-        "epochs": cell.epochs, "batch_per_replica": 2, "image_size": 32, "data_name": "noise", "data_digest": "0",
-        "num_parameters": 1, "status": "ok", "certificate": "unverified", "started": "2026-01-01T00:00:00+00:00",
-        "wall_seconds": 10.0,
-        "throughput": 4.0, "time_to_first_step": 3.0, "log": "log.txt",
+    fields = asked_for(cell) | {
+        "run_id": "run-1", "device_name": plan.device_name, "data_name": "noise", "data_digest": "0",
+        "wall_seconds": 10.0, "throughput": 4.0, "time_to_first_step": 3.0,
     }  # fmt: skip
-    return Record(**(fields | changes))
+    return make_record(**(fields | changes))
 
 
 def test_the_same_cells_give_their_median(plan: Plan) -> None:
@@ -59,7 +55,7 @@ def test_other_cells_are_scaled(plan: Plan) -> None:
     assert found[TWO].source == "scaled from 1 record of run run-1"
     longer = expected(plan, [record_of(plan, epochs=7)])
     assert longer[ONE].seconds == pytest.approx(3.0 + 60 / 4)
-    larger = expected(plan, [record_of(plan, preset="full", spec_hash="other", image_size=64)])
+    larger = expected(plan, [record_of(plan, preset="full", spec_hash="other", cost=64.0**2)])
     assert larger[ONE].seconds == pytest.approx(3.0 + 60 / 16)
 
 

@@ -11,26 +11,24 @@ import pytest
 from bench.records.record import Record
 from bench.records.repeats import Row, rows
 from bench.show.table_notes import ratio_lines
-from bench.show.tables import COLUMNS, caption, cells_of, csv, markdown, notes, print_table
+from bench.show.tables import COLUMNS, caption, csv, markdown, notes, print_table, table
 from bench.statistics.steps import percentile
+from tests.bench.record_maker import LABELS, TEXT, UNKNOWN, make_record, scored
 
 
 def record(replicas: int, throughput: float | None, **changes: Any) -> Record:
-    content: dict[str, Any] = {
-        "run_id": "run", "cell_id": f"cell-{replicas}-{changes.get('repeat', 0)}", "workload": "effnet-b0",
-        "preset": "quick", "spec_hash": "0", "computation_hash": "0", "framework": "pt", "arm": "matched",
-        "replicas": replicas, "device": "cpu", "device_name": "Example CPU", "cores_per_replica": 1,
-        "oversubscribed": False, "precision": "fp32", "input_mode": "disk", "repeat": 0, "seed": 0, "epochs": 1,
-        "batch_per_replica": 16, "image_size": 64, "data_name": "synthetic", "data_digest": "0", "num_parameters": 1,
-        "status": "ok", "certificate": "unverified", "started": "2026-01-01T00:00:00+00:00",
-        "wall_seconds": 1.0, "throughput": throughput,
-        "step_seconds": [0.1, 0.2, 0.3], "log": "cells/x/log.txt",
-    }  # fmt: skip
-    return Record(**{**content, **changes})
+    own = {"throughput": throughput, "epochs": 1, "certificate": "unverified", "step_seconds": [0.1, 0.2, 0.3],
+           "log": "cells/x/log.txt"}  # fmt: skip
+    return make_record(**{"replicas": replicas, **own, **changes})
+
+
+def cells_of(row: Row) -> list[str]:
+    return table([row])[1][0]
 
 
 def column(row: Row, name: str) -> str:
-    return dict(zip(COLUMNS, cells_of(row), strict=True))[name]
+    headings, (cells,) = table([row])
+    return dict(zip(headings, cells, strict=True))[name]
 
 
 def test_speedups_are_of_pairs_of_good_repeats() -> None:
@@ -128,10 +126,10 @@ def test_a_failed_cell_stays_in_the_table_and_names_its_log() -> None:
 
 def test_texts_have_tokens_a_second_beside_samples() -> None:
     repeats = [
-        record(1, 10.0, repeat=repeat, tokens_per_second=value, image_size=None, max_tokens=128, workload="bert-6l")
+        record(1, 10.0, repeat=repeat, tokens_per_second=value, **TEXT)
         for repeat, value in enumerate((900.4, 1000.4, 3000.0))
     ]
-    failed = record(1, None, repeat=3, status="oom", image_size=None, max_tokens=128, workload="bert-6l")
+    failed = record(1, None, repeat=3, status="oom", **TEXT)
     (row,) = rows([*repeats, failed])
     assert column(row, "tokens/s") == "1000"
     assert column(row, "samples/s") == "10.00"
@@ -141,13 +139,29 @@ def test_texts_have_tokens_a_second_beside_samples() -> None:
     assert column(pages, "tokens/s") == "-"
 
 
-def test_several_labels_are_scored_by_f1_not_accuracy() -> None:
+def test_the_column_of_scores_is_called_after_the_headline() -> None:
     scores = [{"train": 0.9, "val": 0.6}, {"train": 0.8, "val": 0.7}, {"train": 0.7, "val": 0.8}]
-    records = [record(1, 10.0, repeat=n, f1=f1, accuracy={"test": 0.1}) for n, f1 in enumerate(scores)]
-    (row,) = rows(records)
-    assert column(row, "accuracy train/val/test") == "F1 0.800/0.700/-"
-    (plain,) = rows([record(1, 10.0, accuracy={"train": 0.5, "test": 0.25})])
-    assert column(plain, "accuracy train/val/test") == "0.500/-/0.250"
+    several = [record(1, 10.0, repeat=n, scores=scored("f1", **each), **LABELS) for n, each in enumerate(scores)]
+    one = [record(1, 10.0, scores=scored(train=0.5, test=0.25), spec_hash="other", framework="tf")]
+    unknown = [record(1, 10.0, scores=scored("syllables", test=17.0), spec_hash="third", **UNKNOWN)]
+    for records, heading, text in (
+        (several, "F1 (micro) train/val/test", "0.800/0.700/-"),
+        (one, "accuracy train/val/test", "0.500/-/0.250"),
+        (unknown, "syllables train/val/test", "-/-/17.000"),
+    ):
+        (row,) = rows(records)
+        assert column(row, heading) == text
+    headings, lines = table(rows([*several, *one, *unknown]))
+    place = headings.index("score train/val/test")
+    assert {line[place] for line in lines} == {
+        "F1 (micro) 0.800/0.700/-", "accuracy 0.500/-/0.250", "syllables -/-/17.000"
+    }  # fmt: skip
+
+
+def test_scores_are_those_after_the_last_stage() -> None:
+    both = scored(test=0.5) | scored(stage="finetune", test=0.75)
+    (row,) = rows([record(1, 10.0, scores=both)])
+    assert column(row, "accuracy train/val/test") == "-/-/0.750"
 
 
 def test_the_table_tells_its_columns_apart() -> None:
@@ -165,9 +179,9 @@ def test_caption_tells_a_core_from_a_gpu() -> None:
 
 
 def test_csv_has_a_line_a_record() -> None:
-    lines = csv([record(1, 10.0, accuracy={"test": 0.5}), record(2, None, status="crash")]).strip().splitlines()
+    lines = csv([record(1, 10.0, scores=scored(test=0.5)), record(2, None, status="crash")]).strip().splitlines()
     assert len(lines) == 3
-    assert "accuracy_test" in lines[0]
+    assert "scores.train.test.accuracy" in lines[0]
 
 
 LONG_REASON = "CUDA out of memory: tried to allocate 1234567 bytes of 987654321 in step 42 " * 4
@@ -179,7 +193,7 @@ TABLES = {
     ],
     "many columns": [
         record(r, 12345.67 * r, repeat=n, framework=name, arm=arm, tokens_per_second=1234567.0 * r,
-               time_to_first_step=123.45, memory_rss_peak=123 * 2**30, accuracy={"train": 1.0, "val": 0.95})
+               time_to_first_step=123.45, memory_rss_peak=123 * 2**30, scores=scored(train=1.0, val=0.95))
         for r in (1, 2, 4) for n in range(5) for name in ("pt", "tf") for arm in ("matched", "native")
     ],
     "versions": [

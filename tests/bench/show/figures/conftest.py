@@ -8,36 +8,12 @@ from typing import Any
 import pytest
 
 from bench.records.record import Record
+from tests.bench import record_maker
+from tests.bench.record_maker import scored
 
 MakeRecord = Callable[..., Record]
 
-RECORD: dict[str, Any] = {
-    "run_id": "run",
-    "workload": "effnet-b0",
-    "preset": "quick",
-    "spec_hash": "0123456789abcdef",
-    "computation_hash": "fedcba9876543210",
-    "arm": "matched",
-    "device": "cpu",
-    "device_name": "Example CPU",
-    "cores_per_replica": 1,
-    "oversubscribed": False,
-    "precision": "fp32",
-    "input_mode": "disk",
-    "seed": 0,
-    "epochs": 6,
-    "batch_per_replica": 16,
-    "image_size": 64,
-    "data_name": "synthetic",
-    "data_digest": "d1",
-    "num_parameters": 4_028_044,
-    "status": "ok",
-    "certificate": "verified",
-    "certificate_id": "c0ffee",
-    "started": "2026-01-01T00:00:00Z",
-    "wall_seconds": 60.0,
-    "log": "log",
-}
+TRAINED: dict[str, Any] = {"epochs": 6, "num_parameters": 4_028_044, "certificate_id": "c0ffee", "wall_seconds": 60.0}
 SETTINGS = {
     "pt": {"version.torch": "2.13.0", "num_classes": 16},
     "tf": {"version.tensorflow": "2.21.0", "version.keras": "3.15.1", "num_classes": 16},
@@ -49,16 +25,9 @@ def make_record() -> MakeRecord:
     """make_record("pt", replicas, throughput, repeat=0, **changed fields): one cell's record."""
 
     def make(framework: str, replicas: int, throughput: float | None, repeat: int = 0, **changes: Any) -> Record:
-        own = {
-            "framework": framework,
-            "replicas": replicas,
-            "throughput": throughput,
-            "repeat": repeat,
-            "cell_id": f"{framework}-{changes.get('arm', 'matched')}-{replicas}-{repeat}",
-            "settings": SETTINGS[framework],
-            "accuracy": {} if throughput is None else {"train": 1.0, "val": 0.95, "test": 0.9},
-        }
-        return Record.model_validate(RECORD | own | changes)
+        scores = {} if throughput is None else scored(train=1.0, val=0.95, test=0.9)
+        own = {"throughput": throughput, "settings": SETTINGS[framework], "scores": scores}
+        return record_maker.make_record(framework, replicas, repeat, **(TRAINED | own | changes))
 
     return make
 

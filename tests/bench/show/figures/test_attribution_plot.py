@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from bench.attribution.figures import FILLS, attribution_figure, attribution_figures, spread, stack
 from bench.attribution.split import PARTS, attribute
 from bench.run.figures import plot_records
-from tests.bench.attribution.records import attribution_records, cell_record
+from tests.bench.attribution.records import attribution_records, plain_record
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def test_a_run_is_drawn_from_its_records_and_stands_in_no_other_figure(tmp_path:
     assert [path.name for path in paths] == ["attribution.svg"]
     again = plot_records(attribution_records(repeats=2), tmp_path / "again", ("svg",))
     assert paths[0].read_bytes() == again[0].read_bytes()
-    plain = [cell_record("pt", count, "disk", 0, run_id="plain") for count in (1, 2)]
+    plain = [plain_record("disk", count) for count in (1, 2)]
     names = {path.name for path in plot_records([*attribution_records(repeats=2), *plain], tmp_path / "both", ("svg",))}
     assert names == {"attribution.svg", "speedup.svg", "throughput.svg"}
 

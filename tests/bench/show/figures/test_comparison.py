@@ -14,11 +14,12 @@ from bench.run import figures
 from bench.show import papers
 from bench.show.figures.comparison import STRIP, comparison_figure, references
 from bench.show.papers import find, published, read_papers
+from tests.bench.record_maker import LABELS, scored
 
 HOLLOW = "white"
 RVL = {"data_name": "rvl-cdip", "num_documents": 400_000}
 TOBACCO = {"data_name": "tobacco3482", "num_documents": 3_482}
-REUTERS = {"data_name": "corpus", "num_documents": 10_789, "f1": {"test": 0.7}}
+REUTERS = {"data_name": "corpus", "num_documents": 10_789, "scores": scored("f1", test=0.7), **LABELS}
 
 
 @pytest.fixture
@@ -54,7 +55,7 @@ def test_published_values_stand_only_beside_the_data_they_were_measured_on(data,
         {"data_name": "rvl-cdip", "num_documents": 182},  # a part of it
         {"data_name": "rvl-cdip"},  # an older record: who knows of how much of it
         {"data_name": "mine", "num_documents": 400_000},
-        RVL | {"accuracy": {"train": 1.0, "val": 0.9}},  # papers report the test split
+        RVL | {"scores": scored(train=1.0, val=0.9)},  # papers report the test split
         RVL | {"num_parameters": None},
     ],
 )
@@ -86,8 +87,8 @@ def legend(figure: Figure) -> list[str]:
 
 
 def test_measured_cells_stand_at_their_parameters_and_median_accuracy(make_record) -> None:
-    records = [make_record("pt", 1, 10.0, repeat, accuracy={"test": share}) for repeat, share in enumerate((0.7, 0.9))]
-    records.append(make_record("tf", 1, 10.0, accuracy={"test": 0.6}, num_parameters=8_000_000))
+    records = [make_record("pt", 1, 10.0, repeat, scores=scored(test=share)) for repeat, share in enumerate((0.7, 0.9))]
+    records.append(make_record("tf", 1, 10.0, scores=scored(test=0.6), num_parameters=8_000_000))
     (axes,) = comparison_figure(records, read_papers()).axes
     pt, tf = marker(axes, "cell-pt-matched-1"), marker(axes, "cell-tf-matched-1")
     assert (pt.get_xdata()[0], pt.get_ydata()[0]) == pytest.approx((4.028044, 0.8))
@@ -146,10 +147,11 @@ def test_an_unverified_cell_is_hollow_in_its_own_colour(make_record) -> None:
 
 
 def test_of_several_labels_f1_is_drawn_and_named(make_record) -> None:
-    record = make_record("pt", 1, 10.0, accuracy={"test": 0.5}, **REUTERS)
+    both = {"train": {"test": {"f1": 0.7, "accuracy": 0.5}}}
+    record = make_record("pt", 1, 10.0, **(REUTERS | {"scores": both}))
     figure = comparison_figure([record], read_papers())
     assert marker(figure.axes[0], "cell-pt-matched-1").get_ydata()[0] == 0.7
-    assert "measured here, micro-averaged F1 on test" in caption(figure)
+    assert "measured here, F1 (micro) on test" in caption(figure)
 
 
 def test_failed_cells_are_named(run_records, make_record) -> None:
@@ -187,6 +189,6 @@ def test_it_is_drawn_where_there_is_an_accuracy_and_data(
         return {path.stem for path in figures.plot_records(records, tmp_path / folder, ["svg"])}
 
     assert "comparison" in names(rvl_records, "with")
-    assert "comparison" not in names([make_record("pt", 1, 10.0, epochs=0, accuracy={}, **RVL)], "without")
+    assert "comparison" not in names([make_record("pt", 1, 10.0, epochs=0, scores={}, **RVL)], "without")
     monkeypatch.setattr(papers, "PAPERS", tmp_path / "absent")
     assert "comparison" not in names(rvl_records, "installed")

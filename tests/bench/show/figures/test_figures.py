@@ -8,12 +8,13 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bench.show.figures.bars import accuracy_figure, throughput_figure
+from bench.show.figures.bars import score_figure, throughput_figure
 from bench.show.figures.lines import speedup_figure, training_time_figure
 from bench.show.groups import group_records
 from bench.statistics.intervals import median
+from tests.bench.record_maker import UNKNOWN, scored
 
-FIGURES = (speedup_figure, training_time_figure, throughput_figure, accuracy_figure)
+FIGURES = (speedup_figure, training_time_figure, throughput_figure, score_figure)
 
 
 def draw(figure_of, records) -> tuple[Figure, Axes]:
@@ -195,15 +196,34 @@ def test_throughput_bars_stand_at_the_medians_with_a_dot_a_repeat(run_records) -
 
 
 def test_accuracy_has_a_panel_a_split_and_the_line_of_chance(run_records) -> None:
-    figure, axes = draw(accuracy_figure, run_records)
+    figure, axes = draw(score_figure, run_records)
     assert [panel.get_title() for panel in figure.axes] == ["train", "val", "test"]
     assert {bar.get_height() for bar in figure.axes[2].patches} == {0.9}
     assert line(axes, "chance")[1] == [1 / 16, 1 / 16]
     assert "6 epochs" in axes.get_ylabel()
 
 
+def test_scores_after_the_second_stage_are_drawn_and_said_to_be(make_record) -> None:
+    figure, axes = draw(score_figure, [make_record("pt", 1, 10.0, scores=scored(test=0.5))])
+    assert ([panel.get_title() for panel in figure.axes], axes.get_ylabel()) == (["test"], "accuracy after 6 epochs")
+    both = scored(test=0.5) | scored(stage="finetune", test=0.75)
+    figure, axes = draw(score_figure, [make_record("pt", 1, 10.0, scores=both)])
+    assert {bar.get_height() for bar in axes.patches} == {0.75}
+    assert axes.get_ylabel() == "accuracy after 6 epochs and the second stage"
+    alone = make_record("pt", 1, 10.0, epochs=0, scores=scored(stage="finetune", test=0.75))
+    assert draw(score_figure, [alone])[1].get_ylabel() == "accuracy after the second stage"
+
+
+def test_scores_of_an_unknown_task_are_drawn_by_their_names(make_record) -> None:
+    unknown = make_record("pt", 1, 10.0, scores=scored("syllables", test=17.0), **UNKNOWN)
+    figure, axes = draw(score_figure, [unknown])
+    assert axes.get_ylabel().startswith("syllables after")
+    assert axes.get_ylim()[1] > 17
+    assert "chance" not in caption(figure)
+
+
 def test_accuracy_without_a_class_count_draws_no_chance(make_record) -> None:
-    figure, axes = draw(accuracy_figure, [make_record("pt", 1, 10.0, settings={})])
+    figure, axes = draw(score_figure, [make_record("pt", 1, 10.0, settings={})])
     assert not [artist for artist in axes.lines if artist.get_gid() == "chance"]
     assert "chance" not in caption(figure)
 

@@ -16,8 +16,9 @@ from bench.host.locations import PROJECT_ROOT
 from bench.records.record import write_record
 from bench.run.figures import plot_records, plot_run
 from shared.errors import UserError
+from tests.bench.record_maker import TEXT
 
-NAMES = ("speedup", "throughput", "training-time", "accuracy")
+NAMES = ("speedup", "throughput", "training-time", "scores")
 
 
 def write_run(directory: Path, records) -> Path:
@@ -52,15 +53,15 @@ def test_groups_that_do_not_compare_get_files_of_their_own(run_records, make_rec
     assert sum("-fp32-" in name for name in names) == sum("-bf16-" in name for name in names) == 1
 
 
-def test_a_run_without_epochs_has_no_accuracy_figure(make_record, tmp_path: Path) -> None:
-    paths = plot_records([make_record("pt", 1, 10.0, epochs=0, accuracy={})], tmp_path, ["svg"])
+def test_a_run_without_epochs_has_no_figure_of_scores(make_record, tmp_path: Path) -> None:
+    paths = plot_records([make_record("pt", 1, 10.0, epochs=0, scores={})], tmp_path, ["svg"])
     assert [path.stem for path in paths] == ["speedup", "throughput", "training-time"]
 
 
 def test_a_run_of_texts_has_no_projection_of_the_published_pages(make_record, tmp_path: Path) -> None:
-    text = {"workload": "bert-6l", "image_size": None, "max_tokens": 128, "tokens_per_second": 900.0}
+    text = TEXT | {"tokens_per_second": 900.0}
     paths = plot_records([make_record("pt", count, 10.0 * count, **text) for count in (1, 2)], tmp_path, ["svg"])
-    assert [path.stem for path in paths] == ["speedup", "throughput", "accuracy"]
+    assert [path.stem for path in paths] == ["speedup", "throughput", "scores"]
     for path in paths[:2]:
         drawn = path.read_text(encoding="utf-8")
         assert " px" not in drawn
