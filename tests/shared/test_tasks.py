@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from functools import reduce
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from shared.store import Store
 from shared.task import Counts, added
-from shared.tasks import NAMES, task, task_of, task_of_store
+from shared.tasks import NAMES, task, task_of, task_of_store, tasks_of_store
 from shared.tasks.labels import micro_f1
 from tests import tiny, tiny_text
 
@@ -24,6 +25,16 @@ def some(name: str, count: int = 10) -> tuple[np.ndarray, np.ndarray]:
     several = rng.integers(0, 2, (count, 4)).astype(np.uint8)
     labels = several if task(name).several else rng.integers(0, 4, count).astype(np.int32)
     return rng.standard_normal((count, 4)).astype(np.float32), labels
+
+
+@pytest.fixture(scope="module")
+def stores(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Store]:
+    """A store with labels of each task's kind."""
+    folder: Path = tmp_path_factory.mktemp("tasks")
+    return {
+        "classification": tiny_text.make_store(folder / "one"),
+        "labels": tiny_text.make_store(folder / "several", multi_label=True),
+    }
 
 
 def test_an_unknown_task_is_refused_by_name() -> None:
@@ -65,7 +76,7 @@ def test_a_split_without_samples_has_no_scores(name: str) -> None:
 
 def test_the_task_of_a_workload_and_of_a_store(noise: Store) -> None:
     assert task_of(tiny.workload()) is task_of_store(noise) is CLASSIFICATION
-    assert task_of(tiny_text.workload(model__multi_label=True)) is LABELS
+    assert task_of(tiny_text.workload(task="labels")) is LABELS
 
 
 def test_one_label_a_sample() -> None:
@@ -123,3 +134,38 @@ def test_probabilities() -> None:
     assert CLASSIFICATION.probabilities(logits) == pytest.approx(np.array([[0.25, 0.75]]))
     assert LABELS.probabilities(logits) == pytest.approx(np.array([[0.5, 0.75]]))
     assert LABELS.probabilities(logits).dtype == np.float32
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_store_has_labels_of_its_task_alone(name: str, stores: dict[str, Store]) -> None:
+    assert tasks_of_store(stores[name]) == (name,)
+    assert task_of_store(stores[name]).name == name
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_labels_are_the_stores_and_rows_behind_them_zero(name: str, stores: dict[str, Store]) -> None:
+    found, store, samples = task(name), stores[name], np.array([7, 2])
+    labels = found.labels(store, samples, 3, 4)
+    assert labels.dtype == (np.float32 if found.several else np.int32)
+    assert labels.shape == ((3, 4) if found.several else (3,))
+    assert np.array_equal(labels[:2], store.labels[samples])
+    assert not labels[2].any()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_predicted_is_right_where_it_is_the_label(name: str, stores: dict[str, Store]) -> None:
+    found = task(name)
+    logits = np.array([[2.0, -1.0, -3.0, -0.5], [-1.0, 0.5, 3.0, -2.0]], np.float32)
+    predicted = found.predicted(logits)
+    assert predicted.dtype == np.int64
+    assert predicted.tolist() == ([[1, 0, 0, 0], [0, 1, 1, 0]] if found.several else [0, 2])
+    labels = predicted.astype(stores[name].labels.dtype)
+    assert found.right(predicted, labels).tolist() == [True, True]
+    other = labels.copy()
+    other[1] = 1 - other[1] if found.several else 0
+    assert found.right(predicted, other).tolist() == [True, False]
+
+
+@pytest.mark.parametrize(("name", "share"), [("classification", 0.25), ("labels", 0.0625)])
+def test_guessing(name: str, share: float) -> None:
+    assert task(name).chance(4) == share

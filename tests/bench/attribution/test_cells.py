@@ -11,13 +11,15 @@ from bench.host import machine
 from bench.records.kinds import attributions, plain, ran_together, tabled
 from bench.run.attribution import attributed, one_width
 from bench.run.execution import finished_cells
-from bench.run.plan import Pages, Plan, Request, make_plan
+from bench.run.plan import Plan, Request, make_plan
+from bench.run.plan_file import read_plan
 from bench.show.groups import group_records
 from shared import spec
+from shared.store_facts import StoreFacts
 from tests import tiny_text
 from tests.bench.attribution.records import attribution_records, cell_record, plain_record
 
-PAGES = Pages("store", "noise", "0", 16, 32, {"train": 24, "val": 4, "test": 7})
+PAGES = StoreFacts("store", "noise", "0", 16, {"train": 24, "val": 4, "test": 7}, ("classification",), image_size=32)
 
 
 @pytest.fixture
@@ -39,7 +41,7 @@ def test_each_repeat_at_each_number_of_replicas_is_a_set(plan: Plan) -> None:
 
 
 def test_the_sets_survive_writing(plan: Plan, tmp_path: Path) -> None:
-    read = Plan.from_json(json.loads(json.dumps(plan.to_json())), tmp_path)
+    read = read_plan(json.loads(json.dumps(plan.to_json())), tmp_path)
     assert [[cell.cell_id for cell in cells] for cells in read.sets] == [
         [cell.cell_id for cell in cells] for cells in plan.sets
     ]

@@ -10,10 +10,8 @@ import pytest
 
 from bench.cells.launch import Outcome
 from bench.cells.summary import (
-    Described,
     ImpossibleError,
     counts,
-    described,
     make_record,
     measured_figures,
     scores,
@@ -24,7 +22,6 @@ from bench.statistics.steps import percentile
 from shared.events import Evaluation, Event, Memory, Parts, Step, Window
 from shared.protocol import Cell
 from shared.tasks import task
-from tests import tiny, tiny_text
 from tests.bench.record_maker import CONTEXT
 
 AT: dict[str, Any] = {"rank": 0, "time": 0.0}
@@ -106,13 +103,6 @@ def test_f1_is_of_all_ranks_labels_together() -> None:
 def test_counts_that_are_not_the_tasks_are_impossible(wrong: dict[str, float]) -> None:
     with pytest.raises(ImpossibleError, match=r"scores: train\.test: counts "):
         scores(task("classification"), [[evaluation("test", **wrong)]])
-
-
-def test_what_a_workload_trains_in_words() -> None:
-    assert described(tiny.workload()) == Described("efficientnet b0", "64 px", "page", 4096.0)
-    text = tiny_text.workload()
-    assert described(text).network == f"bert {text.model.num_layers} x {text.model.hidden_size}"
-    assert (described(text).sample, described(text).unit, described(text).cost) == ("at most 32 tokens", "text", 32.0)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import numpy as np
 from bench.data import synthetic_text
 from bench.data.prepare import prepare
 from bench.data.vocabulary import OWN
-from bench.verify.samples import easy_workload, make_texts, rung_workload
+from bench.verify.samples import easy_workload, make_samples, rung_workload
 from shared import spec
 from shared.store import open_store
 
@@ -46,8 +46,8 @@ def test_of_several_labels_about_every_other_text_has_two() -> None:
 
 def test_the_ladder_has_several_labels_where_the_workload_has(tmp_path: Path) -> None:
     workload = spec.load("bert-base", "quick")
-    make_texts(tmp_path / "small", rung_workload(workload), 64, 16)
-    make_texts(tmp_path / "easy", easy_workload(workload), 64, 4)
+    make_samples(tmp_path / "small", rung_workload(workload), 64, 16)
+    make_samples(tmp_path / "easy", easy_workload(workload), 64, 4)
     several, single = open_store(tmp_path / "small"), open_store(tmp_path / "easy")
     assert several.multi_label and several.labels.sum(1).max() == 2
     assert not single.multi_label

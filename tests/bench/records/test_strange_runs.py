@@ -15,10 +15,11 @@ from xml.etree import ElementTree
 import pytest
 
 from bench.records.record import write_record
-from bench.run.plan import Pages, Plan
-from bench.run.plan_file import CheckedCell, CheckedPages, CheckedPlan
+from bench.run.plan import Plan
+from bench.run.plan_file import CheckedCell, CheckedFacts, CheckedPlan
 from bench.show import tables
 from shared.protocol import Cell
+from shared.store_facts import StoreFacts
 from tests.bench.command import Bench, assert_error, by_cell
 from tests.bench.compare.records import make_record
 
@@ -176,7 +177,7 @@ def test_an_environment_of_other_types(bench: Bench, run: Path, columns: object)
 
 
 def test_the_checks_know_every_field_of_a_plan() -> None:
-    for checked, real in ((CheckedCell, Cell), (CheckedPages, Pages), (CheckedPlan, Plan)):
+    for checked, real in ((CheckedCell, Cell), (CheckedFacts, StoreFacts), (CheckedPlan, Plan)):
         names = {field.alias or name for name, field in checked.model_fields.items()}
         assert names == set(real.__dataclass_fields__), f"bench/run/plan_file.py: {checked.__name__}"
 

@@ -16,6 +16,7 @@ from bench.host import machine
 from bench.host.worker_environment import worker_environment
 from bench.run.execution import in_directory, limits_for
 from bench.run.plan import Plan, Request, core_groups, make_plan
+from bench.run.plan_file import read_plan
 from bench.run.resolve import fit_to_store, resolve_device
 from shared import spec
 from shared.errors import UserError
@@ -63,7 +64,7 @@ def test_total_steps(plan: Plan) -> None:
 
 def test_a_plan_survives_writing_and_moving(plan: Plan, tmp_path: Path) -> None:
     placed = in_directory(plan, tmp_path / "here")
-    moved = Plan.from_json(json.loads(json.dumps(placed.to_json())), tmp_path / "there")
+    moved = read_plan(json.loads(json.dumps(placed.to_json())), tmp_path / "there")
     assert moved == in_directory(plan, tmp_path / "there")
 
 
@@ -196,5 +197,5 @@ def test_a_column_has_its_interpreter_and_its_name(workload_file: Path) -> None:
     assert plan.cells[0].cell_id == "tiny-pt@2.12-matched-r1-fp32-disk-0"
     written = json.dumps(plan.to_json())
     assert "bin/python" not in written, "a run may be moved, and no interpreter is taken from its file"
-    again = Plan.from_json(json.loads(written), Path("there"))
+    again = read_plan(json.loads(written), Path("there"))
     assert [(cell.framework, cell.variant, cell.python) for cell in again.cells] == [(*who, None) for *who, _ in told]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -215,8 +216,6 @@ def test_names_of_the_library_are_told_from_ours(name: str) -> None:
     family, _, arch = of(name)
     start = family.initial_weights(arch, 0)
     assert not family.is_transformers(start)
-    from importlib import import_module
-
     theirs = import_module(f"shared.families.{name}.convert").to_transformers(start)
     assert family.is_transformers(theirs)
     assert family.leftovers(theirs, arch) == []
