@@ -18,7 +18,7 @@ from bench.accuracy.request import (
     member_request,
     scaled_protocol,
 )
-from bench.accuracy.stages import Say, Stage, fit, make_stage, make_stage1, pages_of
+from bench.accuracy.stages import Say, Stage, facts_of, fit, make_stage, make_stage1
 from bench.host import machine
 from bench.host.files import write_atomically
 from bench.run.resolve import check_request, check_weights, resolve_device, resolve_workload
@@ -53,19 +53,19 @@ class AccuracyPlan:
         return {
             "protocol": self.protocol.model_dump(),
             "data": self.store.digest,
-            "workloads": [[stage.workload.spec_hash, stage.pages.digest, stage.overlap] for stage in stages],
+            "workloads": [[stage.workload.spec_hash, stage.facts.digest, stage.overlap] for stage in stages],
         }
 
 
-def check_same_documents(store: Store, pages: StoreFacts) -> None:
+def check_same_documents(store: Store, facts: StoreFacts) -> None:
     """Whether a member's store holds the evaluated documents in their order: split codes are by position.
 
     Raises:
         UserError: it does not, as synthetic pages and texts of presets that differ in their number.
     """
-    if not np.array_equal(open_store(pages.path).labels, store.labels):
+    if not np.array_equal(open_store(facts.path).labels, store.labels):
         raise UserError(
-            f"{pages.path}: its documents are not those of {store.path}; "
+            f"{facts.path}: its documents are not those of {store.path}; "
             "choose presets with as many synthetic pages, or name a store with --data"
         )
 
@@ -111,20 +111,20 @@ def make_accuracy_plan(request: AccuracyRequest, say: Say) -> AccuracyPlan:
     if request.data is not None:  # before anything is made from it
         check_content(documents := open_store(request.data, checksums=None), request.members)
         check_documents(documents, scaled_protocol(request, documents)[0])
-    pages = {member: pages_of(workload, request, say) for member, workload in workloads.items()}
-    store = open_store(request.data or pages[request.members[0]].path, checksums=None)
+    facts = {member: facts_of(workload, request, say) for member, workload in workloads.items()}
+    store = open_store(request.data or facts[request.members[0]].path, checksums=None)
     protocol, notes = scaled_protocol(request, store)
     check_documents(store, protocol)
     stages = []
     for member, workload in workloads.items():
-        check_same_documents(store, pages[member])
-        fitted = fit(workload, pages[member], protocol.train_per_class * len(store.classes), request.gpus)
+        check_same_documents(store, facts[member])
+        fitted = fit(workload, facts[member], protocol.train_per_class * len(store.classes), request.replicas)
         check_weights(given[member], fitted)
-        stages.append(make_stage(request, member, given[member], fitted, pages[member], gpus))
+        stages.append(make_stage(request, member, given[member], fitted, facts[member], gpus))
     stage1 = None
     if request.pretrain:
         asked = replace(given["image"], epochs=request.pretrain_epochs)
-        stage1 = make_stage1(request, asked, resolve_workload(asked, device), store, pages["image"], gpus, say)
+        stage1 = make_stage1(request, asked, resolve_workload(asked, device), store, facts["image"], gpus, say)
         notes.append(f"stage 1 leaves out {stage1.overlap} documents that are among those evaluated")
     return AccuracyPlan(
         request=request,

@@ -42,7 +42,7 @@ class AccuracyRequest:
     image_training: Training | None = None
     epochs: int | None = None
     device: str = "auto"
-    gpus: int = 1
+    replicas: int = 1
     per_class: int | None = None
     val_share: float | None = None
     splits: int | None = None
@@ -77,7 +77,7 @@ def member_request(request: AccuracyRequest, member: str) -> Request:
     image = member == "image"
     return Request(
         frameworks=request.frameworks,
-        gpus=(request.gpus,),
+        replicas=(request.replicas,),
         workload=request.image_workload if image else request.text_workload,
         preset=request.preset if image else (request.text_preset or request.preset),
         data=request.data,

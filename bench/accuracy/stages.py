@@ -34,7 +34,7 @@ class Stage:
 
     member: str
     workload: Workload
-    pages: StoreFacts
+    facts: StoreFacts
     training: Training
     weights_origin: str
     cells: dict[str, Cell]  # by framework; their ids, seeds, splits and places are given later
@@ -52,27 +52,27 @@ class Stage:
         return stage.epochs
 
 
-def pages_of(workload: Workload, request: AccuracyRequest, say: Say) -> StoreFacts:
+def facts_of(workload: Workload, request: AccuracyRequest, say: Say) -> StoreFacts:
     """The store that a workload reads the evaluated documents from; made where it is not there yet."""
     vocabulary = request.vocabulary if reads_text(workload) else None
     return resolve_store(request.data, workload, False, say, vocabulary)
 
 
-def fit(workload: Workload, pages: StoreFacts, num_train: int, replicas: int) -> Workload:
+def fit(workload: Workload, facts: StoreFacts, num_train: int, replicas: int) -> Workload:
     """The workload with the store's classes and vocabulary.
 
     Raises:
         UserError: fewer training documents than a global batch.
     """
-    fitted = family_of(workload).fit(workload, pages)
-    changes = {"model.num_classes": pages.num_classes} | {key: value for key, (value, _) in fitted.items()}
+    fitted = family_of(workload).fit(workload, facts)
+    changes = {"model.num_classes": facts.num_classes} | {key: value for key, (value, _) in fitted.items()}
     batch = workload.train.batch_per_replica * replicas
     if num_train < batch:
         raise UserError(
             f"{num_train} documents train, a step of {workload.name} on {replicas} replica(s) needs {batch}: "
             "use more --per-class or fewer --gpus"
         )
-    return workload.overridden(changes, pages.path)
+    return workload.overridden(changes, facts.path)
 
 
 def make_stage(
@@ -80,7 +80,7 @@ def make_stage(
     member: str,
     asked: Request,
     workload: Workload,
-    pages: StoreFacts,
+    facts: StoreFacts,
     gpus: Sequence[machine.Gpu],
 ) -> Stage:
     """A member's training on the splits."""
@@ -91,12 +91,12 @@ def make_stage(
     if member == "image" and request.pretrain:
         origin = f"stage 1 on {Path(request.pretrain).name}, from {origin}"
     epochs = workload.train.epochs if training == "full" else 0
-    planned = make_plan(asked, workload, pages, epochs, gpus, pythons=pythons_of(choose_interpreters(asked)))
+    planned = make_plan(asked, workload, facts, epochs, gpus, pythons=pythons_of(choose_interpreters(asked)))
     cells = {
         cell.framework: replace(cell, finetune=training == "classifier", predictions=True) for cell in planned.cells
     }
     certificate = certificates.find(workload)
-    return Stage(member, workload, pages, training, origin, cells, certificate.id if certificate else None)
+    return Stage(member, workload, facts, training, origin, cells, certificate.id if certificate else None)
 
 
 def make_stage1(
@@ -104,7 +104,7 @@ def make_stage1(
     asked: Request,
     workload: Workload,
     small: Store,
-    small_pages: StoreFacts,
+    small_facts: StoreFacts,
     gpus: Sequence[machine.Gpu],
     say: Say,
 ) -> Stage:
@@ -112,7 +112,7 @@ def make_stage1(
 
     Args:
         asked: what `bench run` would be asked for; its `epochs` are those of this stage.
-        small, small_pages: the documents that are evaluated, as prepared and as the image model reads them.
+        small, small_facts: the documents that are evaluated, as prepared and as the image model reads them.
 
     Raises:
         UserError: the large store holds no pages, or too few are left to train on.
@@ -122,27 +122,27 @@ def make_stage1(
     if task_of_store(large).several or large.images is None:
         lacks = "no pages" if large.images is None else "documents with several labels"
         raise UserError(f"--pretrain {request.pretrain}: holds {lacks}; the image model needs pages of one label each")
-    pages = resolve_store(request.pretrain, workload, False, say)
+    facts = resolve_store(request.pretrain, workload, False, say)
     say("looking for documents that stage 1 and the evaluation share")
-    overlapping = shared_documents(large, open_store(pages.path), small, open_store(small_pages.path))
+    overlapping = shared_documents(large, open_store(facts.path), small, open_store(small_facts.path))
     codes = np.where(overlapping, np.int8(LEFT_OUT), large.split_codes).astype(np.int8)
-    num_train, batch = int((codes == 0).sum()), workload.train.batch_per_replica * request.gpus
+    num_train, batch = int((codes == 0).sum()), workload.train.batch_per_replica * request.replicas
     if num_train < batch:
         raise UserError(
             f"--pretrain {request.pretrain}: {num_train} documents to train on are left without the "
             f"{int(overlapping.sum())} that are evaluated; a step needs {batch}"
         )
-    workload = workload.overridden({"model.num_classes": pages.num_classes}, pages.path)
+    workload = workload.overridden({"model.num_classes": facts.num_classes}, facts.path)
     sizes = {split: int((codes == code).sum()) for code, split in enumerate(SPLITS)}
     pythons = pythons_of(choose_interpreters(asked))
     planned = make_plan(
-        asked, workload, replace(pages, split_sizes=sizes), workload.train.epochs, gpus, pythons=pythons
+        asked, workload, replace(facts, split_sizes=sizes), workload.train.epochs, gpus, pythons=pythons
     )
     certificate = certificates.find(workload)
     return Stage(
         member="image",
         workload=workload,
-        pages=pages,
+        facts=facts,
         training="full",
         weights_origin=asked.weights or "a seeded start",
         cells={cell.framework: cell for cell in planned.cells},

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from click.core import ParameterSource
 
 from bench.cli import options
 from bench.host.locations import results_directory
@@ -60,7 +59,7 @@ class MemberList(click.ParamType):
 )
 @click.option("--epochs", type=click.IntRange(1, limits.MOST_EPOCHS), help="On the splits. Default: the workload's.")
 @options.device
-@click.option("--gpus", type=options.REPLICAS, default=1, help="Replicas a cell.")
+@click.option("--gpus", "replicas", type=options.REPLICAS, default=1, help="Replicas per cell.")
 @click.option("--per-class", type=click.IntRange(min=2), help="Documents a class that train or validate.")
 @click.option("--val-share", type=options.NumberRange(0, 1, min_open=True, max_open=True), help="Of them to validate.")
 @click.option("--splits", type=options.REPEATS, help="Random splits.")
@@ -87,10 +86,8 @@ def command(ctx: click.Context, **settings: Any) -> int:
     verify: bool = settings.pop("verify")
     reporter = AccuracyReporter()
     if resume is not None:
-        typed = {name for name in ctx.params if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT}
-        if extra := sorted(typed - {"resume"}):
-            names = ", ".join("--" + name.replace("_", "-") for name in extra).replace("--vocabulary", "--vocab")
-            raise UserError(f"--resume takes the run's own settings: leave out {names}")
+        if extra := sorted(option for name, option in options.typed(ctx).items() if name != "resume"):
+            raise UserError(f"--resume takes the run's own settings: leave out {', '.join(extra)}")
         with RunDirectory(resume, resume=True) as directory:
             return run_plan(resume_run(directory, reporter.message), directory.path, reporter)
     framework = settings.pop("framework")

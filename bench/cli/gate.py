@@ -69,7 +69,7 @@ output = click.Path(dir_okay=False, path_type=Path)
 @options.framework
 @click.option("--workload", type=Names(), default="bert-6l", help="Names of `bench list`, or TOML files.")
 @options.preset
-@click.option("--gpus", type=options.PositiveList(), default="1", help="Numbers of replicas.")
+@click.option("--gpus", "replicas", type=options.PositiveList(), default="1", help="Numbers of replicas.")
 @options.device
 @options.precision
 @options.arm
@@ -246,5 +246,5 @@ def benchmarks(settings: dict[str, Any]) -> tuple[Any, ...]:
         )
         for workload in settings["workload"]
         for framework in (KEYS if asked == options.ALL else (asked,))
-        for replicas in settings["gpus"]
+        for replicas in settings["replicas"]
     )

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from bench.records import limits
 from shared.frameworks import FRAMEWORKS, KEYS
@@ -110,13 +111,25 @@ def pythons(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def typed(ctx: click.Context) -> dict[str, str]:
+    """The parameters that the user gave: name to the option as it is typed."""
+    given = [each for each in ctx.command.params if each.name in ctx.params]
+    is_default = {each.name: ctx.get_parameter_source(str(each.name)) is ParameterSource.DEFAULT for each in given}
+    return {
+        str(each.name): "/".join([each.opts[0], *each.secondary_opts[:1]])
+        for each in given
+        if not is_default[each.name]
+    }
+
+
 def take_pythons(settings: dict[str, Any]) -> dict[str, str | None]:
     """Framework to the interpreter that was named for its workers; these parameters are taken out of the settings."""
     return {key: settings.pop(parameter) for key, parameter in PYTHONS.items()}
 
 
-gpus = click.option(
+replicas = click.option(
     "--gpus",
+    "replicas",
     type=PositiveList(),
     default="1,2",
     show_default=True,

@@ -20,7 +20,7 @@ ATTRIBUTION_REPEATS = 7  # each in fresh processes; from five on there are inter
 
 @click.command(context_settings={"show_default": True})
 @options.columns
-@options.gpus
+@options.replicas
 @options.workload
 @options.preset
 @options.data
@@ -62,17 +62,12 @@ def command(ctx: click.Context, **settings: Any) -> int:
         if settings["attribute"] and ctx.get_parameter_source("repeats") is ParameterSource.DEFAULT:
             settings["repeats"] = ATTRIBUTION_REPEATS
         return run_new(settings, pythons)
-    typed = {name for name in ctx.params if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT}
-    if extra := sorted(typed - RESUME_OPTIONS):
-        raise UserError(f"--resume takes the run's own settings: leave out {', '.join(map(option_name, extra))}")
+    extra = sorted(option for name, option in options.typed(ctx).items() if name not in RESUME_OPTIONS)
+    if extra:
+        raise UserError(f"--resume takes the run's own settings: leave out {', '.join(extra)}")
     return run_again(
         resume, pythons, settings["timeout"], settings["dry_run"], settings["exclusive"], settings["figures"]
     )
-
-
-def option_name(parameter: str) -> str:
-    """A parameter as it is typed."""
-    return {"input_mode": "--input", "in_turns": "--turns/--apart"}.get(parameter, f"--{parameter.replace('_', '-')}")
 
 
 def run_new(settings: dict[str, Any], pythons: dict[str, str | None]) -> int:
@@ -117,8 +112,8 @@ def run_again(
         if dry_run:
             print_plan(plan, finished, directory.path)
             return 0
-        if open_store(plan.pages.path, checksums=None).digest != plan.pages.digest:
-            raise UserError(f"{plan.pages.path}: not the pages this run began with; start a new run")
+        if open_store(plan.store.path, checksums=None).digest != plan.store.digest:
+            raise UserError(f"{plan.store.path}: not the pages this run began with; start a new run")
         return run_plan(plan, directory, ConsoleReporter(), timeout, exclusive, figures)
 
 
@@ -134,7 +129,7 @@ def run_plan(plan: Any, directory: Any, reporter: Any, timeout: float | None, ex
     workload = plan.workload
     reporter.message(
         f"{workload.name}, preset {workload.preset}, on {plan.device_name} ({plan.cells[0].device}); "
-        f"pages: {plan.pages.name}; run: {directory.path}"
+        f"pages: {plan.store.name}; run: {directory.path}"
     )
     for note in plan.notes:
         reporter.message(f"note: {note}")
@@ -181,8 +176,8 @@ def print_plan(plan: Any, finished: set[str], directory: Path | None = None) -> 
     lines = [
         f"workload: {workload.name}, preset {workload.preset}, spec {workload.spec_hash}",
         f"device: {first.device} ({plan.device_name}); tuned environment: {'yes' if plan.tune else 'no'}",
-        f"data: {plan.pages.name} ({plan.pages.digest}), {family_of(workload).describe(workload).sample}, "
-        f"{'/'.join(str(count) for count in plan.pages.split_sizes.values())} train/val/test: {plan.pages.path}",
+        f"data: {plan.store.name} ({plan.store.digest}), {family_of(workload).describe(workload).sample}, "
+        f"{'/'.join(str(count) for count in plan.store.split_sizes.values())} train/val/test: {plan.store.path}",
         "expected time: " + summed((times[cell.cell_id] for cell in plan.cells if cell.cell_id not in finished), clock),
         *(f"note: {note}" for note in plan.notes),
     ]

@@ -21,7 +21,7 @@ from bench.records.record import Record, read_record, record_files
 from shared.errors import UserError
 from shared.outside import OutsideError, inside, read_json
 
-RUN_SCHEMA = 1
+RUN_SCHEMA = 2  # 1 had other names for the store and the replicas
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 PLAN, ENVIRONMENT, LOCK = "run.json", "environment.json", ".lock"
 RECORDS = "records"

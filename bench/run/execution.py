@@ -111,7 +111,7 @@ def resume_run(directory: RunDirectory, named: Mapping[str, str | None]) -> Plan
         raise UserError(f"{directory.path / ENVIRONMENT}: columns: damaged; start a new run") from None
     plan, lines = resumed_interpreters(plan, columns, named)
     check_weights(Request(weights=plan.cells[0].weights, seed=plan.cells[0].seed), plan.workload)
-    lines.append(f"documents are read from {plan.pages.path}")
+    lines.append(f"documents are read from {plan.store.path}")
     if plan.cells[0].weights is not None:
         lines.append(f"initial weights are read from {plan.cells[0].weights}")
     return replace(plan, notes=tuple(dict.fromkeys([*plan.notes, *lines])))
@@ -126,7 +126,7 @@ def in_directory(plan: Plan, path: Path) -> Plan:
 def limits_for(plan: Plan, timeout: float | None) -> Limits:
     """When to give a cell up; `timeout` (seconds without an event) is the user's."""
     chosen = timeout or plan.timeout
-    limits = Limits(evaluation_samples=max(plan.pages.split_sizes.values()))
+    limits = Limits(evaluation_samples=max(plan.store.split_sizes.values()))
     if chosen is None:
         return limits
     return replace(limits, start=chosen, first_step=chosen, steady=chosen, teardown=min(limits.teardown, chosen))
@@ -140,9 +140,9 @@ def run_context(plan: Plan, directory: RunDirectory, cell: Cell) -> dict[str, An
         "kind": "attribution" if any(each.parts for each in plan.cells) else "plain",
         "run_id": directory.path.name,
         "device_name": plan.device_name,
-        "data_name": plan.pages.name,
-        "num_documents": sum(plan.pages.split_sizes.values()),
-        "data_digest": plan.pages.digest,
+        "data_name": plan.store.name,
+        "num_documents": sum(plan.store.split_sizes.values()),
+        "data_digest": plan.store.digest,
         "certificate": "verified" if certificate else "unverified",
         "certificate_id": certificate.id if certificate else None,
     }

@@ -71,8 +71,8 @@ def planned(plan: Plan, cell: Cell) -> Planned:
     """A cell of a plan as records are compared with it."""
     known = asked_for(cell) | {
         "device_name": plan.device_name,
-        "data_name": plan.pages.name,
-        "data_digest": plan.pages.digest,
+        "data_name": plan.store.name,
+        "data_digest": plan.store.digest,
     }
     return Planned(**{name: known[name] for name in PLANNED_FIELDS})
 
@@ -126,7 +126,7 @@ def scaled(record: Record, plan: Plan, cell: Cell) -> float:
     rate = record.throughput * growth * record.cost / family_of(cell.workload).describe(cell.workload).cost
     samples = float(plan.total_steps(cell) * cell.global_batch)
     if cell.epochs:
-        samples += EVALUATION_SHARE * sum(plan.pages.split_sizes.values())
+        samples += EVALUATION_SHARE * sum(plan.store.split_sizes.values())
     return record.time_to_first_step + samples / rate
 
 

@@ -25,7 +25,7 @@ class Request:
     """What `bench run` was asked for, as typed; None: the default that fits the machine or the workload."""
 
     frameworks: tuple[str, ...] = KEYS  # columns: a framework, or one in a version as "pt@2.13"
-    gpus: tuple[int, ...] = (1, 2)
+    replicas: tuple[int, ...] = (1, 2)
     workload: str = "effnet-b0"
     preset: str | None = None
     data: str | None = None
@@ -55,7 +55,7 @@ class Plan:
     """The cells in the order they are run, and what holds for all of them."""
 
     device_name: str
-    pages: StoreFacts
+    store: StoreFacts
     tune: bool
     timeout: float | None
     cells: tuple[Cell, ...]
@@ -79,7 +79,7 @@ class Plan:
     def total_steps(self, cell: Cell) -> int:
         """Training steps of a cell."""
         measure = cell.workload.measure
-        epoch_steps = self.pages.split_sizes["train"] // cell.global_batch
+        epoch_steps = self.store.split_sizes["train"] // cell.global_batch
         if cell.epochs == 0 and not cell.finetune:
             return measure.warmup_steps + measure.measured_steps
         stage = family_of(cell.workload).second_stage(cell.workload) if cell.finetune else None
@@ -102,7 +102,7 @@ def core_groups(cores: Sequence[int], replicas: int, size: int) -> tuple[tuple[i
 def make_plan(
     request: Request,
     workload: Workload,
-    pages: StoreFacts,
+    store: StoreFacts,
     epochs: int,
     gpus: Sequence[machine.Gpu],
     notes: Sequence[str] = (),
@@ -115,8 +115,8 @@ def make_plan(
 
     Args:
         request: what was asked for, checked.
-        workload: resolved, and fitted to the pages.
-        pages: the store.
+        workload: resolved, and fitted to the store.
+        store: what its documents are read from.
         epochs: of each cell; 0: the measured steps alone.
         gpus: those that the cells may use; empty: they run on CPU.
         notes: what the user must be told already.
@@ -126,7 +126,7 @@ def make_plan(
         UserError: more cores a replica than there are.
     """
     cores = machine.usable_cores()
-    share = max(1, len(cores) // max(request.gpus))
+    share = max(1, len(cores) // max(request.replicas))
     size = request.cores_per_replica or share
     if size > len(cores):
         raise UserError(f"--cores-per-replica {size}: this machine has {len(cores)} usable cores")
@@ -135,7 +135,7 @@ def make_plan(
     cells = []
     for repeat in range(request.repeats):
         order = -1 if repeat % 2 else 1
-        for replicas in request.gpus[::order]:
+        for replicas in request.replicas[::order]:
             for column in request.frameworks[::order]:
                 name = re.sub(r"[^A-Za-z0-9._]+", "-", workload.name)[:100].lstrip(".") or "workload"
                 cell_id = f"{name}-{column}-{request.arm}-r{replicas}-{request.precision}-{request.input_mode}-{repeat}"
@@ -151,7 +151,7 @@ def make_plan(
                         repeat=repeat,
                         seed=request.seed + repeat,
                         workload=workload,
-                        store=pages.path,
+                        store=store.path,
                         directory="",
                         cores=core_groups(cores, replicas, size) if on_cpu else (),
                         threads_per_replica=size if on_cpu else share,
@@ -164,13 +164,13 @@ def make_plan(
                     )
                 )
     told = list(notes)
-    if on_cpu and size * max(request.gpus) > len(cores):
+    if on_cpu and size * max(request.replicas) > len(cores):
         told.append(
-            f"oversubscribed: {max(request.gpus)} replicas of {size} cores share {len(cores)}; no speedup there"
+            f"oversubscribed: {max(request.replicas)} replicas of {size} cores share {len(cores)}; no speedup there"
         )
     return Plan(
         device_name=machine.cpu_model() if on_cpu else gpus[0].name,
-        pages=pages,
+        store=store,
         tune=request.tune,
         timeout=request.timeout,
         cells=tuple(cells),

@@ -90,7 +90,7 @@ class CheckedPlan(Checked):
     """The fields of a `Plan`."""
 
     device_name: Line
-    pages: CheckedFacts
+    store: CheckedFacts
     tune: bool
     timeout: Annotated[float, Field(gt=0, le=LONGEST_TIMEOUT)] | None
     cells: list[dict[str, Any]] = Field(min_length=1, max_length=100_000)
@@ -117,15 +117,15 @@ def read_plan(content: Any, directory: Path) -> Plan:
         raise UserError(f"{directory}: its plan has two cells of one id; start a new run")
     if (
         len({(cell.store, cell.weights, cell.workload.spec_hash) for cell in cells}) > 1
-        or cells[0].store != plan.pages.path
+        or cells[0].store != plan.store.path
     ):
         raise UserError(f"{directory}: its plan has cells of several workloads, stores or weights; start a new run")
     given = plan.model_dump()
-    pages = given.pop("pages")
-    if set(pages["split_sizes"]) != set(SPLITS):
+    store = given.pop("store")
+    if set(store["split_sizes"]) != set(SPLITS):
         raise UserError(f"{directory}: its plan lacks the size of a split; start a new run")
     lists = {name: tuple(given[name]) for name in ("notes", "gpu_selectors")}
-    return Plan(**given | lists | {"pages": StoreFacts(**pages | {"tasks": tuple(pages["tasks"])}), "cells": cells})
+    return Plan(**given | lists | {"store": StoreFacts(**store | {"tasks": tuple(store["tasks"])}), "cells": cells})
 
 
 def read_cell(content: Mapping[str, Any], where: str, directory: Path) -> Cell:

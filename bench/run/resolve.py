@@ -1,4 +1,4 @@
-"""What the user asked for, checked against this machine and these pages before anything starts."""
+"""What the user asked for, checked against this machine and the store before anything starts."""
 
 from __future__ import annotations
 
@@ -218,10 +218,10 @@ def resolve_device(request: Request) -> tuple[str, list[machine.Gpu]]:
     """
     gpus = machine.gpus()
     device = request.device if request.device != "auto" else ("cuda" if gpus else "cpu")
-    if device == "cuda" and len(gpus) < max(request.gpus):
+    if device == "cuda" and len(gpus) < max(request.replicas):
         there = ", ".join(gpu.name for gpu in gpus)
         have = f"has {len(gpus)} ({there})" if gpus else "has no GPU"
-        raise UserError(f"--gpus {max(request.gpus)}: this machine {have}; --device cpu runs on cores instead")
+        raise UserError(f"--gpus {max(request.replicas)}: this machine {have}; --device cpu runs on cores instead")
     if device == "cpu" and request.precision == "fp16":
         raise UserError("--precision fp16 needs GPUs; on CPU use fp32 or bf16")
     return device, gpus if device == "cuda" else []
@@ -271,11 +271,11 @@ def fit_to_store(request: Request, workload: Workload, store: StoreFacts) -> tup
         changes["task"] = store.tasks[0]
     if changes:
         workload = workload.overridden(changes, store.path)
-    num_train, largest = store.split_sizes["train"], max(request.gpus) * workload.train.batch_per_replica
+    num_train, largest = store.split_sizes["train"], max(request.replicas) * workload.train.batch_per_replica
     if num_train < largest:
         raise UserError(
-            f"the training split has {num_train} pages, a step of {max(request.gpus)} replicas needs {largest}: "
-            "use fewer --gpus, a smaller --batch or more pages"
+            f"the training split has {num_train} documents, a step of {max(request.replicas)} replicas needs {largest}: "
+            "use fewer --gpus, a smaller --batch or more documents"
         )
     if request.epochs == 0 or request.input_mode == "device":
         return workload, 0, notes
@@ -285,8 +285,8 @@ def fit_to_store(request: Request, workload: Workload, store: StoreFacts) -> tup
     if epochs * epoch_steps < needed:
         enough = -(-needed // epoch_steps)
         told = (
-            f"{epochs} epoch{'s' if epochs > 1 else ''} of {num_train} pages are {epochs * epoch_steps} steps at "
-            f"{max(request.gpus)} replicas; {workload.measure.warmup_steps} to warm up and "
+            f"{epochs} epoch{'s' if epochs > 1 else ''} of {num_train} documents are {epochs * epoch_steps} steps at "
+            f"{max(request.replicas)} replicas; {workload.measure.warmup_steps} to warm up and "
             f"{workload.measure.measured_steps} measured need {needed}"
         )
         if request.epochs is not None:

@@ -45,12 +45,12 @@ class Claim:
 
 def simulated_plan(repeats: int) -> Plan:
     """The plan of `bench run --framework both --gpus 1,2,4` on a machine with as many GPUs."""
-    request = Request(gpus=GPUS, repeats=repeats, epochs=0)
+    request = Request(replicas=GPUS, repeats=repeats, epochs=0)
     gpus = [machine.Gpu(str(place), "Example GPU", 1 << 36) for place in range(max(GPUS))]
-    pages = StoreFacts(
+    store = StoreFacts(
         "store", "synthetic", "0", 16, {"train": 512, "val": 64, "test": 64}, (tasks.DEFAULT,), image_size=64
     )
-    return make_plan(request, spec.load("effnet-b0", "quick"), pages, 0, gpus)
+    return make_plan(request, spec.load("effnet-b0", "quick"), store, 0, gpus)
 
 
 def simulated_records(plan: Plan, speeds: Sequence[float]) -> list[Record]:

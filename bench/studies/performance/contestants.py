@@ -97,7 +97,7 @@ def workload_of(settings: Settings) -> Workload:
 
 def make_cell(contestant: Contestant, workload: Workload, store: Path, folder: Path) -> Cell:
     """The contestant's cell: one replica over all cores, planned as `bench run` plans it."""
-    request = Request(frameworks=(contestant.framework,), gpus=(1,), device="cpu", input_mode=contestant.input_mode)
+    request = Request(frameworks=(contestant.framework,), replicas=(1,), device="cpu", input_mode=contestant.input_mode)
     (cell,) = make_plan(request, workload, describe(open_store(store, checksums=None)), epochs=0, gpus=()).cells
     return replace(cell, cell_id=contestant.name, directory=str(folder / contestant.name))
 

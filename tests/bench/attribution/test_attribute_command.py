@@ -132,7 +132,7 @@ def test_on_gpus_cells_run_apart_unless_told(
     gpu = machine.Gpu("0", "Example GPU", 1 << 34)
     monkeypatch.setattr(machine, "gpus", lambda: [gpu])
     workload, data = str(tiny[3]), str(tiny[5])
-    request = Request(workload=workload, data=data, gpus=(1,), device="cuda", attribute=True)
+    request = Request(workload=workload, data=data, replicas=(1,), device="cuda", attribute=True)
     plan = plan_request(request, dry_run=True, say=print)
     assert (plan.in_turns, len(plan.sets), {len(cells) for cells in plan.sets}) == (False, 6, {1})
 

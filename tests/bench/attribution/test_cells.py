@@ -25,7 +25,7 @@ PAGES = StoreFacts("store", "noise", "0", 16, {"train": 24, "val": 4, "test": 7}
 @pytest.fixture
 def plan(workload_file: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
     monkeypatch.setattr(machine, "usable_cores", lambda: [0, 1])
-    request = Request(gpus=(1, 2), repeats=2, attribute=True)
+    request = Request(replicas=(1, 2), repeats=2, attribute=True)
     return attributed(make_plan(request, spec.load(str(workload_file)), PAGES, 0, gpus=[]), None)
 
 

@@ -97,10 +97,10 @@ def of_plan(**fields: Any) -> Change:
         of_plan(cells={}),
         of_plan(timeout=-1.0),
         of_plan(gpu_selectors=["0\0PATH=x"]),
-        of_plan(pages=None),
+        of_plan(store=None),
         lambda plan: plan["cells"].append(plan["cells"][0]),
-        lambda plan: plan["pages"]["split_sizes"].pop("val"),
-        lambda plan: plan["pages"].update(split_sizes={"train": -1, "val": 1, "test": 1}),
+        lambda plan: plan["store"]["split_sizes"].pop("val"),
+        lambda plan: plan["store"].update(split_sizes={"train": -1, "val": 1, "test": 1}),
         lambda plan: plan.clear(),
     ],
 )
@@ -145,7 +145,7 @@ def test_a_link_that_leads_out_is_refused(bench: Bench, run: Path, victim: Path,
 
 
 def test_what_the_run_reads_elsewhere_is_said_first(bench: Bench, run: Path) -> None:
-    store = json.loads((run / "run.json").read_text())["plan"]["pages"]["path"]
+    store = json.loads((run / "run.json").read_text())["plan"]["store"]["path"]
     code, _, stderr = bench("run", "--resume", run, "--no-figures")
     assert code == 0
     assert f"documents are read from {store}" in stderr.partition("[1/1")[0]

@@ -91,7 +91,7 @@ def test_versions_are_told_apart_where_there_is_a_choice(plan: Plan) -> None:
 
 
 def test_a_store_that_a_dry_run_does_not_make(plan: Plan) -> None:
-    unmade = replace(plan, pages=replace(PAGES, digest="not made yet"))
+    unmade = replace(plan, store=replace(PAGES, digest="not made yet"))
     assert expected(unmade, [record_of(plan)])[ONE].seconds == 10.0
     assert expected(plan, [record_of(plan, data_digest="1")])[ONE].seconds != 10.0
 

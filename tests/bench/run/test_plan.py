@@ -30,7 +30,7 @@ PAGES = StoreFacts("store", "noise", "0", 16, {"train": 24, "val": 4, "test": 7}
 @pytest.fixture
 def plan(workload_file: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
     monkeypatch.setattr(machine, "usable_cores", lambda: [3, 5, 6, 7])
-    request = Request(gpus=(1, 2))
+    request = Request(replicas=(1, 2))
     workload, epochs, _ = fit_to_store(request, spec.load(str(workload_file)), PAGES)
     return make_plan(request, workload, PAGES, epochs, gpus=[])
 
@@ -121,7 +121,7 @@ def started(plan: Plan, cell: Cell) -> tuple[list[str], dict[str, str]]:
 
 @pytest.mark.usefixtures("eight_gpus")
 def test_one_to_eight_gpus(workload_file: Path) -> None:
-    plan = planned(Request(gpus=(1, 2, 4, 8)), workload_file)
+    plan = planned(Request(replicas=(1, 2, 4, 8)), workload_file)
     assert plan.device_name == "Example GPU"
     assert [(cell.framework, cell.replicas) for cell in plan.cells] == [
         (framework, replicas) for replicas in (1, 2, 4, 8) for framework in ("pt", "tf")
@@ -154,11 +154,11 @@ def test_gpus_are_those_that_are_visible(
     workload_file: Path, monkeypatch: pytest.MonkeyPatch, visible: str, selectors: tuple[str, ...]
 ) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    plan = planned(Request(gpus=(1, 2)), workload_file)
+    plan = planned(Request(replicas=(1, 2)), workload_file)
     given = {cell.replicas: started(plan, cell)[1]["CUDA_VISIBLE_DEVICES"] for cell in plan.cells}
     assert given == {1: selectors[0], 2: ",".join(selectors)}
     with pytest.raises(UserError, match=r"--gpus 4: this machine has 2 \(Example GPU, Example GPU\); --device cpu"):
-        resolve_device(Request(gpus=(1, 4)))
+        resolve_device(Request(replicas=(1, 4)))
 
 
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -175,7 +175,7 @@ def test_any_plan_on_gpus(
         patch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
         patch.setattr(machine, "with_driver", lambda ask, otherwise: ask(EightGpus()))
         patch.setattr(machine, "usable_cores", lambda: list(range(num_cores)))
-        request = Request(frameworks=columns, gpus=tuple(sorted(counts)), repeats=repeats)
+        request = Request(frameworks=columns, replicas=tuple(sorted(counts)), repeats=repeats)
         plan = planned(request, workload_file)
         assert len({cell.cell_id for cell in plan.cells}) == len(plan.cells) == len(counts) * len(columns) * repeats
         for cell in plan.cells:

@@ -35,7 +35,7 @@ def texts(tmp_path: Path) -> Store:
 
 
 def request(**changes: object) -> Request:
-    return Request(workload="bert-6l", preset="quick", device="cpu", gpus=(1,), **changes)  # type: ignore[arg-type]
+    return Request(workload="bert-6l", preset="quick", device="cpu", replicas=(1,), **changes)  # type: ignore[arg-type]
 
 
 def resolved(store: str | None, said: list[str] | None = None, dry_run: bool = False, **options: str) -> StoreFacts:
