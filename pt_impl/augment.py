@@ -13,19 +13,19 @@ WHITE = 255.0  # paper: what a shear uncovers
 
 
 def network_input(
-    pages: Tensor, shear: Tensor | None, mean: Sequence[float], std: Sequence[float], dtype: torch.dtype
+    pixels: Tensor, shear: Tensor | None, mean: Sequence[float], std: Sequence[float], dtype: torch.dtype
 ) -> Tensor:
-    """Grey pages (N, H, W) uint8 to images (N, 3, H, W), channels-last, (value / 255 - mean) / std a channel.
+    """Grey pixels (N, H, W) uint8 to images (N, 3, H, W), channels-last, (value / 255 - mean) / std per channel.
 
     Args:
         shear: slope of each page (N), pixels a row; None leaves the pages as they are.
         dtype: of the images; the arithmetic before it is at least float32.
     """
     exact = torch.float64 if dtype == torch.float64 else torch.float32
-    ink = WHITE - pages.to(exact)  # white is 0, so that zeros fill what a shear uncovers
+    ink = WHITE - pixels.to(exact)  # white is 0, so that zeros fill what a shear uncovers
     if shear is not None:
         ink = sheared(ink, shear.to(exact))
-    scale, offset = _channels(tuple(mean), tuple(std), exact, pages.device)
+    scale, offset = _channels(tuple(mean), tuple(std), exact, pixels.device)
     return torch.addcmul(offset, ink[..., None], scale).to(dtype).permute(0, 3, 1, 2)
 
 

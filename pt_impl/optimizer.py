@@ -28,17 +28,17 @@ class Optimizer:
         ]
         self._torch: torch.optim.Optimizer
 
-    def apply(self, gradients: Sequence[Tensor], rate: float, scaler: torch.amp.GradScaler) -> None:
+    def apply(self, gradients: Sequence[Tensor], learning_rate: float, scaler: torch.amp.GradScaler) -> None:
         """One step with gradients of the mean loss over the global batch, in the order of the parameters.
 
         Args:
-            rate: the schedule's.
+            learning_rate: the schedule's.
             scaler: has scaled the gradients; if one is not finite, the step is skipped (shared.loss_scale).
         """
         for parameter, gradient in zip(self.parameters, gradients, strict=True):
             parameter.grad = gradient
         for group in self._torch.param_groups:
-            group["lr"] = rate * group["rate_factor"]
+            group["lr"] = learning_rate * group["rate_factor"]
         scaler.step(self._torch)
         scaler.update()
         self._torch.zero_grad(set_to_none=True)

@@ -20,7 +20,7 @@ from pt_impl.worker import Wing
 from shared.batches import TrainBatches
 from shared.events import EventWriter
 from shared.protocol import Cell, leave
-from shared.session import open_cell_store, training_rates
+from shared.session import open_cell_store, training_learning_rates
 
 PROFILED_OPERATORS = 25
 
@@ -29,24 +29,26 @@ def bare_step(cell: Cell) -> Train:
     """The worker's own step on the worker's resident batch."""
     wing = Wing(cell, replicas.start(cell))
     batch = wing.resident_batch(TrainBatches(open_cell_store(cell), cell.workload, cell.seed, cell.replicas))
-    return lambda rate: wing.train_step(batch, rate)
+    return lambda learning_rate: wing.train_step(batch, learning_rate)
 
 
 def plan(cell: Cell) -> list[float]:
     """The learning rate of each step, as the session has it; the warm-up is as long as the workload says."""
-    rates = training_rates(cell, TrainBatches(open_cell_store(cell), cell.workload, cell.seed, cell.replicas))
-    return rates[: cell.workload.measure.warmup_steps + cell.workload.measure.measured_steps].tolist()
+    learning_rates = training_learning_rates(
+        cell, TrainBatches(open_cell_store(cell), cell.workload, cell.seed, cell.replicas)
+    )
+    return learning_rates[: cell.workload.measure.warmup_steps + cell.workload.measure.measured_steps].tolist()
 
 
 def timed(cell: Cell, step: Train) -> None:
     """Warm up, measure, report the window. On a CPU an eager step has ended when it returns."""
     emit, warmup = EventWriter(cell.events_path(0), 0), cell.workload.measure.warmup_steps
     schedule = plan(cell)
-    for rate in schedule[:warmup]:
-        step(rate)
+    for learning_rate in schedule[:warmup]:
+        step(learning_rate)
     started = time.perf_counter()
-    for rate in schedule[warmup:]:
-        step(rate)
+    for learning_rate in schedule[warmup:]:
+        step(learning_rate)
     seconds = time.perf_counter() - started
     steps = len(schedule) - warmup
     samples = steps * cell.global_batch
@@ -57,11 +59,11 @@ def timed(cell: Cell, step: Train) -> None:
 def profiled(cell: Cell, step: Train) -> None:
     """Print the operators that take most of a step's time, after warm-up."""
     warmup, schedule = cell.workload.measure.warmup_steps, plan(cell)
-    for rate in schedule[:warmup]:
-        step(rate)
+    for learning_rate in schedule[:warmup]:
+        step(learning_rate)
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
-        for rate in schedule[warmup:]:
-            step(rate)
+        for learning_rate in schedule[warmup:]:
+            step(learning_rate)
     num_steps = len(schedule) - warmup
     milliseconds = {event.key: event.self_cpu_time_total / 1e3 / num_steps for event in profile.key_averages()}
     calls = {event.key: event.count // num_steps for event in profile.key_averages()}

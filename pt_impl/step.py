@@ -125,10 +125,10 @@ class Step:
         self.scaler.scale(loss).backward()
         return loss.detach(), [parameter.grad for parameter in self.optimizer.parameters]
 
-    def train(self, batch: Batch, rate: float) -> Tensor:
+    def train(self, batch: Batch, learning_rate: float) -> Tensor:
         """One optimizer step; the loss before it (a scalar tensor that nobody has waited for)."""
         loss, gradients = self.loss_and_gradients(batch)
-        self.optimizer.apply(gradients, rate, self.scaler)
+        self.optimizer.apply(gradients, learning_rate, self.scaler)
         return loss
 
     def backward(self, batch: Batch) -> Tensor:
@@ -138,7 +138,7 @@ class Step:
         return loss
 
     def updates(self, batch: Batch) -> Callable[[], None]:
-        """What makes the optimizer's step with a batch's gradients, at a rate of 0, again and again."""
+        """What makes the optimizer's step with a batch's gradients, at a learning rate of 0, again and again."""
         _, gradients = self.loss_and_gradients(batch)
         self.network.zero_grad(set_to_none=True)
         return lambda: self.optimizer.apply(gradients, 0.0, self.scaler)

@@ -29,18 +29,18 @@ def adamw_step(
     second: np.ndarray,
     gradient: np.ndarray,
     step: int,
-    rate: float,
+    learning_rate: float,
     decay: float,
     settings: AdamW,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """One update of one tensor: (new weight, first moment, second moment). What the tests hold both wings to.
 
     Args:
-        step: from 1. rate: the schedule's times the tensor's factor.
+        step: from 1. learning_rate: the schedule's times the tensor's factor.
     """
     first = settings.beta1 * first + (1.0 - settings.beta1) * gradient
     second = settings.beta2 * second + (1.0 - settings.beta2) * gradient * gradient
     scale = math.sqrt(1.0 - settings.beta2**step)
     denominator = np.sqrt(second) / scale + settings.epsilon
-    weight = weight * (1.0 - rate * decay)
-    return weight - rate / (1.0 - settings.beta1**step) * first / denominator, first, second
+    weight = weight * (1.0 - learning_rate * decay)
+    return weight - learning_rate / (1.0 - settings.beta1**step) * first / denominator, first, second

@@ -94,7 +94,7 @@ class Epoch(Event):
     index: int  # from 0 over both stages
     steps: int
     loss: float  # mean training loss of this rank
-    rate: float  # the last learning rate
+    learning_rate: float  # the last
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -33,9 +33,9 @@ Modality = Pages | Tokens
 
 def page_pixels(store: Store, samples: np.ndarray, size: int) -> np.ndarray:
     """The pages of some samples (uint8, size x H x W), filled up with black ones."""
-    assert store.images is not None, "the plan gives a store what its workload reads"
-    pixels = np.zeros((size, *store.images.shape[1:]), np.uint8)
-    pixels[: len(samples)] = store.images[samples]
+    assert store.pixels is not None, "the plan gives a store what its workload reads"
+    pixels = np.zeros((size, *store.pixels.shape[1:]), np.uint8)
+    pixels[: len(samples)] = store.pixels[samples]
     return pixels
 
 

@@ -8,7 +8,7 @@
 | optimizer | the update of every weight |
 | copy | a batch from the host's memory to the device |
 
-Weights stand still meanwhile (a rate of 0), so every round does the same.
+Weights stand still meanwhile (a learning rate of 0), so every round does the same.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from safetensors.numpy import load_file
 from shared.batches import EvalBatches, TrainBatches
 from shared.families import family_of
 from shared.family import AnyFamily, Batch, Weights
-from shared.schedule import rates
+from shared.schedule import learning_rates
 from shared.spec import Workload, check
 from shared.store import open_store
 from shared.tasks import task_of
@@ -60,10 +60,10 @@ class Task:
         """The task on a network that drops nothing in training."""
         return replace(self, workload=self.family.without_drops(self.workload))
 
-    def rates(self) -> np.ndarray:
+    def learning_rates(self) -> np.ndarray:
         """The learning rates (float64) of the steps."""
         schedule, batch = self.workload.schedule, self.workload.train.batch_per_replica
-        return rates(schedule, schedule.peak_rate, self.schedule_steps, batch)[: self.steps]
+        return learning_rates(schedule, schedule.peak_rate, self.schedule_steps, batch)[: self.steps]
 
     def batches(self) -> TrainBatches:
         """The training batches, for one replica."""
@@ -151,17 +151,21 @@ class Probe(ABC):
     def trajectory(self, task: Task) -> Arrays:
         """Losses of the first steps of a training, and every tensor after them."""
         step = self.make_step(task, task.start())
-        plan = task.rates()
+        plan = task.learning_rates()
         batches = (self.resident(task.batch(index)) for index in range(task.steps))
-        losses = [float(step.train(batch, float(rate))) for batch, rate in zip(batches, plan, strict=True)]
+        losses = [
+            float(step.train(batch, float(learning_rate))) for batch, learning_rate in zip(batches, plan, strict=True)
+        ]
         return self.weights_of(step) | {"losses": np.array(losses)}
 
     def predictions(self, task: Task) -> Arrays:
         """What is said of every test document after a short training (int64, n or n x K), and whether it is right."""
         store, family = open_store(task.store), task.family
         step = self.make_step(task, family.initial_weights(family.architecture(task.workload), task.seed))
-        for rate, batch in zip(task.rates(), self.stream(task.batches().batch, task.steps, 0), strict=True):
-            step.train(batch, float(rate))
+        for learning_rate, batch in zip(
+            task.learning_rates(), self.stream(task.batches().batch, task.steps, 0), strict=True
+        ):
+            step.train(batch, float(learning_rate))
         evaluation, of_task = EvalBatches(store, task.workload, "test", 1), task_of(task.workload)
         predicted = []
         for index, batch in enumerate(self.stream(evaluation.batch, evaluation.num_batches, 0)):

@@ -54,7 +54,7 @@ def warmup_linear(num_steps: int, peak: float, warmup_fraction: float) -> np.nda
     return peak * np.where(step < warm, (step + 1) / (warm + 1), (num_steps - step) / (num_steps - warm))
 
 
-def rates(schedule: Schedule, peak_at_reference: float, num_steps: int, global_batch: int) -> np.ndarray:
+def learning_rates(schedule: Schedule, peak_at_reference: float, num_steps: int, global_batch: int) -> np.ndarray:
     """The rates of a whole training (float64, num_steps)."""
     if isinstance(schedule, SlantedTriangular):
         peak = peak_rate(peak_at_reference, global_batch, schedule.reference_batch)

@@ -23,7 +23,7 @@ from shared.families import family_of
 from shared.family import Weights
 from shared.outside import read_array
 from shared.protocol import Cell
-from shared.schedule import rates
+from shared.schedule import learning_rates
 from shared.store import SPLITS, Store, open_store
 from shared.task import Counts, added
 from shared.tasks import task_of
@@ -79,7 +79,7 @@ def run_stages(cell: Cell, wing: Wing, store: Store, emit: EventWriter, process_
     window = None
     for stage in stages:
         if stage == "train":
-            window = train(cell, wing, batches, training_rates(cell, batches), emit, process_started)
+            window = train(cell, wing, batches, training_learning_rates(cell, batches), emit, process_started)
         else:
             finetune(cell, wing, batches, emit)
         if cell.epochs or stage == "finetune":
@@ -103,7 +103,7 @@ def stages_of(cell: Cell) -> tuple[str, ...]:
     return ("train", "finetune") if cell.epochs else ("finetune",)
 
 
-def training_rates(cell: Cell, batches: TrainBatches) -> np.ndarray:
+def training_learning_rates(cell: Cell, batches: TrainBatches) -> np.ndarray:
     """The learning rate (float64) of every step of the first stage; without epochs, of as many as it may have.
 
     One resident batch is looked at, not learnt: trained on again and again it is soon known by heart, its gradients
@@ -114,7 +114,7 @@ def training_rates(cell: Cell, batches: TrainBatches) -> np.ndarray:
     num_steps = cell.epochs * batches.steps_per_epoch or most_steps(measure.warmup_steps) + measure.measured_steps
     if cell.input_mode == "device":
         return np.zeros(num_steps)
-    return rates(schedule, schedule.peak_rate, num_steps, cell.global_batch)
+    return learning_rates(schedule, schedule.peak_rate, num_steps, cell.global_batch)
 
 
 def steps_of(cell: Cell, wing: Wing, batches: TrainBatches, num_steps: int) -> Iterator[Any]:
@@ -136,13 +136,13 @@ def train(
     emit("phase", name="warmup")
     window.begin()
     step_ended = time.perf_counter()
-    for step, rate in enumerate(schedule):
+    for step, learning_rate in enumerate(schedule):
         if window.before(step):
             step_ended = time.perf_counter()
         asked = time.perf_counter()
         batch = next(source)
         waited = time.perf_counter() - asked
-        losses.append(wing.train_step(batch, float(rate)))
+        losses.append(wing.train_step(batch, float(learning_rate)))
         if step == 0:
             wing.synchronize()
             window.first_traces = wing.num_traces()
@@ -152,7 +152,7 @@ def train(
         step_ended = now
         closed = window.after(step)
         if cell.epochs and (step + 1) % batches.steps_per_epoch == 0:
-            finished.append((step // batches.steps_per_epoch, losses, float(rate), step + 1 - len(losses)))
+            finished.append((step // batches.steps_per_epoch, losses, float(learning_rate), step + 1 - len(losses)))
             losses = []
         if not window.is_open:  # reading a loss inside the window would drain a GPU's queue
             for index, of_epoch, last_rate, first in finished:
@@ -173,9 +173,9 @@ def replicas_of(wing: Wing) -> range:
     return range(wing.rank * wing.local_replicas, (wing.rank + 1) * wing.local_replicas)
 
 
-def report_epoch(emit: EventWriter, index: int, losses: list[float], rate: float) -> None:
+def report_epoch(emit: EventWriter, index: int, losses: list[float], learning_rate: float) -> None:
     """Write an epoch's mean loss."""
-    emit("epoch", index=index, steps=len(losses), loss=float(np.mean(losses)), rate=rate)
+    emit("epoch", index=index, steps=len(losses), loss=float(np.mean(losses)), learning_rate=learning_rate)
 
 
 def finetune(cell: Cell, wing: Wing, batches: TrainBatches, emit: EventWriter) -> None:
@@ -189,14 +189,16 @@ def finetune(cell: Cell, wing: Wing, batches: TrainBatches, emit: EventWriter) -
     source = steps_of(cell, wing, batches, num_steps)
     losses: list[Any] = []
     step_ended = time.perf_counter()
-    for step, rate in enumerate(rates(workload.schedule, stage.peak_rate, num_steps, cell.global_batch)):
-        losses.append(wing.train_step(next(source), float(rate)))
+    for step, learning_rate in enumerate(
+        learning_rates(workload.schedule, stage.peak_rate, num_steps, cell.global_batch)
+    ):
+        losses.append(wing.train_step(next(source), float(learning_rate)))
         now = time.perf_counter()
         emit("step", index=step, seconds=now - step_ended, wait=0.0, measured=False)
         step_ended = now
         if (step + 1) % batches.steps_per_epoch == 0:
             values = finite_losses(wing, losses, step + 1 - len(losses), " of the second stage")
-            report_epoch(emit, cell.epochs + step // batches.steps_per_epoch, values, float(rate))
+            report_epoch(emit, cell.epochs + step // batches.steps_per_epoch, values, float(learning_rate))
             losses = []
 
 

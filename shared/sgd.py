@@ -16,8 +16,8 @@ import numpy as np
 
 
 def sgd_step(
-    weight: np.ndarray, buffer: np.ndarray, gradient: np.ndarray, rate: float, momentum: float, decay: float
+    weight: np.ndarray, buffer: np.ndarray, gradient: np.ndarray, learning_rate: float, momentum: float, decay: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """One update of one tensor: (new weight, new buffer). The reference that the tests hold both wings to."""
     buffer = momentum * buffer + (gradient + decay * weight)
-    return weight - rate * buffer, buffer
+    return weight - learning_rate * buffer, buffer

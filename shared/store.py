@@ -102,20 +102,20 @@ class Store:
     manifest: dict[str, Any]
     labels: np.ndarray  # int32, N; multi-label: uint8, N x K, 1 where a document has a label
     split_codes: np.ndarray  # int8, N
-    images: np.ndarray | None = None  # uint8, N x H x W, memory-mapped
+    pixels: np.ndarray | None = None  # uint8, N x H x W, memory-mapped
     tokens: np.ndarray | None = None  # int32, N x T, memory-mapped
     lengths: np.ndarray | None = None  # int32, N: tokens before the padding
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the place, not the content: a loader process opens the store itself."""
-        content = self.tokens if self.images is None else self.images
+        content = self.tokens if self.pixels is None else self.pixels
         return reopen, (self.path, not isinstance(content, np.memmap), self.split_codes)
 
     def in_memory(self) -> Store:
         """The same store with its pages and tokens read into memory."""
-        images = None if self.images is None else np.array(self.images)
+        pixels = None if self.pixels is None else np.array(self.pixels)
         tokens = None if self.tokens is None else np.array(self.tokens)
-        return replace(self, images=images, tokens=tokens)
+        return replace(self, pixels=pixels, tokens=tokens)
 
     def with_splits(self, split_codes: np.ndarray) -> Store:
         """The same documents dealt out in another way (int8, N; a code outside SPLITS takes part in none)."""
@@ -145,7 +145,7 @@ class Store:
     @property
     def image_size(self) -> int | None:
         """Width and height of a page, pixels; None where the store holds no pages."""
-        return None if self.images is None else int(self.images.shape[1])
+        return None if self.pixels is None else int(self.pixels.shape[1])
 
     @property
     def max_tokens(self) -> int | None:
@@ -267,21 +267,21 @@ def open_store(path: str | Path, checksums: bool | None = False, on_bytes: OnByt
     def array(name: str, mapped: bool = False) -> np.ndarray | None:
         return read_array(root / name, mapped) if name in there else None
 
-    labels, split_codes, images = array(LABELS), array(SPLIT_CODES), None
+    labels, split_codes, pixels = array(LABELS), array(SPLIT_CODES), None
     tokens, lengths = array(TOKENS, mapped=True), array(LENGTHS)
     assert labels is not None and split_codes is not None  # check_manifest has seen to it
     if IMAGES in there:
-        pixels, page = map_bytes(root / IMAGES), (int(manifest["image_size"]),) * 2
-        if len(pixels) != count * page[0] ** 2:
+        content, page = map_bytes(root / IMAGES), (int(manifest["image_size"]),) * 2
+        if len(content) != count * page[0] ** 2:
             raise UserError(f"{root}: {IMAGES} does not hold {count} pages of {page[0]} px; prepare the store again")
-        images = pixels.reshape(count, *page)
+        pixels = content.reshape(count, *page)
     try:
         check_arrays(manifest, labels, split_codes, tokens, lengths)
         if tokens is not None and checksums is not False:
             check_tokens(manifest, tokens)
     except ValueError as error:
         raise UserError(f"{root}: {error}; prepare the store again") from None
-    return Store(root, manifest, labels, split_codes, images, tokens, lengths)
+    return Store(root, manifest, labels, split_codes, pixels, tokens, lengths)
 
 
 def reopen(path: Path, in_memory: bool, split_codes: np.ndarray) -> Store:

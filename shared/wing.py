@@ -22,7 +22,7 @@ class Wing(Protocol):
     def resident_batch(self, batches: TrainBatches) -> Any:
         """The first batch, already on the device (input mode `device`)."""
 
-    def train_step(self, batch: Any, rate: float) -> Any:
+    def train_step(self, batch: Any, learning_rate: float) -> Any:
         """One optimizer step on the global batch; a handle on its first replica's loss, which nobody has waited for."""
 
     def freeze(self) -> None:

@@ -76,9 +76,9 @@ class BaseWing(ABC):
         load, finish = self._load(batches)
         return self.data.resident(load, self.group, finish)
 
-    def train_step(self, batch: Any, rate: float) -> Any:
+    def train_step(self, batch: Any, learning_rate: float) -> Any:
         """One optimizer step."""
-        loss = self.step.train(batch, rate)
+        loss = self.step.train(batch, learning_rate)
         if not self.placed:
             self.group.require_placed("the loss", [loss])
             self.placed = True

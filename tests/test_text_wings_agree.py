@@ -12,7 +12,7 @@ from shared.batches import EvalBatches, TrainBatches
 from shared.families.bert.settings import BertWorkload
 from shared.family import Batch, Weights
 from shared.layouts import from_hwio
-from shared.schedule import rates
+from shared.schedule import learning_rates
 from shared.store import Store
 from shared.weights import load_weights, save_weights
 from tests import tiny_text
@@ -56,7 +56,7 @@ class Twins:
         """Losses of some steps of a training, and the weights after them."""
         batches, schedule = TrainBatches(store, self.settings, 0, 1), self.settings.schedule
         losses: tuple[list[float], list[float]] = ([], [])
-        for step, rate in enumerate(rates(schedule, schedule.peak_rate, 2 * steps, 4)[:steps]):
+        for step, rate in enumerate(learning_rates(schedule, schedule.peak_rate, 2 * steps, 4)[:steps]):
             batch = batches.batch(step)
             losses[0].append(self.pt.train(torch_batch(batch), float(rate)).item())
             losses[1].append(float(self.tf.train(tensorflow_batch(batch), float(rate))))

@@ -277,7 +277,7 @@ def test_predictions_on_pages_of_both_wings(noise: Store, tmp_path: Path) -> Non
     arch = replace(efficientnet.FAMILY.architecture(workload), norm_momentum=1e-9, norm_epsilon=1e-3)
     with torch.no_grad():  # weights whose statistics are the pages': with random ones the activations explode
         network = TorchNetwork(arch, tiny.weights(arch))
-        pages = torch.tensor(noise.images[:8]).float()[:, None].expand(-1, 3, -1, -1) / 255.0
+        pages = torch.tensor(noise.pixels[:8]).float()[:, None].expand(-1, 3, -1, -1) / 255.0
         network(torch_inputs.Inputs((pages - 0.45) / 0.225), training=True)
     save_weights(tmp_path / "start.safetensors", weights_of(network, workload))
     splits = np.array([0, 1, 2, -1] * 5, np.int8)

@@ -10,16 +10,16 @@ WHITE = 255.0  # paper: what a shear uncovers
 
 
 def network_input(
-    pages: tf.Tensor, shear: tf.Tensor | None, mean: Sequence[float], std: Sequence[float], dtype: tf.DType
+    pixels: tf.Tensor, shear: tf.Tensor | None, mean: Sequence[float], std: Sequence[float], dtype: tf.DType
 ) -> tf.Tensor:
-    """Grey pages (N, H, W) uint8 to images (N, H, W, 3), (value / 255 - mean) / std a channel.
+    """Grey pixels (N, H, W) uint8 to images (N, H, W, 3), (value / 255 - mean) / std per channel.
 
     Args:
         shear: slope of each page (N), pixels a row; None leaves the pages as they are.
         dtype: of the images; the arithmetic before it is at least float32.
     """
     exact = tf.float64 if dtype == tf.float64 else tf.float32
-    ink = WHITE - tf.cast(pages, exact)  # white is 0, so that zeros fill what a shear uncovers
+    ink = WHITE - tf.cast(pixels, exact)  # white is 0, so that zeros fill what a shear uncovers
     if shear is not None:
         ink = sheared(ink, shear)
     scale = tf.constant([-1.0 / (WHITE * s) for s in std], exact)

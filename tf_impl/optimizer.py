@@ -21,19 +21,23 @@ class Optimizer(ABC):
         self.parameters = list(parameters.values())
         self.groups = [groups[name] for name in parameters]
 
-    def apply(self, gradients: Sequence[tf.Tensor], rate: tf.Tensor, finite: tf.Tensor | None) -> None:
+    def apply(self, gradients: Sequence[tf.Tensor], learning_rate: tf.Tensor, finite: tf.Tensor | None) -> None:
         """One step, called within a replica, with reduced gradients in the order of the parameters.
 
         Args:
-            rate: the schedule's, float64.
+            learning_rate: the schedule's, float64.
             finite: where given and false, the step is skipped (shared.loss_scale).
         """
         context = tf.distribute.get_replica_context()
-        context.merge_call(self._update_all, args=(list(gradients), rate, finite))
+        context.merge_call(self._update_all, args=(list(gradients), learning_rate, finite))
 
     @abstractmethod
     def _update_all(
-        self, strategy: tf.distribute.Strategy, gradients: list[tf.Tensor], rate: tf.Tensor, finite: tf.Tensor | None
+        self,
+        strategy: tf.distribute.Strategy,
+        gradients: list[tf.Tensor],
+        learning_rate: tf.Tensor,
+        finite: tf.Tensor | None,
     ) -> None:
         """The update rule, called once for all replicas."""
 
@@ -60,11 +64,15 @@ class Sgd(Optimizer):
         self.buffers = [tf.Variable(tf.zeros_like(parameter), trainable=False) for parameter in self.parameters]
 
     def _update_all(
-        self, strategy: tf.distribute.Strategy, gradients: list[tf.Tensor], rate: tf.Tensor, finite: tf.Tensor | None
+        self,
+        strategy: tf.distribute.Strategy,
+        gradients: list[tf.Tensor],
+        learning_rate: tf.Tensor,
+        finite: tf.Tensor | None,
     ) -> None:
         everything = zip(self.parameters, self.buffers, gradients, self.groups, strict=True)
         for parameter, buffer, gradient, group in everything:
-            own_rate = rate if group.rate_factor == 1.0 else rate * group.rate_factor
+            own_rate = learning_rate if group.rate_factor == 1.0 else learning_rate * group.rate_factor
             arguments, keywords = (buffer, gradient, own_rate, finite), {"decay": group.decay}
             strategy.extended.update(parameter, self._update, args=arguments, kwargs=keywords, group=False)
 
@@ -73,7 +81,7 @@ class Sgd(Optimizer):
         parameter: tf.Variable,
         buffer: tf.Variable,
         gradient: tf.Tensor,
-        rate: tf.Tensor,
+        learning_rate: tf.Tensor,
         finite: tf.Tensor | None,
         decay: float,
     ) -> None:
@@ -81,7 +89,7 @@ class Sgd(Optimizer):
             tf.raw_ops.ResourceApplyMomentum(
                 var=parameter.handle,
                 accum=buffer.handle,
-                lr=tf.cast(rate, parameter.dtype),
+                lr=tf.cast(learning_rate, parameter.dtype),
                 grad=gradient + decay * parameter,
                 momentum=tf.constant(self.momentum, parameter.dtype),
             )
@@ -105,7 +113,11 @@ class AdamW(Optimizer):
         self.steps = tf.Variable(0, trainable=False, dtype=tf.int64)
 
     def _update_all(
-        self, strategy: tf.distribute.Strategy, gradients: list[tf.Tensor], rate: tf.Tensor, finite: tf.Tensor | None
+        self,
+        strategy: tf.distribute.Strategy,
+        gradients: list[tf.Tensor],
+        learning_rate: tf.Tensor,
+        finite: tf.Tensor | None,
     ) -> None:
         taken = 1 if finite is None else tf.cast(finite, tf.int64)
         step = tf.cast(self.steps + 1, tf.float64)
@@ -115,10 +127,10 @@ class AdamW(Optimizer):
         beta1, beta2 = (float(rounded(beta)) for beta in (self.settings.beta1, self.settings.beta2))
         first_bias = 1.0 - tf.constant(beta1, tf.float64) ** step
         second_scale = tf.sqrt(1.0 - tf.constant(beta2, tf.float64) ** step)
-        corrected, epsilon = rate * second_scale / first_bias, self.settings.epsilon * second_scale
+        corrected, epsilon = learning_rate * second_scale / first_bias, self.settings.epsilon * second_scale
         everything = zip(self.parameters, self.first, self.second, gradients, self.groups, strict=True)
         for parameter, first, second, gradient, (factor, decay) in everything:
-            arguments = (first, second, gradient, corrected * factor, epsilon, rate * factor * decay, finite)
+            arguments = (first, second, gradient, corrected * factor, epsilon, learning_rate * factor * decay, finite)
             keywords = {"decays": decay > 0}
             strategy.extended.update(parameter, self._update, args=arguments, kwargs=keywords, group=False)
 
@@ -128,7 +140,7 @@ class AdamW(Optimizer):
         first: tf.Variable,
         second: tf.Variable,
         gradient: tf.Tensor,
-        rate: tf.Tensor,
+        learning_rate: tf.Tensor,
         epsilon: tf.Tensor,
         shrinkage: tf.Tensor,
         finite: tf.Tensor | None,
@@ -147,7 +159,7 @@ class AdamW(Optimizer):
                 v=second.handle,
                 beta1_power=number(0.0),
                 beta2_power=number(0.0),
-                lr=number(rate),
+                lr=number(learning_rate),
                 beta1=number(self.settings.beta1),
                 beta2=number(self.settings.beta2),
                 epsilon=number(epsilon),

@@ -19,7 +19,7 @@ import tensorflow as tf
 from shared.batches import TrainBatches
 from shared.events import EventWriter
 from shared.protocol import Cell, leave
-from shared.session import open_cell_store, training_rates
+from shared.session import open_cell_store, training_learning_rates
 from tf_impl import replicas
 from tf_impl.family import Train, family
 from tf_impl.worker import Wing
@@ -31,25 +31,27 @@ def bare_step(cell: Cell) -> Train:
     """The worker's own step on the worker's resident batch."""
     wing = Wing(cell, replicas.start(cell))
     batch = wing.resident_batch(TrainBatches(open_cell_store(cell), cell.workload, cell.seed, cell.replicas))
-    return lambda rate: wing.train_step(batch, rate)
+    return lambda learning_rate: wing.train_step(batch, learning_rate)
 
 
 def plan(cell: Cell) -> list[float]:
     """The learning rate of each step, as the session has it; the warm-up is as long as the workload says."""
-    rates = training_rates(cell, TrainBatches(open_cell_store(cell), cell.workload, cell.seed, cell.replicas))
-    return rates[: cell.workload.measure.warmup_steps + cell.workload.measure.measured_steps].tolist()
+    learning_rates = training_learning_rates(
+        cell, TrainBatches(open_cell_store(cell), cell.workload, cell.seed, cell.replicas)
+    )
+    return learning_rates[: cell.workload.measure.warmup_steps + cell.workload.measure.measured_steps].tolist()
 
 
 def timed(cell: Cell, step: Train) -> None:
     """Warm up, measure between two synchronisations, report the window."""
     emit, warmup = EventWriter(cell.events_path(0), 0), cell.workload.measure.warmup_steps
     schedule = plan(cell)
-    for rate in schedule[:warmup]:
-        step(rate)
+    for learning_rate in schedule[:warmup]:
+        step(learning_rate)
     tf.test.experimental.sync_devices()
     started = time.perf_counter()
-    for rate in schedule[warmup:]:
-        step(rate)
+    for learning_rate in schedule[warmup:]:
+        step(learning_rate)
     tf.test.experimental.sync_devices()
     seconds = time.perf_counter() - started
     steps = len(schedule) - warmup
@@ -63,12 +65,12 @@ def profiled(cell: Cell, step: Train) -> None:
     from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
     warmup, schedule = cell.workload.measure.warmup_steps, plan(cell)
-    for rate in schedule[:warmup]:
-        step(rate)
+    for learning_rate in schedule[:warmup]:
+        step(learning_rate)
     with tempfile.TemporaryDirectory() as folder:
         with tf.profiler.experimental.Profile(folder):
-            for rate in schedule[warmup:]:
-                step(rate)
+            for learning_rate in schedule[warmup:]:
+                step(learning_rate)
             tf.test.experimental.sync_devices()
         (trace,) = Path(folder).rglob("*.xplane.pb")
         space = xplane_pb2.XSpace.FromString(trace.read_bytes())

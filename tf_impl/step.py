@@ -103,9 +103,9 @@ class Step:
             gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
         return loss, gradients
 
-    def train(self, batch: Batch, rate: float) -> tf.Tensor:
+    def train(self, batch: Batch, learning_rate: float) -> tf.Tensor:
         """One optimizer step; the loss before it (a scalar tensor that nobody has waited for)."""
-        return self._train(batch, tf.constant(rate, tf.float64))
+        return self._train(batch, tf.constant(learning_rate, tf.float64))
 
     def backward(self, batch: Batch) -> tf.Tensor:
         """The loss (each replica's own); its gradients are computed and thrown away."""
@@ -113,14 +113,14 @@ class Step:
         return loss
 
     def updates(self, batch: Batch) -> Callable[[], None]:
-        """What makes the optimizer's step with a batch's gradients, at a rate of 0, again and again."""
+        """What makes the optimizer's step with a batch's gradients, at a learning rate of 0, again and again."""
         _, gradients = self._backward(batch)
         # each replica's own are captured: handed over as arguments, taking them apart would cost as much as the update
         shares = [self.strategy.experimental_local_results(gradient) for gradient in gradients]
 
-        def replica(rate: tf.Tensor) -> None:
+        def replica(learning_rate: tf.Tensor) -> None:
             number = tf.get_static_value(tf.distribute.get_replica_context().replica_id_in_sync_group)
-            self._apply([share[number] for share in shares], rate)
+            self._apply([share[number] for share in shares], learning_rate)
 
         @tf.function(autograph=False)
         def update() -> None:
@@ -141,22 +141,22 @@ class Step:
         """How often the training step was compiled so far."""
         return int(self._train.experimental_get_tracing_count())
 
-    def _train_all(self, batch: Batch, rate: tf.Tensor) -> tf.Tensor:
-        losses = self.strategy.run(self._train_replica, args=(batch, rate))
+    def _train_all(self, batch: Batch, learning_rate: tf.Tensor) -> tf.Tensor:
+        losses = self.strategy.run(self._train_replica, args=(batch, learning_rate))
         return self.strategy.experimental_local_results(losses)[0]
 
-    def _train_replica(self, batch: Batch, rate: tf.Tensor) -> tf.Tensor:
+    def _train_replica(self, batch: Batch, learning_rate: tf.Tensor) -> tf.Tensor:
         loss, gradients = self.loss_and_gradients(batch)
-        self._apply(gradients, rate)
+        self._apply(gradients, learning_rate)
         return loss
 
-    def _apply(self, gradients: list[tf.Tensor], rate: tf.Tensor) -> None:
+    def _apply(self, gradients: list[tf.Tensor], learning_rate: tf.Tensor) -> None:
         """The optimizer's step with scaled gradients, within a replica."""
         finite = None
         if self.scaled:
             gradients = [gradient / self.scale for gradient in gradients]
             finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(gradient)) for gradient in gradients])
-        self.optimizer.apply(gradients, rate, finite)
+        self.optimizer.apply(gradients, learning_rate, finite)
         if self.scaled:
             self._rescale(finite)
 

@@ -23,8 +23,8 @@ def stem(name: str) -> str:
 
 def page_digests(store: Store) -> list[bytes]:
     """A digest of each page's pixels."""
-    assert store.images is not None
-    return [hashlib.blake2b(np.ascontiguousarray(page).data, digest_size=16).digest() for page in store.images]
+    assert store.pixels is not None
+    return [hashlib.blake2b(np.ascontiguousarray(page).data, digest_size=16).digest() for page in store.pixels]
 
 
 def shared_documents(large: Store, large_pages: Store, small: Store, small_pages: Store) -> np.ndarray:

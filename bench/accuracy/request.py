@@ -125,7 +125,7 @@ def check_content(store: Store, members: Sequence[str]) -> None:
     Raises:
         UserError: no pages, or no text.
     """
-    if "image" in members and store.images is None:
+    if "image" in members and store.pixels is None:
         raise UserError(f"{store.path}: holds no pages for the image model; use --members text")
     if "text" in members and store.text is None:
         raise UserError(

@@ -50,7 +50,7 @@ def shrink(row: int, size: int, store: str) -> np.ndarray:
     Returns:
         uint8, size x size.
     """
-    images = open_once(store).images
+    images = open_once(store).pixels
     assert images is not None
     page = Image.fromarray(np.asarray(images[row]))
     return np.asarray(page.resize((size, size), Image.Resampling.BOX))

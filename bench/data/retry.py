@@ -40,11 +40,11 @@ def take_back(store: Store, source: Source, partial: Partial) -> dict[int, Resul
     if len(kept) != len(store.names) or any(store.names[row] != names[slot] for row, slot in enumerate(kept)):
         raise UserError(f"{store.path}: its documents are not those of the source; choose another --out or delete it")
     results = []
-    if store.images is not None:
+    if store.pixels is not None:
         descriptor = os.open(partial.images, os.O_WRONLY)
         try:
             for row, slot in enumerate(kept):
-                pixels = np.asarray(store.images[row]).tobytes()
+                pixels = np.asarray(store.pixels[row]).tobytes()
                 write_at(descriptor, pixels, slot * len(pixels))
                 pages = source.num_pages(source.pages[slot].key) if source.num_pages else 1
                 results.append(Result(slot, zlib.crc32(pixels), None, pages))

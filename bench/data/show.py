@@ -56,9 +56,9 @@ def say(console: Console, line: str) -> None:
 
 def page_size(store: Store) -> str:
     """Size of a page and of all together."""
-    if store.images is None:
+    if store.pixels is None:
         return "no pages"
-    return f"{store.image_size} x {store.image_size}, {store.images.nbytes / 1e6:,.1f} MB"
+    return f"{store.image_size} x {store.image_size}, {store.pixels.nbytes / 1e6:,.1f} MB"
 
 
 def text_facts(store: Store) -> dict[str, str]:
@@ -96,7 +96,7 @@ def contact_sheet(store: Store) -> Image.Image:
     Raises:
         UserError: the store has no pages.
     """
-    if store.images is None:
+    if store.pixels is None:
         raise UserError(f"{store.path}: holds no pages; leave --contact-sheet away")
     num_rows = -(-len(store.classes) // COLUMNS)
     sheet = Image.new("L", (COLUMNS * THUMBNAIL, num_rows * (THUMBNAIL + CAPTION)), 128)
@@ -104,7 +104,7 @@ def contact_sheet(store: Store) -> Image.Image:
     face = ImageFont.load_default(12)
     for label, name in enumerate(store.classes):
         has_label = store.labels[:, label] == 1 if store.multi_label else store.labels == label
-        page = Image.fromarray(np.asarray(store.images[int(np.argmax(has_label))]))
+        page = Image.fromarray(np.asarray(store.pixels[int(np.argmax(has_label))]))
         x, y = label % COLUMNS * THUMBNAIL, label // COLUMNS * (THUMBNAIL + CAPTION)
         sheet.paste(page.resize((THUMBNAIL - 4, THUMBNAIL - 4), Image.Resampling.BOX), (x + 2, y + 2))
         draw.text((x + 4, y + THUMBNAIL), name[:26], fill=255, font=face)

@@ -157,8 +157,8 @@ def see_gpus(host: Host) -> list[Finding]:
         if not there or not asked.installed or asked.failure:
             continue
         check = f"{FRAMEWORKS[framework].title} GPUs"
-        if asked.replicas:
-            hidden = "" if asked.replicas == there else " (CUDA_VISIBLE_DEVICES hides the others?)"
+        if asked.gpus:
+            hidden = "" if asked.gpus == there else " (CUDA_VISIBLE_DEVICES hides the others?)"
             say = good if not hidden else notice
             found.append(say(check, f"sees {asked.gpus} of {there}{hidden}"))
         elif asked.cuda is None:

@@ -274,8 +274,8 @@ def fit_to_store(request: Request, workload: Workload, store: StoreFacts) -> tup
     num_train, largest = store.split_sizes["train"], max(request.replicas) * workload.train.batch_per_replica
     if num_train < largest:
         raise UserError(
-            f"the training split has {num_train} documents, a step of {max(request.replicas)} replicas needs {largest}: "
-            "use fewer --gpus, a smaller --batch or more documents"
+            f"the training split has {num_train} documents, a step of {max(request.replicas)} replicas needs {largest}"
+            ": use fewer --gpus, a smaller --batch or more documents"
         )
     if request.epochs == 0 or request.input_mode == "device":
         return workload, 0, notes

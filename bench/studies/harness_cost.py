@@ -40,8 +40,8 @@ def measure(num_windows: int, steps: int, replicas: int) -> list[Record]:
         UserError: none did.
     """
     request = Request(
-        frameworks=("pt",), replicas=(replicas,), workload="bert-6l", preset="quick", device="cpu", epochs=0, steps=steps,
-        repeats=num_windows,
+        frameworks=("pt",), replicas=(replicas,), workload="bert-6l", preset="quick", device="cpu", epochs=0,
+        steps=steps, repeats=num_windows,
     )  # fmt: skip
     reporter = ConsoleReporter(Console(file=io.StringIO(), force_terminal=True, width=80))
     with (

@@ -74,7 +74,7 @@ class Script:
 
     def rest(self, done: bool = True) -> None:
         if self.cell.epochs:
-            self.say("epoch", index=0, steps=4, loss=float("nan") if self.cell.seed == 13 else 0.7, rate=0.1)
+            self.say("epoch", index=0, steps=4, loss=float("nan") if self.cell.seed == 13 else 0.7, learning_rate=0.1)
             self.say("phase", name="evaluate")
             for split, correct in (("train", 3), ("val", 2), ("test", 1)):
                 labels = {"hits": correct, "predicted": 4, "relevant": 4}

@@ -74,7 +74,7 @@ def test_evaluation_batches_keep_the_rows_that_fill_them_up(noise: Store) -> Non
     delivered = list(data.stream(batches.batch, batches.num_batches, 1, place(1, 2)))
     for index, batch in enumerate(delivered):
         assert_same(batch, batches.batch(index, 1))
-    counted = sum(int(page.any()) for batch in delivered for page in batch.pages)
+    counted = sum(int(page.any()) for batch in delivered for page in batch.pixels)
     assert counted == 2  # of five pages, replica 1 has two; a row that fills up is black
 
 

@@ -76,8 +76,8 @@ def test_prediction_is_the_networks_and_a_row_that_fills_up_leaves_the_others_al
     logits = step.predict(batch)
     assert logits.std(0).max() > 0.01
     assert torch.equal(logits, expected)
-    spoilt = batch._replace(pages=batch.pages.clone(), shear=batch.shear + 1, keep_unit=batch.keep_unit * 0)
-    spoilt.pages[2] = 0
+    spoilt = batch._replace(pixels=batch.pixels.clone(), shear=batch.shear + 1, keep_unit=batch.keep_unit * 0)
+    spoilt.pixels[2] = 0
     again = step.predict(spoilt)
     others = [0, 1, 3]
     torch.testing.assert_close(again[others], logits[others], rtol=1e-5, atol=1e-6)

@@ -57,7 +57,7 @@ def test_a_batch_is_the_stores_pages_and_the_samples_draws(noise: Store) -> None
     step = train.steps_per_epoch + 1  # in the second epoch
     samples = train.samples(step)
     batch = train.batch(step, 1)
-    assert np.array_equal(batch.pages, noise.images[samples[2:]])
+    assert np.array_equal(batch.pixels, noise.pixels[samples[2:]])
     assert np.array_equal(batch.labels, noise.labels[samples[2:]])
     drawn = draws(9, 1, samples[2:], efficientnet.FAMILY.architecture(train.workload), 5.0)
     assert np.array_equal(batch.shear, drawn.shear)
@@ -91,9 +91,9 @@ def test_evaluation_counts_every_sample_exactly_once(noise: Store, count: int, s
             samples = evaluation.samples(index, replica)
             real = np.arange(size) < len(samples)
             assert np.array_equal(batch.labels[real], samples)
-            assert not batch.pages[~real].any()
+            assert not batch.pixels[~real].any()
             assert not batch.labels[~real].any()
-            assert np.array_equal(batch.pages[real], store.images[batch.labels[real]])
+            assert np.array_equal(batch.pixels[real], store.pixels[batch.labels[real]])
             assert not batch.shear.any()
             assert (batch.keep_block == 1).all()
             assert (batch.keep_unit == 1).all()
@@ -116,7 +116,7 @@ def test_two_stores_of_the_same_content_give_the_same_batches(noise: Store, tmp_
 
 def test_the_smallest_batch_is_what_a_step_can_still_be_taken_on(noise: Store, babble: Store) -> None:
     pages = batches(noise, 1, 4).smallest()
-    assert pages.pages.shape == (2, 32, 32)
+    assert pages.pixels.shape == (2, 32, 32)
     assert {len(field) for field in pages} == {2}
     assert pages.keep_block.shape == batches(noise, 1, 4).batch(0).keep_block[:2].shape
     texts = TrainBatches(babble, tiny_text.workload(), 0, 1).smallest()

@@ -22,7 +22,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "step": {"index": 0, "seconds": 0.5, "wait": 0.0, "measured": False},
     "window": WINDOW,
     "parts": {"seconds": {"step": [0.1, 0.2]}},
-    "epoch": {"index": 0, "steps": 4, "loss": float("inf"), "rate": 0.1},
+    "epoch": {"index": 0, "steps": 4, "loss": float("inf"), "learning_rate": 0.1},
     "eval": {"split": "test", "stage": "train", "counts": {"samples": 4, "loss": 1.5}},
     "memory": {"rss_peak": 1, "allocator_peak": None},
     "error": {"kind": "oom", "message": "no room"},

@@ -21,10 +21,10 @@ def test_a_bucket_is_the_first_that_holds_the_longest(longest: int, width: int) 
 
 
 def test_pages_are_filled_up_with_black_ones(noise: Store) -> None:
-    assert noise.images is not None
+    assert noise.pixels is not None
     pixels = page_pixels(noise, SAMPLES, 3)
     assert (pixels.shape, pixels.dtype) == ((3, 64, 64), np.uint8)
-    assert np.array_equal(pixels[:2], noise.images[SAMPLES])
+    assert np.array_equal(pixels[:2], noise.pixels[SAMPLES])
     assert not pixels[2].any()
 
 

@@ -32,7 +32,7 @@ def test_a_tasks_start_is_in_its_precision(tmp_path: Path, babble: Store) -> Non
     start = task.start()
     assert {value.dtype for value in start.values()} == {np.dtype(np.float64)}
     assert all(np.array_equal(start[name], expected[name]) for name in expected)
-    assert len(task.rates()) == 3
+    assert len(task.learning_rates()) == 3
     assert np.array_equal(task.batch(2).labels, babble.labels[task.batches().samples(2)])
 
 

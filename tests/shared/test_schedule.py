@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared import spec
-from shared.schedule import peak_rate, rates, slanted_triangular
+from shared.schedule import learning_rates, peak_rate, slanted_triangular
 from shared.sgd import sgd_step
 
 
@@ -21,7 +21,7 @@ def test_the_peak_is_the_papers(workers: int, samples: int, expected: float) -> 
 
 def test_a_whole_schedule() -> None:
     schedule = spec.load("effnet-b0").schedule
-    values = rates(schedule, schedule.peak_rate, 100, 64)
+    values = learning_rates(schedule, schedule.peak_rate, 100, 64)
     assert values.dtype == np.float64
     assert len(values) == 100
     assert values[0] == pytest.approx(0.05 / 32)
@@ -61,9 +61,9 @@ def test_a_schedule_climbs_to_its_peak_and_falls_within_its_bounds(
 
 def test_two_steps_of_sgd_by_hand() -> None:
     weight, buffer = np.array([1.0]), np.zeros(1)
-    weight, buffer = sgd_step(weight, buffer, np.array([0.5]), rate=0.1, momentum=0.9, decay=0.01)
+    weight, buffer = sgd_step(weight, buffer, np.array([0.5]), learning_rate=0.1, momentum=0.9, decay=0.01)
     assert buffer.tolist() == pytest.approx([0.51])
     assert weight.tolist() == pytest.approx([0.949])
-    weight, buffer = sgd_step(weight, buffer, np.array([0.5]), rate=0.2, momentum=0.9, decay=0.01)
+    weight, buffer = sgd_step(weight, buffer, np.array([0.5]), learning_rate=0.2, momentum=0.9, decay=0.01)
     assert buffer.tolist() == pytest.approx([0.9 * 0.51 + 0.5 + 0.01 * 0.949])
     assert weight.tolist() == pytest.approx([0.949 - 0.2 * (0.9 * 0.51 + 0.50949)])

@@ -13,7 +13,7 @@ from shared import session
 from shared.batches import TrainBatches
 from shared.events import Epoch, Evaluation, FirstStep, Memory, Phase, Step, Window, of_kind, read_events
 from shared.families import family_of
-from shared.schedule import rates
+from shared.schedule import learning_rates
 from shared.store import SPLITS, Store
 from shared.weights import save_weights
 from tests import tiny, tiny_text
@@ -94,13 +94,13 @@ def test_the_steps_after_the_window_finish_the_epochs(tmp_path: Path, noise: Sto
     wing = FakeWing(clock)
     events = run(cell, wing, noise)
     schedule = cell.workload.schedule
-    assert wing.rates == rates(schedule, schedule.peak_rate, 12, 2).tolist()
+    assert wing.rates == learning_rates(schedule, schedule.peak_rate, 12, 2).tolist()
     assert wing.batches == list(range(12))
     assert [event.measured for event in of_kind(events, Step)] == [2 <= step < 5 for step in range(12)]
     epochs = of_kind(events, Epoch)
     assert [(event.index, event.steps) for event in epochs] == [(0, 6), (1, 6)]
     assert [event.loss for event in epochs] == [np.mean(range(1, 7)), np.mean(range(7, 13))]
-    assert [event.rate for event in epochs] == [wing.rates[5], wing.rates[11]]
+    assert [event.learning_rate for event in epochs] == [wing.rates[5], wing.rates[11]]
     assert [call for call in wing.calls if "predict" in call] == ["predict train 1", "predict val 1", "predict test 1"]
     evaluations = of_kind(events, Evaluation)
     assert [(e.split, e.counts["correct"], e.counts["samples"], e.stage) for e in evaluations] == [
@@ -140,7 +140,7 @@ def test_the_second_stage_trains_with_its_own_rates(tmp_path: Path, noise: Store
     frozen_at = wing.calls.index("freeze")
     assert [call for call in wing.calls[:frozen_at] if "predict" in call][-1] == "predict test 1"
     assert wing.calls[frozen_at + 1 :][:2] == ["stream 6", "step"]
-    assert wing.rates[6:] == rates(cell.workload.schedule, cell.workload.finetune.peak_rate, 6, 2).tolist()
+    assert wing.rates[6:] == learning_rates(cell.workload.schedule, cell.workload.finetune.peak_rate, 6, 2).tolist()
     assert [event.stage for event in of_kind(events, Evaluation)] == ["train"] * 3 + ["finetune"] * 3
     assert [event.index for event in of_kind(events, Epoch)] == [0, 1]
     assert len(of_kind(events, Window)) == 1
@@ -151,7 +151,7 @@ def test_a_second_stage_alone_takes_no_step_of_the_first(tmp_path: Path, noise: 
     wing = FakeWing(clock)
     events = run(cell, wing, noise)
     assert wing.calls[0] == "freeze"
-    assert wing.rates == rates(cell.workload.schedule, cell.workload.finetune.peak_rate, 6, 2).tolist()
+    assert wing.rates == learning_rates(cell.workload.schedule, cell.workload.finetune.peak_rate, 6, 2).tolist()
     assert [event.name for event in of_kind(events, Phase)] == ["finetune", "evaluate"]
     assert not of_kind(events, Window)
     assert not any(event.measured for event in of_kind(events, Step))
@@ -215,7 +215,7 @@ def test_a_cells_own_splits_replace_the_stores(tmp_path: Path, noise: Store, clo
         assert np.array_equal(store.labels, noise.labels)
         elsewhere = pickle.loads(pickle.dumps(store))  # as a loader's process gets it
         assert np.array_equal(elsewhere.split_codes, codes)
-        assert isinstance(elsewhere.images, np.memmap) is (mode == "disk")
+        assert isinstance(elsewhere.pixels, np.memmap) is (mode == "disk")
     events = run(cell, FakeWing(clock), store)
     assert [event.counts["samples"] for event in of_kind(events, Evaluation)] == [4, 4, 8]
     assert [event.steps for event in of_kind(events, Epoch)] == [2]
@@ -240,11 +240,11 @@ def test_only_rank_0_leaves_the_weights(
 
 def test_the_store_is_read_into_memory_unless_the_mode_is_disk(tmp_path: Path, noise: Store) -> None:
     on_disk = session.open_cell_store(page_cell(tmp_path, noise))
-    assert isinstance(on_disk.images, np.memmap)
+    assert isinstance(on_disk.pixels, np.memmap)
     for mode in ("memory", "device"):
         loaded = session.open_cell_store(page_cell(tmp_path, noise, input_mode=mode))
-        assert not isinstance(loaded.images, np.memmap)
-        assert np.array_equal(loaded.images, on_disk.images)
+        assert not isinstance(loaded.pixels, np.memmap)
+        assert np.array_equal(loaded.pixels, on_disk.pixels)
 
 
 def test_a_cell_starts_from_its_seed_or_from_the_file_it_names(tmp_path: Path, noise: Store) -> None:

@@ -48,8 +48,8 @@ def edit_manifest(root: Path, change: Callable[[dict[str, Any]], Any]) -> None:
 
 def test_what_is_in_a_store(store_path: Path) -> None:
     store = open_store(store_path, checksums=True)
-    assert store.images.shape == (N, SIZE, SIZE)
-    assert store.images[1, 0, 3] == SIZE * SIZE + 3
+    assert store.pixels.shape == (N, SIZE, SIZE)
+    assert store.pixels[1, 0, 3] == SIZE * SIZE + 3
     assert (store.name, store.image_size, store.classes) == ("folder", SIZE, ["a", "b"])
     assert store.indices("train").tolist() == [0, 1, 5]
     assert store.indices("test").tolist() == [3, 4]
@@ -57,7 +57,7 @@ def test_what_is_in_a_store(store_path: Path) -> None:
     assert (store.text, store.tokens, store.lengths, store.max_tokens, store.multi_label) == (None,) * 4 + (False,)
     assert store.counts() == {"train": {"a": 1, "b": 2}, "val": {"a": 1, "b": 0}, "test": {"a": 0, "b": 2}}
     with pytest.raises(ValueError, match="read-only"):
-        store.images[0, 0, 0] = 1
+        store.pixels[0, 0, 0] = 1
 
 
 def test_digest_is_of_the_content_alone(store_path: Path, tmp_path: Path) -> None:
@@ -199,7 +199,7 @@ def test_a_store_of_text_and_tokens_without_pages(store_path: Path) -> None:
     add(store_path, "text.utf8", "text.offsets.npy", "tokens.npy", "lengths.npy")
     edit_manifest(store_path, lambda manifest: manifest.update(image_size=None))
     store = open_store(store_path, checksums=True)
-    assert (store.images, store.image_size, store.max_tokens) == (None, None, 4)
+    assert (store.pixels, store.image_size, store.max_tokens) == (None, None, 4)
     assert store.text is not None
     assert store.text[3] == "text 3"
     again = pickle.loads(pickle.dumps(store))

@@ -48,7 +48,7 @@ def test_evaluation_batches_keep_the_rows_that_fill_them_up(noise: Store) -> Non
     batches = EvalBatches(noise, tiny.workload(), "val", 1)
     delivered = list(data.stream(batches.batch, batches.num_batches, 1, one_replica()))
     assert_same(delivered[-1], batches.batch(batches.num_batches - 1, 0))
-    counted = sum(int(page.any()) for batch in delivered for page in batch.pages.numpy())
+    counted = sum(int(page.any()) for batch in delivered for page in batch.pixels.numpy())
     assert counted == 5  # a row that fills up is black
 
 

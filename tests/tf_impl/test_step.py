@@ -86,9 +86,9 @@ def test_prediction_is_the_networks_and_a_row_that_fills_up_leaves_the_others_al
     (logits,) = (replica.numpy() for replica in trained.predict(batch))
     assert logits.std(0).max() > 0.01
     assert tiny.closeness(logits, expected) < 1e-5
-    pages = batch.pages.numpy().copy()
+    pages = batch.pixels.numpy().copy()
     pages[2] = 0
-    spoilt = batch._replace(pages=tf.constant(pages), shear=batch.shear + 1, keep_unit=batch.keep_unit * 0)
+    spoilt = batch._replace(pixels=tf.constant(pages), shear=batch.shear + 1, keep_unit=batch.keep_unit * 0)
     (again,) = (replica.numpy() for replica in trained.predict(spoilt))
     others = [0, 1, 3]
     np.testing.assert_allclose(again[others], logits[others], rtol=1e-5, atol=1e-6)

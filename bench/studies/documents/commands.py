@@ -31,7 +31,7 @@ PROGRAMS = {
     "bench.studies.documents": "bench.studies.documents.__main__",
 }
 # programs that this package may not import: they are asked for their help
-OTHERS = ("pt_impl.convert", "tf_impl.convert", "tests.bench.chaos")
+OTHERS = (*(f"{each.wing}.convert" for each in FRAMEWORKS.values()), "tests.bench.chaos")
 PLAIN = {"COLUMNS": "100", "NO_COLOR": "1", "PYTHON_COLORS": "0"}  # help is written alike wherever it is asked for
 
 

@@ -14,7 +14,7 @@ from shared.frameworks import FRAMEWORKS
 
 PLANTS = ("none", "sleep", "copy", "stall")
 STALL_EVERY = 10  # steps
-STEP = "        losses.append(wing.train_step(batch, float(rate)))\n"
+STEP = "        losses.append(wing.train_step(batch, float(learning_rate)))\n"
 AUTHOR = ("-c", "user.name=twinbench", "-c", "user.email=gate@twinbench.invalid")
 
 
@@ -45,7 +45,8 @@ def plant(clone: Path, kind: str, framework: str, family: str, amount: float) ->
         path = clone / "shared" / "session.py"
         _replace(path, STEP, f"{STEP}        time.sleep({amount!r})\n")
     elif kind == "stall":
-        again = f"            for _ in range({int(amount) - 1}):\n                wing.train_step(batch, float(rate))\n"
+        loop = f"            for _ in range({int(amount) - 1}):\n"
+        again = f"{loop}                wing.train_step(batch, float(learning_rate))\n"
         _replace(
             clone / "shared" / "session.py", STEP,
             f"{STEP}        if step % {STALL_EVERY} == {STALL_EVERY - 1}:\n{again}",

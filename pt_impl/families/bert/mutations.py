@@ -40,14 +40,16 @@ def coupled_decay() -> None:
     step = optimizer.AdamW.apply
     decays: dict[Tensor, float] = {}
 
-    def apply(self: optimizer.AdamW, gradients: Sequence[Tensor], rate: float, scaler: torch.amp.GradScaler) -> None:
+    def apply(
+        self: optimizer.AdamW, gradients: Sequence[Tensor], learning_rate: float, scaler: torch.amp.GradScaler
+    ) -> None:
         for group in self._torch.param_groups:
             decays.update({each: group["weight_decay"] for each in group["params"] if group["weight_decay"]})
             group["weight_decay"] = 0.0
         pairs = zip(self.parameters, gradients, strict=True)
         with torch.no_grad():
             gradients = [gradient + decays.get(each, 0.0) * each for each, gradient in pairs]
-        step(self, gradients, rate, scaler)
+        step(self, gradients, learning_rate, scaler)
 
     optimizer.AdamW.apply = apply  # type: ignore[assignment, method-assign]
 

@@ -34,8 +34,8 @@ def peer_step(cell: Cell) -> Train:
     tokens, labels = batch.tokens.long(), batch.labels.long()
     mask = (torch.arange(tokens.shape[1]) < batch.lengths[:, None]).long()
 
-    def step(rate: float) -> torch.Tensor:
-        optimizer.param_groups[0]["lr"] = rate
+    def step(learning_rate: float) -> torch.Tensor:
+        optimizer.param_groups[0]["lr"] = learning_rate
         optimizer.zero_grad()
         logits = network(input_ids=tokens, attention_mask=mask).logits
         loss = F.cross_entropy(logits.view(-1, classes), labels)

@@ -29,7 +29,7 @@ def network_inputs(batch: PageBatch, workload: EfficientNetWorkload, dtype: torc
     """The pages as images, sheared in training."""
     settings = workload.input
     shear = batch.shear if training and settings.shear_degrees else None
-    return Inputs(network_input(batch.pages, shear, settings.mean, settings.std, dtype))
+    return Inputs(network_input(batch.pixels, shear, settings.mean, settings.std, dtype))
 
 
 def network_drops(batch: PageBatch, workload: EfficientNetWorkload) -> Drops:

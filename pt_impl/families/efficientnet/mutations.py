@@ -45,13 +45,15 @@ def decoupled_decay() -> None:
     """Weights shrink by themselves, not through the gradient."""
     step = optimizer.Sgd.apply
 
-    def apply(self: optimizer.Sgd, gradients: Sequence[Tensor], rate: float, scaler: torch.amp.GradScaler) -> None:
+    def apply(
+        self: optimizer.Sgd, gradients: Sequence[Tensor], learning_rate: float, scaler: torch.amp.GradScaler
+    ) -> None:
         (group,) = self._torch.param_groups
         decay, group["weight_decay"] = group["weight_decay"], 0.0
         with torch.no_grad():
             for parameter in self.parameters:
-                parameter.mul_(1 - rate * decay)
-        step(self, gradients, rate, scaler)
+                parameter.mul_(1 - learning_rate * decay)
+        step(self, gradients, learning_rate, scaler)
         group["weight_decay"] = decay
 
     optimizer.Sgd.apply = apply  # type: ignore[assignment, method-assign]
@@ -62,10 +64,10 @@ def sheared_the_other_way() -> None:
     network_input = inputs.network_input
 
     def other_way(
-        pages: Tensor, shear: Tensor, mean: Sequence[float], std: Sequence[float], dtype: torch.dtype
+        pixels: Tensor, shear: Tensor, mean: Sequence[float], std: Sequence[float], dtype: torch.dtype
     ) -> Tensor:
         shear = shear.clone()
         shear[0] = -shear[0]
-        return network_input(pages, shear, mean, std, dtype)
+        return network_input(pixels, shear, mean, std, dtype)
 
     inputs.network_input = other_way

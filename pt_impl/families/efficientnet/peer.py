@@ -30,8 +30,8 @@ def peer_step(cell: Cell) -> Train:
     images = torch.randn(batch, 3, size, size).contiguous(memory_format=torch.channels_last)
     labels = torch.randint(classes, (batch,))
 
-    def step(rate: float) -> torch.Tensor:
-        optimizer.param_groups[0]["lr"] = rate
+    def step(learning_rate: float) -> torch.Tensor:
+        optimizer.param_groups[0]["lr"] = learning_rate
         optimizer.zero_grad()
         loss = F.cross_entropy(network(images).logits, labels)
         loss.backward()

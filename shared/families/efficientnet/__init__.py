@@ -73,7 +73,7 @@ class EfficientNet(Family[EfficientNetWorkload, Architecture, PageBatch]):
     def smallest(self, batch: PageBatch) -> PageBatch:
         """Two pages of 32 x 32 pixels: batch norm needs more than one value per channel."""
         cut = PageBatch(*(array[:2] for array in batch))
-        return cut._replace(pages=cut.pages[:, :SMALLEST_PAGE, :SMALLEST_PAGE])
+        return cut._replace(pixels=cut.pixels[:, :SMALLEST_PAGE, :SMALLEST_PAGE])
 
     def without_drops(self, workload: EfficientNetWorkload) -> EfficientNetWorkload:
         return workload.overridden({"model.drop_connect": 0.0, "model.dropout": 0.0}, "without drops")

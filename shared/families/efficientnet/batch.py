@@ -27,7 +27,7 @@ SMALLEST_PAGE = 32  # pixels: the network halves a page five times
 class PageBatch(NamedTuple):
     """n pages, ready to be moved to a device. In evaluation the draws are neutral."""
 
-    pages: np.ndarray  # uint8, n x H x W
+    pixels: np.ndarray  # uint8, n x H x W
     labels: np.ndarray  # as the task has them
     shear: np.ndarray  # float32, n
     keep_block: np.ndarray  # float32, n x B
@@ -49,7 +49,7 @@ def page_batch(
     """The pages of some samples, filled up to `size` rows."""
     count = len(samples)
     batch = PageBatch(
-        pages=page_pixels(store, samples, size),
+        pixels=page_pixels(store, samples, size),
         labels=task_of(workload).labels(store, samples, size, arch.num_classes),
         shear=np.zeros(size, np.float32),
         keep_block=np.ones((size, len(arch.blocks)), np.float32),

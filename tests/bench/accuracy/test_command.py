@@ -83,8 +83,8 @@ def test_stage_1_leaves_out_what_is_evaluated_and_stage_2_starts_from_it(
     large = make_documents(
         tmp_path / "large", 20, ("a", "b", "c", "d"), text=False, prefix="big", seed=1, name="rvl-cdip"
     )
-    pages = np.memmap(large.path / IMAGES, dtype=np.uint8, mode="r+", shape=large.images.shape)  # type: ignore[union-attr]
-    pages[8] = documents.images[3]  # type: ignore[index]
+    pages = np.memmap(large.path / IMAGES, dtype=np.uint8, mode="r+", shape=large.pixels.shape)  # type: ignore[union-attr]
+    pages[8] = documents.pixels[3]  # type: ignore[index]
     pages.flush()
     store = make_again(large, names=["elsewhere/DOC7.tif" if row == 1 else f"big{row}" for row in range(80)])
     code, out, err = accuracy("--pretrain", store.path, "--framework", "pt", "--pretrain-epochs", 3, "--epochs", 2)

@@ -45,7 +45,7 @@ def test_a_file_a_split(tmp_path: Path) -> None:
     write(tmp_path / "set" / "train.jsonl", single(40))
     write(tmp_path / "set" / "test.jsonl", single(6, 100, id="x")[:1] + single(5, 101))
     store = store_of(tmp_path / "set", tmp_path / "out")
-    assert (store.name, store.images, store.image_size, store.multi_label) == ("corpus", None, None, False)
+    assert (store.name, store.pixels, store.image_size, store.multi_label) == ("corpus", None, None, False)
     assert store.manifest["image_size"] is None
     assert sizes(store) == [36, 4, 6]
     assert store.counts()["val"] == {"a": 2, "b": 2}  # stratified

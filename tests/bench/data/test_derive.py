@@ -25,8 +25,8 @@ def test_synthetic_store_is_made_once(tmp_path: Path) -> None:
 def test_resized_is_the_mean_of_areas(tmp_path: Path) -> None:
     store = synthetic_store(tmp_path / "s", pages=32, size=64, workers=1)
     small = resized(store, 16, tmp_path / "small", workers=1)
-    means = store.images.reshape(32, 16, 4, 16, 4).mean(axis=(2, 4))
-    assert np.abs(small.images - means).max() <= 1  # Pillow rounds twice, after rows and after columns
+    means = store.pixels.reshape(32, 16, 4, 16, 4).mean(axis=(2, 4))
+    assert np.abs(small.pixels - means).max() <= 1  # Pillow rounds twice, after rows and after columns
     np.testing.assert_array_equal(small.labels, store.labels)
     np.testing.assert_array_equal(small.split_codes, store.split_codes)
     assert (small.name, small.classes) == (store.name, store.classes)

@@ -141,8 +141,8 @@ def test_the_text_of_all_pages(fax: Path, tmp_path: Path) -> None:
     words = read_words(store)
     assert words is not None
     assert [word.text for word in words.page(row)] == ["grey200"]  # places are the first page's, as the pixels are
-    assert store.images is not None
-    assert store.images[row].mean() == 200
+    assert store.pixels is not None
+    assert store.pixels[row].mean() == 200
     assert any(note.startswith("1 file of several pages: pixels of the first") for note in store.manifest["notes"])
 
 

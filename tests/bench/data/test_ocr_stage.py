@@ -76,8 +76,8 @@ def test_a_page_that_the_engine_cannot_read_has_no_text(wide_tree: Path, tmp_pat
     ]
     assert store.manifest["ocr"]["empty"] == 3
     assert [row for row in range(12) if not store.text[row]] == [1, 3, 5]
-    assert store.images is not None
-    assert len(store.images) == 12  # the pixels stay
+    assert store.pixels is not None
+    assert len(store.pixels) == 12  # the pixels stay
     assert store.manifest["rejected"] == []
     commands = [" ".join(child.cmdline()) for child in psutil.Process().children(recursive=True)]
     assert not [command for command in commands if "time.sleep(60)" in command or "spawn_main" in command]

@@ -37,9 +37,9 @@ def test_the_store_holds_the_decoded_pages_in_order(tree: Path, tmp_path: Path) 
     prepared = prepare(source, tmp_path / "out", 16)
     store = open_store(tmp_path / "out", checksums=True)
     assert (prepared.num_rendered, prepared.num_resumed, prepared.existed) == (30, 0, False)
-    assert store.images.shape == (30, 16, 16)
+    assert store.pixels.shape == (30, 16, 16)
     for row, page in enumerate(source.pages):
-        np.testing.assert_array_equal(store.images[row], decode(str(page.key), 16))
+        np.testing.assert_array_equal(store.pixels[row], decode(str(page.key), 16))
         assert store.labels[row] == page.label
         assert SPLITS[store.split_codes[row]] == page.split
         assert store.names[row] == page.name
@@ -64,7 +64,7 @@ def test_workers_and_place_do_not_change_a_byte(tree: Path, tmp_path: Path) -> N
 
 def test_rejected_pages_are_listed_and_leave_no_gap(tree: Path, tmp_path: Path, huge_png: Path) -> None:
     whole = prepare(folder(tree), tmp_path / "whole", 16, workers=1).store
-    good = {page.name: whole.images[row].copy() for row, page in enumerate(folder(tree).pages)}
+    good = {page.name: whole.pixels[row].copy() for row, page in enumerate(folder(tree).pages)}
     page = (tree / "bill" / "1.png").read_bytes()
     bad = {
         "bill/0.png": b"",
@@ -81,9 +81,9 @@ def test_rejected_pages_are_listed_and_leave_no_gap(tree: Path, tmp_path: Path, 
     assert rejected["bill/0.png"] == "zero bytes"
     assert "decompression bomb" in rejected["memo/9.png"]
     kept = [page.name for page in source.pages if page.name not in bad]
-    assert len(store.images) == len(kept) == 26
+    assert len(store.pixels) == len(kept) == 26
     for row, name in enumerate(kept):
-        np.testing.assert_array_equal(store.images[row], good[name])
+        np.testing.assert_array_equal(store.pixels[row], good[name])
         assert store.names[row] == name
 
 
@@ -240,5 +240,5 @@ def test_real_pages(tmp_path: Path) -> None:
         "test": 32,
     }
     assert store.manifest["rejected"] == []
-    assert store.images.mean() > 200  # paper is white
+    assert store.pixels.mean() > 200  # paper is white
     assert all(count > 0 for counts in store.counts().values() for count in counts.values())

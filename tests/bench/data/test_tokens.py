@@ -220,10 +220,10 @@ def test_pages_and_words_stay_beside_the_tokens_where_a_network_reads_them(tmp_p
     (both / MANIFEST).write_text(json.dumps(manifest))
 
     alone = tokenised(open_store(both), SMALL, 0, 8, "head", tmp_path / "alone")
-    assert alone.images is None and read_words(alone) is None
+    assert alone.pixels is None and read_words(alone) is None
     kept = tokenised(open_store(both), SMALL, 0, 8, "head", tmp_path / "kept", with_pages=True)
-    assert kept.images is not None and plain.images is not None
-    assert np.array_equal(kept.images, plain.images)
+    assert kept.pixels is not None and plain.pixels is not None
+    assert np.array_equal(kept.pixels, plain.pixels)
     words = read_words(kept)
     assert words is not None and words.page(3)[0].box == (1, 2, 3, 4)
     assert np.array_equal(kept.tokens, alone.tokens)

@@ -188,7 +188,7 @@ def test_any_plan_on_gpus(
 
 
 def test_a_column_has_its_interpreter_and_its_name(workload_file: Path) -> None:
-    request = Request(frameworks=("pt@2.12", "pt@2.13", "tf"), gpus=(1,))
+    request = Request(frameworks=("pt@2.12", "pt@2.13", "tf"), replicas=(1,))
     workload = spec.load(str(workload_file))
     pythons = {"pt@2.12": "a/bin/python", "pt@2.13": None, "tf": "b/bin/python"}
     plan = make_plan(request, workload, PAGES, 0, gpus=[], pythons=pythons)

@@ -43,8 +43,8 @@ def peer_step(cell: Cell) -> Train:
         optimizer.apply_gradients(zip(gradients, parameters, strict=True))
         return loss
 
-    def step(rate: float) -> tf.Tensor:
-        optimizer.learning_rate.assign(rate)
+    def step(learning_rate: float) -> tf.Tensor:
+        optimizer.learning_rate.assign(learning_rate)
         return train(inputs, batch.labels)
 
     return step

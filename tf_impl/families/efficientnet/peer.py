@@ -34,8 +34,8 @@ def peer_step(cell: Cell) -> Train:
         optimizer.apply_gradients(zip(gradients, network.trainable_variables, strict=True))
         return loss
 
-    def step(rate: float) -> tf.Tensor:
-        optimizer.learning_rate.assign(rate)
+    def step(learning_rate: float) -> tf.Tensor:
+        optimizer.learning_rate.assign(learning_rate)
         return train(images, labels)
 
     return step

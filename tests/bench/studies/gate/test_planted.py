@@ -66,11 +66,11 @@ def test_a_stall_takes_every_tenth_step_three_times(clone: Path) -> None:
     program = f"for step in range(20):\n    if True:\n{loop}"
 
     class Wing:
-        def train_step(self, batch: object, rate: float) -> float:
+        def train_step(self, batch: object, learning_rate: float) -> float:
             taken.append(variables["step"])
             return 0.0
 
-    variables: dict[str, Any] = {"wing": Wing(), "losses": [], "batch": None, "rate": 0.0}
+    variables: dict[str, Any] = {"wing": Wing(), "losses": [], "batch": None, "learning_rate": 0.0}
     exec(program, variables)
     counts = [taken.count(step) for step in range(20)]
     assert counts == [3 if step in (9, 19) else 1 for step in range(20)]

@@ -11,7 +11,7 @@ import pytest
 from shared import spec
 from shared.errors import UserError
 from shared.families.bert.settings import BertWorkload, of_family
-from shared.schedule import rates, warmup_linear
+from shared.schedule import learning_rates, warmup_linear
 from shared.sections import Constant, WarmupLinear
 from tests import tiny_text
 
@@ -186,6 +186,6 @@ def test_no_step_is_without_effect_and_none_above_the_peak(steps: int, fraction:
 
 def test_text_schedules_do_not_scale_with_the_global_batch() -> None:
     for schedule in (load().schedule, load("quick").schedule):
-        one, four = (rates(schedule, schedule.peak_rate, 20, batch) for batch in (6, 24))
+        one, four = (learning_rates(schedule, schedule.peak_rate, 20, batch) for batch in (6, 24))
         assert np.array_equal(one, four)
-    assert np.array_equal(rates(load().schedule, 3e-5, 3, 6), np.full(3, 3e-5))
+    assert np.array_equal(learning_rates(load().schedule, 3e-5, 3, 6), np.full(3, 3e-5))

@@ -29,7 +29,7 @@ def test_several_labels_are_floats(several: Store) -> None:
     last = EvalBatches(several, workload, "val", 1).batch(2, 0)  # the fifth page, and a row that fills up
     assert isinstance(last, PageBatch)
     assert not last.labels[1].any()
-    assert not last.pages[1].any()
+    assert not last.pixels[1].any()
 
 
 def test_the_task_changes_nothing_but_labels(noise: Store, several: Store) -> None:
@@ -44,7 +44,7 @@ def test_a_filler_has_the_shapes_and_types_of_a_batch(noise: Store) -> None:
     filler, batch = batches.filler(0), batches.batch(0)
     assert [(array.shape, array.dtype) for array in filler] == [(array.shape, array.dtype) for array in batch]
     assert isinstance(filler, PageBatch)
-    assert not filler.pages.any()
+    assert not filler.pixels.any()
     assert not filler.labels.any()
 
 

@@ -52,7 +52,7 @@ class Family(family.Family[SoftmaxWorkload, PixelBatch, Inputs, None]):
         return Network(Linear(weights, "classifier"))
 
     def inputs(self, batch: PixelBatch, workload: SoftmaxWorkload, dtype: torch.dtype, training: bool) -> Inputs:
-        exact = batch.pages.to(torch.promote_types(dtype, torch.float32))
+        exact = batch.pixels.to(torch.promote_types(dtype, torch.float32))
         return Inputs(((exact / 255 - workload.input.mean[0]) / workload.input.std[0]).to(dtype))
 
     def drops(self, batch: PixelBatch, workload: SoftmaxWorkload) -> None:

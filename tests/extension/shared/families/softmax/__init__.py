@@ -41,7 +41,7 @@ class Architecture:
 
 
 class PixelBatch(NamedTuple):
-    pages: np.ndarray  # uint8, n x H x W
+    pixels: np.ndarray  # uint8, n x H x W
     labels: np.ndarray
 
 

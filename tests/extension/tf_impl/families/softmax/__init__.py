@@ -73,7 +73,7 @@ class Family(family.Family[SoftmaxWorkload, PixelBatch, Inputs, None]):
         return Network(Linear(weights, "classifier"))
 
     def inputs(self, batch: PixelBatch, workload: SoftmaxWorkload, dtype: tf.DType, training: bool) -> Inputs:
-        exact = tf.cast(batch.pages, tf.float64 if dtype == tf.float64 else tf.float32)
+        exact = tf.cast(batch.pixels, tf.float64 if dtype == tf.float64 else tf.float32)
         return Inputs(tf.cast((exact / 255 - workload.input.mean[0]) / workload.input.std[0], dtype))
 
     def drops(self, batch: PixelBatch, workload: SoftmaxWorkload) -> None:
