@@ -149,6 +149,9 @@ def log_ratios(base: Measured, head: Measured) -> tuple[float, float | None]:
 def check_comparable(base: Measured, head: Measured, benchmark: Benchmark, allowed: bool) -> bool:
     """Whether the sides ran different specs or data, which is refused unless allowed.
 
+    Of a setting (`bench.records.identity`) nothing else can differ: both run one benchmark on one machine. Records are
+    those of two revisions, so only what each of them has ever said is looked at.
+
     Raises:
         UserError: other specs or data, or other devices.
     """

@@ -1,1 +1,2 @@
-"""What is on disk and how it groups: records, run directories, repeats, columns, kinds of runs, certificates."""
+"""What is on disk and how it groups: records (older schemas folded), what makes them comparable, repeats, columns,
+kinds of runs, run directories, certificates."""
