@@ -16,6 +16,7 @@ from bench.host.locations import PROJECT_ROOT
 from bench.studies.documents.markdown import code, either, fenced, joined, prose, table
 from bench.terminal.printable import markdown_text
 from shared.errors import UserError
+from shared.frameworks import FRAMEWORKS
 
 HEADINGS = ("option", "value", "default", "meaning")
 # programs of click: how they are started to the module of their command

@@ -198,7 +198,7 @@ def test_plots_that_fail_lose_nothing(
         (["--data", "no/such/store"], ["no/such/store", "bench data prepare"]),
         (["--epochs", "-1"], ["--epochs", "0<=x<="]),
         (["--epochs", "1", "--steps", "12"], ["1 epoch of 24 documents", "6 steps", "--epochs 3"]),
-        (["--batch", "64"], ["24 pages", "needs 128", "--batch"]),
+        (["--batch", "64"], ["24 documents", "needs 128", "--batch"]),
         (["--batch", "1000000"], ["--batch", "train.batch_per_replica", "65536"]),
         (["--cores-per-replica", "4000"], ["--cores-per-replica 4000"]),
         (["--cores-per-replica", "100000"], ["--cores-per-replica", "1<=x<=4096"]),
