@@ -18,7 +18,7 @@ def network_input(
     """Grey pixels (N, H, W) uint8 to images (N, 3, H, W), channels-last, (value / 255 - mean) / std per channel.
 
     Args:
-        shear: slope of each page (N), pixels a row; None leaves the pages as they are.
+        shear: slope of each page (N), pixels per row; None leaves the pages as they are.
         dtype: of the images; the arithmetic before it is at least float32.
     """
     exact = torch.float64 if dtype == torch.float64 else torch.float32

@@ -73,7 +73,7 @@ def profiled(cell: Cell, step: Train) -> None:
 def print_operators(milliseconds: Mapping[str, float], calls: Mapping[str, int]) -> None:
     """The operators of a step, by the time spent in each."""
     whole = sum(milliseconds.values())
-    print(f"{'operator':50} {'ms a step':>10} {'share':>7} {'calls':>6}")
+    print(f"{'operator':50} {'ms per step':>10} {'share':>7} {'calls':>6}")
     for name in sorted(milliseconds, key=milliseconds.__getitem__, reverse=True)[:PROFILED_OPERATORS]:
         print(f"{name[:50]:50} {milliseconds[name]:10.1f} {milliseconds[name] / whole:7.1%} {calls[name]:6}")
     print(f"{'all operators':50} {whole:10.1f}")

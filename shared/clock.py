@@ -18,7 +18,7 @@ def age_since_boot(stat: str, boottime: float, ticks: float) -> float:
     Args:
         stat: its line in /proc; the name in it is in brackets and may hold anything.
         boottime: CLOCK_BOOTTIME, which nobody can set, now.
-        ticks: clock ticks a second.
+        ticks: clock ticks per second.
     """
     started = float(stat.rpartition(")")[2].split()[START_FIELD])
     return max(0.0, boottime - started / ticks)

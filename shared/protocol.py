@@ -60,7 +60,7 @@ class Cell:
 
     @property
     def global_batch(self) -> int:
-        """Samples a step over all replicas."""
+        """Samples per step over all replicas."""
         return self.replicas * self.workload.train.batch_per_replica
 
     def to_json(self) -> dict[str, Any]:

@@ -17,7 +17,7 @@ def peak_rate(peak_at_reference: float, global_batch: int, reference_batch: int)
 
 
 def slanted_triangular(num_steps: int, peak: float, cut_fraction: float, ratio: float) -> np.ndarray:
-    """Rates (float64, num_steps) of a slanted triangle, one a step.
+    """Rates (float64, num_steps) of a slanted triangle, one per step.
 
     The rate climbs linearly from peak / ratio to peak over the first `cut_fraction` of the steps and falls linearly
     back (Howard and Ruder, ULMFiT, ACL 2018, equation 3). With cut = max(1, floor(num_steps * cut_fraction)), step t
@@ -40,7 +40,7 @@ def slanted_triangular(num_steps: int, peak: float, cut_fraction: float, ratio: 
 
 
 def warmup_linear(num_steps: int, peak: float, warmup_fraction: float) -> np.ndarray:
-    """Rates (float64, num_steps) that climb linearly to the peak and fall linearly to zero, one a step.
+    """Rates (float64, num_steps) that climb linearly to the peak and fall linearly to zero, one per step.
 
     With warm = round(num_steps * warmup_fraction), step t has peak * (t + 1) / (warm + 1) before it and
     peak * (num_steps - t) / (num_steps - warm) after: Devlin et al., BERT (NAACL 2019), appendix A.2, but for the first

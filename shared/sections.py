@@ -67,7 +67,7 @@ Optimizer = Sgd | AdamW
 
 class SlantedTriangular(Section):
     name: Literal["slanted_triangular"]
-    peak_rate: Positive  # at `reference_batch` samples a step; scales linearly with the global batch
+    peak_rate: Positive  # at `reference_batch` samples per step; scales linearly with the global batch
     reference_batch: Annotated[int, Field(ge=1)]
     cut_fraction: Annotated[float, Field(gt=0, lt=1)]
     ratio: Annotated[float, Field(gt=1, strict=False)]

@@ -52,7 +52,7 @@ class Task(ABC):
 
         Args:
             logits: n x K.
-            labels: of the store, one entry a sample.
+            labels: of the store, one entry per sample.
 
         Returns:
             `samples`, `loss` (summed over samples) and what `scores` needs.

@@ -1,4 +1,4 @@
-"""For all tests: small stores, one thread a process where tests run side by side, long files first."""
+"""For all tests: small stores, one thread per process where tests run side by side, long files first."""
 
 from __future__ import annotations
 

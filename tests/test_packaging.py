@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_house import ROOT, tracked
+from tests.test_rules import ROOT, tracked
 
 pytestmark = pytest.mark.slow
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from shared import families, tasks
-from tests.test_house import ROOT, below, parse
+from tests.test_rules import ROOT, below, parse
 
 MOST_LAYERS = 11
 # the rooms of bench/, each of which imports from those before it alone

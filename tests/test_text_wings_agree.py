@@ -30,7 +30,7 @@ DTYPES = {"fp64": np.float64}
 
 
 @dataclass
-class Twins:
+class Wings:
     """Both wings' steps of one workload, from the same weights."""
 
     settings: BertWorkload
@@ -108,19 +108,19 @@ SEVERAL = tiny_text.workload(task="labels")
 
 
 def test_loss_and_gradients_in_double_precision_with_dropout(store: Store) -> None:
-    twins, batch = Twins(WORKLOAD, "fp64"), tiny_text.train_batch(store, WORKLOAD)
+    wings, batch = Wings(WORKLOAD, "fp64"), tiny_text.train_batch(store, WORKLOAD)
     assert batch.noise.size
     assert (batch.keep_unit == 0).any()
-    losses, gradients = twins.losses_and_gradients(batch)
+    losses, gradients = wings.losses_and_gradients(batch)
     assert losses[0] == pytest.approx(losses[1], rel=1e-13)
     tiny_text.assert_close(*gradients, 1e-10)
     calm = tiny_text.calm()
-    undropped, _ = Twins(calm, "fp64").losses_and_gradients(tiny_text.train_batch(store, calm))
+    undropped, _ = Wings(calm, "fp64").losses_and_gradients(tiny_text.train_batch(store, calm))
     assert losses[0] != pytest.approx(undropped[0], rel=1e-3)
 
 
 def test_loss_and_gradients_of_several_labels(several: Store) -> None:
-    losses, gradients = Twins(SEVERAL, "fp64").losses_and_gradients(tiny_text.train_batch(several, SEVERAL))
+    losses, gradients = Wings(SEVERAL, "fp64").losses_and_gradients(tiny_text.train_batch(several, SEVERAL))
     assert losses[0] == pytest.approx(losses[1], rel=1e-13)
     tiny_text.assert_close(*gradients, 1e-10)
 
@@ -128,7 +128,7 @@ def test_loss_and_gradients_of_several_labels(several: Store) -> None:
 @pytest.mark.parametrize(("precision", "loss", "weight"), [("fp64", 1e-12, 1e-11), ("fp32", 1e-5, 1e-4)])
 def test_five_steps_of_training(store: Store, precision: str, loss: float, weight: float) -> None:
     """Texts of several widths, dropout, changing rates, each layer's own rate, decay."""
-    losses, weights = Twins(BUCKETED if precision == "fp64" else WORKLOAD, precision).trained(store, 5)
+    losses, weights = Wings(BUCKETED if precision == "fp64" else WORKLOAD, precision).trained(store, 5)
     assert losses[0] == pytest.approx(losses[1], rel=loss)
     assert_close_but_for_keys(weights, weight)
     start = tiny_text.weights(tiny_text.architecture(WORKLOAD))
@@ -136,7 +136,7 @@ def test_five_steps_of_training(store: Store, precision: str, loss: float, weigh
 
 
 def test_five_steps_with_several_labels(several: Store) -> None:
-    losses, weights = Twins(SEVERAL, "fp64").trained(several, 5)
+    losses, weights = Wings(SEVERAL, "fp64").trained(several, 5)
     assert losses[0] == pytest.approx(losses[1], rel=1e-12)
     assert_close_but_for_keys(weights, 1e-11)
 
@@ -146,22 +146,22 @@ def test_evaluation(store: Store, precision: str, tolerance: float) -> None:
     batches = EvalBatches(store, WORKLOAD, "val", 2)
     batch = batches.batch(0, 1)
     assert (len(batches.samples(0, 1)), len(batch.labels)) == (3, 4)  # a row fills up
-    ours, theirs = Twins(WORKLOAD, precision).logits(batch)
+    ours, theirs = Wings(WORKLOAD, precision).logits(batch)
     assert tiny_text.closeness(ours, theirs) < tolerance
 
 
 def test_predictions_are_single_precision_in_every_precision(store: Store) -> None:
     batch = EvalBatches(store, WORKLOAD, "val", 1).batch(0, 0)
     for precision in ("fp64", "fp32", "bf16"):
-        twins = Twins(WORKLOAD, precision)
-        ours, (theirs,) = twins.pt.predict(torch_batch(batch)), twins.tf.predict(tensorflow_batch(batch))
+        wings = Wings(WORKLOAD, precision)
+        ours, (theirs,) = wings.pt.predict(torch_batch(batch)), wings.tf.predict(tensorflow_batch(batch))
         assert (ours.dtype, theirs.dtype) == (torch.float32, tf.float32)
         assert ours.shape == theirs.shape == (4, 4)
 
 
 def test_bf16_training_is_plausible(store: Store) -> None:
-    ours, theirs = Twins(WORKLOAD, "bf16").trained(store, 3)[0]
-    exact, _ = Twins(WORKLOAD, "fp32").trained(store, 3)[0]
+    ours, theirs = Wings(WORKLOAD, "bf16").trained(store, 3)[0]
+    exact, _ = Wings(WORKLOAD, "fp32").trained(store, 3)[0]
     assert ours == pytest.approx(exact, rel=0.05)
     assert theirs == pytest.approx(exact, rel=0.05)
     assert ours != exact
@@ -169,11 +169,11 @@ def test_bf16_training_is_plausible(store: Store) -> None:
 
 def test_what_one_wing_saves_the_other_starts_from(store: Store, tmp_path: Path) -> None:
     batch = EvalBatches(store, WORKLOAD, "val", 1).batch(0, 0)
-    twins = Twins(WORKLOAD, "fp32")
-    expected, _ = twins.logits(batch)
-    for wing, weights in zip(("pt", "tf"), twins.weights_now(), strict=True):
+    wings = Wings(WORKLOAD, "fp32")
+    expected, _ = wings.logits(batch)
+    for wing, weights in zip(("pt", "tf"), wings.weights_now(), strict=True):
         save_weights(tmp_path / f"{wing}.safetensors", weights)
-        again = Twins(WORKLOAD, "fp32", load_weights(tmp_path / f"{wing}.safetensors", WORKLOAD))
+        again = Wings(WORKLOAD, "fp32", load_weights(tmp_path / f"{wing}.safetensors", WORKLOAD))
         assert all(tiny_text.closeness(logits, expected) < 1e-5 for logits in again.logits(batch))
 
 
@@ -193,6 +193,6 @@ def test_both_wings_start_from_a_folder_of_the_library(store: Store, tmp_path: P
     )
     transformers.BertModel(config).save_pretrained(tmp_path)
     weights = load_weights(tmp_path, WORKLOAD, seed=1)
-    ours, theirs = Twins(WORKLOAD, "fp32", weights).logits(EvalBatches(store, WORKLOAD, "val", 1).batch(0, 0))
+    ours, theirs = Wings(WORKLOAD, "fp32", weights).logits(EvalBatches(store, WORKLOAD, "val", 1).batch(0, 0))
     assert tiny_text.closeness(ours, theirs) < 1e-5
     assert np.ptp(ours, axis=0).max() > 0

@@ -15,7 +15,7 @@ def network_input(
     """Grey pixels (N, H, W) uint8 to images (N, H, W, 3), (value / 255 - mean) / std per channel.
 
     Args:
-        shear: slope of each page (N), pixels a row; None leaves the pages as they are.
+        shear: slope of each page (N), pixels per row; None leaves the pages as they are.
         dtype: of the images; the arithmetic before it is at least float32.
     """
     exact = tf.float64 if dtype == tf.float64 else tf.float32

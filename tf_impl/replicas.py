@@ -36,7 +36,7 @@ class Replicas:
         """
         Args:
             what: the values' name, for the message.
-            values: one a replica, of the first replicas.
+            values: one per replica, of the first replicas.
 
         Raises:
             UserError: one lies on another device than its replica's.

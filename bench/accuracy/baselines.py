@@ -50,7 +50,7 @@ class BaselineScore:
 def tfidf_scores(
     train_texts: Sequence[str], train_labels: np.ndarray, test_texts: Sequence[str], test_labels: np.ndarray
 ) -> list[BaselineScore]:
-    """Logistic regression and a linear support vector machine on tf-idf vectors, one binary problem a label.
+    """Logistic regression and a linear support vector machine on tf-idf vectors, one binary problem per label.
 
     Args:
         train_texts, test_texts: one string a document.

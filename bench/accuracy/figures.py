@@ -67,7 +67,7 @@ def plot_accuracy(records: Sequence[AccuracyRecord], out: Path, formats: Sequenc
 
 @styled
 def splits_figure(records: Sequence[AccuracyRecord]) -> Figure:
-    """A box a framework and member over the splits (paper, figure 4), a dot a split, the published lines.
+    """A box per framework and member over the splits (paper, figure 4), a dot per split, the published lines.
 
     The box spans the quartiles, its line is the median, the whiskers reach the lowest and the highest split. Published
     values are drawn only where they are of these documents.
@@ -165,7 +165,7 @@ def confusion_figure(records: Sequence[AccuracyRecord], framework: str, member: 
 
 @styled
 def classes_figure(records: Sequence[AccuracyRecord], member: str) -> Figure:
-    """Accuracy on each class of one member (of the ensemble with equal weights), a bar a framework.
+    """Accuracy on each class of one member (of the ensemble with equal weights), a bar per framework.
 
     The bar is the median over the splits, the thin line reaches from the lowest split to the highest.
     """
@@ -238,7 +238,7 @@ def published_notes(records: Sequence[AccuracyRecord], published: dict[str, list
 
 
 def failure_notes(groups: Groups) -> list[str]:
-    """What failed, a line a framework and member."""
+    """What failed, a line per framework and member."""
     lines = []
     for (framework, _, _), group in groups.items():
         failed = [record for record in group if record.status != "ok"]

@@ -140,7 +140,7 @@ def make_accuracy_plan(request: AccuracyRequest, say: Say) -> AccuracyPlan:
 
 
 def stage1_jobs(plan: AccuracyPlan, directory: Path) -> list[Job]:
-    """Stage 1, once a framework; none where it was not asked for. Writes its split codes."""
+    """Stage 1, once per framework; none where it was not asked for. Writes its split codes."""
     if plan.stage1 is None:
         return []
     assert plan.stage1.codes is not None

@@ -42,7 +42,7 @@ class Protocol(Section):
 
     @property
     def train_per_class(self) -> int:
-        """Documents a class to train on."""
+        """Documents per class to train on."""
         return self.per_class - self.val_per_class
 
     @property

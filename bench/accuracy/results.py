@@ -48,7 +48,7 @@ class AccuracyRecord(BaseModel):
     result_id: CellName
     # what was asked for
     protocol: Protocol
-    stage: Literal["pretrain", "split"]  # pretrain: stage 1, once a framework
+    stage: Literal["pretrain", "split"]  # pretrain: stage 1, once per framework
     split: Repeat | None  # index of the split; None: stage 1
     seed: Seed  # of the training; the splits are dealt with the run's
     framework: Literal[(*KEYS, BOTH)]  # type: ignore[valid-type]

@@ -125,9 +125,9 @@ def setting(records: Sequence[AccuracyRecord]) -> list[str]:
     )
     return [
         f"data: {split_data(records)}",
-        f"protocol {protocol.name}: {protocol.train_per_class} / {protocol.val_per_class} documents a class to train / "
-        f"validate, the rest test; splits: {protocol.num_splits}",
-        f"device: {first.device_name}, {first.replicas} {'CPU ' if first.device == 'cpu' else ''}replica(s) a cell",
+        f"protocol {protocol.name}: {protocol.train_per_class} / {protocol.val_per_class} documents per class to train "
+        f"/ validate, the rest test; splits: {protocol.num_splits}",
+        f"device: {first.device_name}, {first.replicas} {'CPU ' if first.device == 'cpu' else ''}replica(s) per cell",
         *trained,
     ]
 

@@ -1,4 +1,4 @@
-"""Where the time of a step goes: a stacked bar a column and number of replicas."""
+"""Where the time of a step goes: a stacked bar per column and number of replicas."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def frame_of(splits: Sequence[Split]) -> Group:
 
 @styled
 def attribution_figure(splits: Sequence[Split]) -> Figure:
-    """Milliseconds a step: what adds to it is stacked from zero upwards, what takes from it downwards.
+    """Milliseconds per step: what adds to it is stacked from zero upwards, what takes from it downwards.
 
     A line across a bar is the step as measured, with its interval.
 

@@ -45,7 +45,7 @@ class Gap:
     apart: int = 0  # repeats of both that did not, and are left out
 
     def differences(self, parts: Sequence[str]) -> list[float]:
-        """How many seconds longer some parts together take in the other column, a value a repeat."""
+        """How many seconds longer some parts together take in the other column, a value per repeat."""
         return [
             sum(self.other.repeats[repeat][part] - self.first.repeats[repeat][part] for part in parts)
             for repeat in self.first.repeats

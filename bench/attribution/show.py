@@ -24,7 +24,7 @@ Table = list[list[str]]  # the first line is the head
 
 def split_table(splits: Sequence[Split]) -> Table:
     """The parts of a step, a column a framework and number of replicas; milliseconds."""
-    lines = [["ms a step", *(f"{split.name}, {counted(split.replicas)}" for split in splits)]]
+    lines = [["ms per step", *(f"{split.name}, {counted(split.replicas)}" for split in splits)]]
     lines += [[NAMES[part], *(part_text(split, part, split.parts[part]) for split in splits)] for part in PARTS]
     lines.append([NAMES[STEP], *(milliseconds(split.step) for split in splits)])
     lines.append(["unexplained, of the step", *(percent(split.unexplained_share) for split in splits)])
@@ -40,7 +40,7 @@ def part_text(split: Split, part: str, estimate: intervals.Estimate, signed: boo
 def gap_table(found: Sequence[Gap]) -> Table:
     """How much longer each part is in one column than in another; milliseconds."""
     heads = [f"{gap.other.name} - {gap.first.name}, {counted(gap.first.replicas)}" for gap in found]
-    lines = [["ms a step", *heads]]
+    lines = [["ms per step", *heads]]
     lines += [[NAMES[part], *(part_text(gap.first, part, gap.parts[part], True) for gap in found)] for part in PARTS]
     return [*lines, [NAMES[STEP], *(milliseconds(gap.step, signed=True) for gap in found)]]
 

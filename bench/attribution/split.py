@@ -3,7 +3,7 @@
 T(kind) is the time of a step in one kind of cell: the input modes `disk`, `memory` and `device`, and `alone`, which is
 `device` without gradient exchange (at 1 replica `device` itself). P(part) is the time of a part of a step by itself
 (shared/parts.py), on a whole batch that is on the device, as its share of a step timed in the same round, times
-T(alone): the rounds come after the window, when the machine may be in another mood.
+T(alone): the rounds come after the window, when the machine may be faster or slower.
 
 | part | what it is | formula |
 | --- | --- | --- |
@@ -47,9 +47,9 @@ MUST_EXPLAIN = 0.05  # of the step: a rest beyond it is pointed out
 
 @dataclass(frozen=True)
 class Split:
-    """Of one column at one number of replicas, over its repeats; seconds a step."""
+    """Of one column at one number of replicas, over its repeats; seconds per step."""
 
-    records: tuple[Record, ...]  # of its cells with input mode `disk`, one a repeat
+    records: tuple[Record, ...]  # of its cells with input mode `disk`, one per repeat
     repeats: dict[PairKey, dict[str, float]]  # STEP, PARTS and BESIDE of every complete repeat
 
     @property
@@ -67,7 +67,7 @@ class Split:
         return Split(records, {repeat: self.repeats[repeat] for repeat in chosen})
 
     def values(self, part: str) -> list[float]:
-        """Of STEP, a part, or what is measured beside: a value a repeat."""
+        """Of STEP, a part, or what is measured beside: a value per repeat."""
         return [repeat[part] for repeat in self.repeats.values()]
 
     @cached_property
@@ -178,7 +178,7 @@ def split_repeat(cells: Mapping[str, Record]) -> dict[str, float]:
 
 
 def part_seconds(record: Record) -> dict[str, list[float]]:
-    """P of each part, a value a round: what a step of the cell's window has of it."""
+    """P of each part, a value per round: what a step of the cell's window has of it."""
     whole, steps = step_seconds(record), record.part_seconds["step"]
     return {
         part: [whole * each / step for each, step in zip(rounds, steps, strict=True)]
@@ -187,7 +187,7 @@ def part_seconds(record: Record) -> dict[str, list[float]]:
 
 
 def step_seconds(record: Record) -> float:
-    """Seconds a step: the whole window's, of the slowest rank, whether turns were taken or not."""
+    """Seconds per step: the whole window's, of the slowest rank, whether turns were taken or not."""
     assert record.measured_steps and record.window_seconds, f"{record.cell_id} is ok and was not measured"
     return max(record.window_seconds) / record.measured_steps
 

@@ -1,7 +1,7 @@
 """One cell: start its processes, watch its events, say how it ended, leave nothing behind.
 
 The harness sleeps while it waits; it must not take a core from what it measures. Inside the measured window the workers
-write nothing (`shared.events.EventWriter`), and the harness looks once a second whether they live and their events
+write nothing (`shared.events.EventWriter`), and the harness looks once per second whether they live and their events
 files grow (a `stat` each): nothing is parsed and nothing shown before the window is over.
 """
 

@@ -1,7 +1,7 @@
 """Cells that take turns: all alive at once, one of them running, the others stopped.
 
 The speed of a busy machine changes within seconds, by more than what is looked for. Cells that run one after the other
-meet it in different moods; in turns of a fraction of a second they meet the same one, and what is compared are turns
+meet it at different speeds; in turns of a fraction of a second they meet the same one, and what is compared are turns
 side by side. Loader processes and threads of a cell that is not in turn are stopped too, so that nothing is assembled
 ahead in another's time. The worker's end is `shared/turns.py`.
 """
@@ -25,8 +25,8 @@ from bench.host.processes import family, stop
 from shared.protocol import Cell
 from shared.turns import ASK, BYE, GO, VARIABLE
 
-# Of the slowest; short against the moods of a machine, long against what stopping costs. On a busy virtual machine two
-# equal processes of 120 steps (PyTorch, `bert-6l` quick) differed by 0.7 % with turns of 0.1 s, by 4 % with 0.4 s.
+# Of the slowest; short against changes of a machine's speed, long against what stopping costs. On a busy virtual machine
+# two equal processes of 120 steps (PyTorch, `bert-6l` quick) differed by 0.7 % with turns of 0.1 s, by 4 % with 0.4 s.
 TURN_SECONDS = 0.1
 FEWEST_STEPS = 2  # a turn: the first step after a pause finds cold caches
 SEARCHES = 3  # before its warm-up, after it, after a first turn; a search through all processes is dear

@@ -1,4 +1,4 @@
-"""The command line: one file a sub-command, imported only when it is used.
+"""The command line: one file per sub-command, imported only when it is used.
 
 Exit codes: 0 done; 1 the thing asked for did not hold (a cell failed, the ladder broke); 2 usage or bad input, in one
 line on standard error; 130 interrupted.

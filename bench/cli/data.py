@@ -39,7 +39,7 @@ def command() -> None:
 @click.argument("path", required=False, type=click.Path(path_type=Path))
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The store: a directory to be made.")
 @click.option("--size", type=PAGE_SIZES, help=f"Height and width of a page, pixels.  [{DEFAULT_SIZE}]")
-@click.option("--workers", type=click.IntRange(1), help="Processes; by default, and at most, one a core.")
+@click.option("--workers", type=click.IntRange(1), help="Processes; by default, and at most, one per core.")
 @click.option("--seed", default=0, show_default=True, type=options.SEED, help="Of the split and synthetic pages.")
 @click.option("--split", metavar="TRAIN,VAL,TEST", help="Shares, where the source has no own split.  [0.8,0.1,0.1]")
 @click.option("--limit", type=click.IntRange(1), help="Take so many pages, evenly over classes and splits.")

@@ -1,4 +1,4 @@
-"""`bench env`: a virtual environment a framework, which `bench run` then starts that framework's workers with."""
+"""`bench env`: a virtual environment per framework, which `bench run` then starts that framework's workers with."""
 
 from __future__ import annotations
 

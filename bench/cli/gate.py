@@ -77,7 +77,7 @@ output = click.Path(dir_okay=False, path_type=Path)
     "--input", "input_mode", type=click.Choice(INPUT_MODES), default="device", help="disk, memory: the pipeline too."
 )
 @options.data
-@click.option("--steps", type=options.POSITIVE, default=100, help="Measured steps a process.")
+@click.option("--steps", type=options.POSITIVE, default=100, help="Measured steps per process.")
 @click.option("--threshold", type=Share(), default="3%", help="The slow-down that is allowed.")
 @click.option("--max-pairs", type=int, default=20, help="Pairs of processes a benchmark; 7 or more.")
 @click.option(

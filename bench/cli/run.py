@@ -27,13 +27,13 @@ ATTRIBUTION_REPEATS = 7  # each in fresh processes; from five on there are inter
 @options.vocab
 @options.pythons
 @options.device
-@click.option("--cores-per-replica", type=options.CORES, help="CPU cores a replica. Default: cores // most replicas.")
+@click.option("--cores-per-replica", type=options.CORES, help="CPU cores per replica. Default: cores // most replicas.")
 @options.precision
 @options.arm
 @options.input_mode
 @click.option("--steps", type=options.POSITIVE, help="Measured steps. Default: the workload's.")
 @click.option("--epochs", type=options.EPOCHS, help="Default: the workload's. 0: only the measured steps.")
-@click.option("--batch", type=options.BATCH, help="Samples a replica. Default: the workload's.")
+@click.option("--batch", type=options.BATCH, help="Samples per replica. Default: the workload's.")
 @click.option("--finetune", is_flag=True, help="Then train the classifier alone: the paper's second stage.")
 @click.option("--repeats", type=options.REPEATS, default=1, help="Of every cell, interleaved; seeds count up.")
 @click.option("--attribute", is_flag=True, help="Split a step into its parts: where a gap comes from. 7 repeats.")
@@ -53,7 +53,7 @@ ATTRIBUTION_REPEATS = 7  # each in fresh processes; from five on there are inter
 def command(ctx: click.Context, **settings: Any) -> int:
     """Train and time the workload in each framework at each number of replicas.
 
-    Every cell is a fresh group of processes. At the end: a table, the plots, and a record a cell in the run's folder.
+    Every cell is a fresh group of processes. At the end: a table, the plots, and a record per cell in the run's folder.
     Timings are of this machine as it is now: leave it alone meanwhile. A throughput on CPU says nothing about GPUs.
     """
     resume: Path | None = settings.pop("resume")

@@ -125,7 +125,7 @@ def markdown(comparison: Comparison) -> str:
 
 
 def csv(comparisons: Sequence[Comparison]) -> str:
-    """A line a row of each comparison, in numbers."""
+    """A line per row of each comparison, in numbers."""
     import pandas
 
     lines = [csv_line(comparison, row) for comparison in comparisons for row in comparison.rows]

@@ -192,6 +192,6 @@ def split_of_documents(
 
 
 def strata(found: Sequence[Document]) -> list[int]:
-    """A number a label; one for all where documents may have several."""
+    """A number per label; one for all where documents may have several."""
     ids: dict[tuple[str, ...], int] = {}
     return [0 if document.several else ids.setdefault(document.labels, len(ids)) for document in found]

@@ -84,7 +84,7 @@ def stored_name(name: str) -> str:
 class Content(NamedTuple):
     """What tells whether two documents hold the same."""
 
-    keys: Sequence[Hashable]  # one a document: equal where the content is; None: nothing to compare
+    keys: Sequence[Hashable]  # one per document: equal where the content is; None: nothing to compare
     what: str  # "pixels", "text"
     equal: Callable[[int, int], bool]  # of two rows whose keys are equal
 

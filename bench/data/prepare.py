@@ -49,7 +49,7 @@ def prepare(
         source: the documents; its `text` says where their text is from.
         out: the store's directory; must not exist, unless it is the very store asked for.
         size: height and width of a page, pixels; of no meaning for documents without pages.
-        workers: processes, by default and at most one a core. The store does not depend on it.
+        workers: processes, by default and at most one per core. The store does not depend on it.
         progress: told how far it is.
         retry_failed: where the store is there already, try the pages again that failed, and put the outcome in its
             place. (Of a store in the making they are tried again anyway.)

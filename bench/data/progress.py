@@ -61,7 +61,7 @@ class ConsoleProgress:
 
 
 def rate_and_rest(what: str, done: int, left: int, seconds: float) -> str:
-    """Units a second and the time left; empty while nothing is known.
+    """Units per second and the time left; empty while nothing is known.
 
     Args:
         what: the phase. done, left: units done in this call, and still to do. seconds: since it began.

@@ -52,7 +52,7 @@ def with_text_files(source: Source, root: Path | None = None) -> Source:
 class TextFiles:
     """A `bench.data.source.TextPart`."""
 
-    paths: list[Path]  # one a page of the source, there or not
+    paths: list[Path]  # one per page of the source, there or not
     digest: str  # of their lengths and times of change
 
     def identity(self) -> dict[str, str]:

@@ -1,1 +1,1 @@
-"""What this machine can run: the checks of `bench doctor`, one file a topic, listed in `bench.doctor.examine`."""
+"""What this machine can run: the checks of `bench doctor`, one file per topic, listed in `bench.doctor.examine`."""

@@ -201,5 +201,5 @@ def cuda_libraries(host: Host) -> list[Finding]:
         return [good("CUDA libraries", "none installed as wheels: nothing to overwrite")]
     modules = " and ".join(FRAMEWORKS[key].module for key in sharing)
     text = f"{modules} share {len(wheels)} of them ({wheels[0]}, ...) in one environment"
-    fix = f"one environment a framework: {' and '.join(f'`bench env create {key}`' for key in sharing)}"
+    fix = f"one environment per framework: {' and '.join(f'`bench env create {key}`' for key in sharing)}"
     return [problem("CUDA libraries", f"{text} and overwrite each other's versions", fix)]

@@ -144,7 +144,7 @@ def judge_history(
     """Whether the head is slower than the history and the threshold allow.
 
     Args:
-        values: the head's throughputs, one a process.
+        values: the head's throughputs, one per process.
         history: comparable entries, FEWEST_ENTRIES or more.
 
     Returns:

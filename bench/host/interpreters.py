@@ -96,7 +96,7 @@ def fits(asked: str, installed: str) -> bool:
 
 
 def inspect(python: str) -> Interpreter:
-    """What an interpreter is and has; asked once a process.
+    """What an interpreter is and has; asked once per process.
 
     Args:
         python: a path, or a name that is looked up on the PATH.

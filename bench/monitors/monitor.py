@@ -1,6 +1,6 @@
-"""The monitor of one cell: called from the harness's own poll loop, looks once a second and at the window's ends.
+"""The monitor of one cell: called from the harness's own poll loop, looks once per second and at the window's ends.
 
-Inside the window it searches for nothing and reads two small files a process, at most once a second.
+Inside the window it searches for nothing and reads two small files per process, at most once per second.
 
 Counters (CPU time, energy) are read where the window begins and ends; what has a value at a moment (power, clocks) is
 sampled in between. No look is taken sooner than its predecessor's price allows.

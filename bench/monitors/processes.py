@@ -1,6 +1,6 @@
 """CPU time and memory of a cell's process tree, and of the whole machine, at a price that does not disturb either.
 
-Finding a tree's members means reading every process of the machine, so it is done seldom; a known process costs two
+Finding a tree's members means reading every process of the machine, so it is done rarely; a known process costs two
 small reads.
 """
 

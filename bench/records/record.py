@@ -1,4 +1,4 @@
-"""Results on disk: one JSON record a cell, schema version 4, written once and never changed.
+"""Results on disk: one JSON record per cell, schema version 4, written once and never changed.
 
 Tables and plots are made from records alone. Every field is documented here; README "Records" points to this file.
 """
@@ -106,13 +106,13 @@ class Record(BaseModel):
     window_seconds: list[StepTime] = []  # of each rank
     warmup_steps: Steps | None = None  # before the window: the least, and more until the step time stood still
     warmup_stationary: bool | None = None  # whether it did; None: too few steps to tell
-    # seconds a step in the window's first third over those in its last, less 1 (above 0: it still got faster)
+    # seconds per step in the window's first third over those in its last, less 1 (above 0: it still got faster)
     window_drift: Figure | None = None
     window_drift_noise: Figure | None = None  # standard error of that; None: too few steps to tell
     step_seconds: list[StepTime] = []  # of rank 0, in the window
     wait_seconds: list[Seconds] = []  # of rank 0, for each of those steps: how long it waited for its batch
-    turn_seconds: list[StepTime] = []  # seconds a step in each turn, where cells took turns (bench/cells/turns.py)
-    # of an attribution: part of a step to its seconds, a value a round (shared/parts.py)
+    turn_seconds: list[StepTime] = []  # seconds per step in each turn, where cells took turns (bench/cells/turns.py)
+    # of an attribution: part of a step to its seconds, a value per round (shared/parts.py)
     part_seconds: dict[str, list[Seconds]] = {}
     time_to_first_step: Seconds | None = None  # seconds, max over ranks; compilation and tracing included
     memory_rss_peak: Size | None = None  # bytes, summed over the cell's processes (process footprint)

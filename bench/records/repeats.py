@@ -29,7 +29,7 @@ class Row:
 
     @property
     def efficiency(self) -> Estimate | None:
-        """Speedup a replica."""
+        """Speedup per replica."""
         return None if self.speedup is None else self.speedup.scaled(1 / self.records[0].replicas)
 
 

@@ -59,7 +59,7 @@ class Usage(Figures):
     cpu_seconds: float | None = None  # user and system, of the cell's process tree, in the window
     cores_used: float | None = None  # mean over the window
     cpu_seconds_cell: float | None = None  # of the whole cell
-    # Process footprint, summed over the tree; not the allocator's peak. RSS counts shared pages once a process.
+    # Process footprint, summed over the tree; not the allocator's peak. RSS counts shared pages once per process.
     rss_peak: int | None = None  # bytes, of the whole cell
     pss_peak: int | None = None  # bytes, shared pages divided among their users; few looks, none inside the window
     # busy cores among those the harness may use, less the cell's and the harness's own

@@ -75,7 +75,7 @@ def cards(rows: Sequence[Row]) -> Cards:
 
 
 def throughput_lines(rows: Sequence[Row]) -> list[dict[str, Cell | str]]:
-    """A line a cell: its throughput, and that over the first column's."""
+    """A line per cell: its throughput, and that over the first column's."""
     ratios = {id(other): (first, ratio) for first, other, ratio in column_ratios(rows)}
     lines: list[dict[str, Cell | str]] = []
     for row in rows:
@@ -135,7 +135,9 @@ def speedup(rows: Sequence[Row], name: str) -> list[Block]:
         )
     blocks: list[Block] = [
         table(
-            name, "Speedup: throughput over that at 1 replica of the same column; efficiency: speedup a replica", lines
+            name,
+            "Speedup: throughput over that at 1 replica of the same column; efficiency: speedup per replica",
+            lines,
         )
     ]
     flagged_rows = [cell_name(row, rows) for row in rows if is_implausible(row)]

@@ -58,7 +58,10 @@ def attribution_pictures(records: Sequence[Record], name: str) -> list[Block]:
 
     return [
         picture(
-            figure, f"{name}-{place}", "Milliseconds a step, stacked by its parts, a bar a column and replicas", True
+            figure,
+            f"{name}-{place}",
+            "Milliseconds per step, stacked by its parts, a bar per column and replicas",
+            True,
         )
         for place, (_, figure) in enumerate(attribution_figures(records))
     ]
@@ -71,7 +74,7 @@ def split_pictures(records: Sequence[AccuracyRecord], name: str) -> list[Block]:
 
     if not over_splits(records):
         return []
-    return [picture(splits_figure(records), name, "Test accuracy over random splits, a box a framework and member")]
+    return [picture(splits_figure(records), name, "Test accuracy over random splits, a box per framework and member")]
 
 
 def class_pictures(records: Sequence[AccuracyRecord], name: str) -> list[Block]:

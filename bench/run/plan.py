@@ -17,7 +17,7 @@ from shared.protocol import Cell
 from shared.spec import Workload
 from shared.store_facts import StoreFacts
 
-MOST_LOADERS = 8  # processes or threads a replica; more only compete with the step
+MOST_LOADERS = 8  # processes or threads per replica; more only compete with the step
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def make_plan(
         pythons: the interpreter of each column of the request; None, as a whole or of one: this one.
 
     Raises:
-        UserError: more cores a replica than there are.
+        UserError: more cores per replica than there are.
     """
     cores = machine.usable_cores()
     share = max(1, len(cores) // max(request.replicas))

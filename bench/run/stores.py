@@ -50,7 +50,7 @@ def kept_stores() -> Path:
     return results_directory() / "data"
 
 
-def seldom(say: Say) -> Callable[[str, int, int], None]:
+def at_intervals(say: Say) -> Callable[[str, int, int], None]:
     """A progress function of `bench.data` that says something every PROGRESS_SECONDS."""
     last = time.monotonic()
 
@@ -81,7 +81,7 @@ def synthetic_store(workload: Workload, dry_run: bool, say: Say) -> StoreFacts:
             return StoreFacts(str(out), source.name, NOT_MADE, classes, sizes, (workload.task,), size or None)
         say(f"making {count} synthetic {unit}s: {out}")
         out.parent.mkdir(parents=True, exist_ok=True)
-        prepare(source, out, size, progress=seldom(say))
+        prepare(source, out, size, progress=at_intervals(say))
     return describe(open_store(out, checksums=None))
 
 
@@ -109,7 +109,7 @@ def sized_pages(path: str, workload: Workload, pages: Pages, dry_run: bool, say:
 
         say(f"resizing the store's pages from {store.image_size} to {size} px: {out}")
         out.parent.mkdir(parents=True, exist_ok=True)
-        resized(store, size, out, progress=seldom(say))
+        resized(store, size, out, progress=at_intervals(say))
     return describe(open_store(out, checksums=None))
 
 
@@ -158,7 +158,7 @@ def tokenised_texts(
     if not out.is_dir():
         say(f"tokenising the store's texts: {out}")
         out.parent.mkdir(parents=True, exist_ok=True)
-    made = tokenised(store, words, size, tokens.width, tokens.truncation, out, seldom(say), with_pages)
+    made = tokenised(store, words, size, tokens.width, tokens.truncation, out, at_intervals(say), with_pages)
     return describe(made)
 
 

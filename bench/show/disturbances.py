@@ -17,7 +17,7 @@ STOLEN = 0.1  # cores that a hypervisor gave to others
 THROTTLED = 0.01  # share of a quota's periods in which threads were stopped
 CLOCKS_DOWN = 0.05  # share of the looks at a GPU
 SETTINGS = ("applications clocks setting", "sync boost", "display clock setting")  # clocks that somebody chose
-NAMED = 3  # different sentences a cell; the others are counted
+NAMED = 3  # different sentences per cell; the others are counted
 
 
 def disturbances(record: Record) -> list[str]:

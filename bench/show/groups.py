@@ -176,7 +176,7 @@ def make_point(repeats: Sequence[Record], metric: Callable[[Record], float | Non
 
 
 def throughput_of(record: Record) -> float | None:
-    """Samples a second."""
+    """Samples per second."""
     return record.throughput
 
 

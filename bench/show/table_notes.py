@@ -43,7 +43,7 @@ def sides_note(first: Row, other: Row) -> str:
 
 
 def disturbance_notes(rows: Sequence[Row]) -> list[str]:
-    """What is known to spoil the figures, a line a cell."""
+    """What is known to spoil the figures, a line per cell."""
     return [f"{cell_name(row, rows)}: {text}" for row in rows if (text := cell_text(row.records))]
 
 

@@ -70,7 +70,7 @@ def median(values: Sequence[float], level: float = LEVEL) -> Estimate:
     Nothing is drawn at random: equal values give equal intervals.
 
     Args:
-        values: one a process (throughputs, seconds, shares), finite, not negative, independent of one another.
+        values: one per process (throughputs, seconds, shares), finite, not negative, independent of one another.
         level: of the two-sided interval.
     """
     array = checked(values)

@@ -84,7 +84,7 @@ def drift(step_seconds: Sequence[float]) -> float:
 class Thirds:
     """A window's first third of steps against its last."""
 
-    drift: float  # seconds a step in the first over those in the last, less 1; above 0: it still became faster
+    drift: float  # seconds per step in the first over those in the last, less 1; above 0: it still became faster
     noise: float | None  # standard error of that; None: too few steps to tell
 
 

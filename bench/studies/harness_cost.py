@@ -102,7 +102,7 @@ def written(line: Sequence[str], before: str) -> str:
 @click.command(context_settings={"show_default": True})
 @click.option("--windows", type=click.IntRange(1, 100), default=5, help="Cells to run.")
 @click.option("--steps", type=click.IntRange(2, 10_000), default=100, help="Measured steps of each.")
-@click.option("--replicas", type=click.IntRange(1, 64), help="[default: one a core]")
+@click.option("--replicas", type=click.IntRange(1, 64), help="[default: one per core]")
 @click.option("--record", is_flag=True, help=f"Write the row into {OUT.relative_to(PROJECT_ROOT)} too.")
 def main(windows: int, steps: int, replicas: int | None, record: bool) -> None:
     """Print the CPU time of the harness inside the measured window of a cell.

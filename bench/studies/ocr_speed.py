@@ -34,7 +34,7 @@ class Speed:
     pages: int
     cores: int
     alone: float  # pages/s, one process
-    stage: float  # pages/s, a process a core
+    stage: float  # pages/s, a process per core
     start_seconds: float  # of the stage's processes, mean of the rounds
     ratio: float  # stage / (alone x cores)
 

@@ -30,7 +30,7 @@ Say = Callable[[str], None]
 def certify(
     workload: Workload, say: Say, corpus: str | None = None, pythons: certificates.Pythons | None = None
 ) -> certificates.Certificate:
-    """Climb the ladder for a workload and store the outcome.
+    """Run the ladder for a workload and store the outcome.
 
     Args:
         say: takes a line of progress, a check's outcome each.
@@ -47,7 +47,7 @@ def certify(
                 f"the ladder compares both wings, and {framework.module} is missing: pip install 'twinbench[{wing}]' "
                 f"or `bench env create {wing}`"
             )
-    checks = climb(workload, fresh_folder(workload), say, corpus, chosen)
+    checks = run_rungs(workload, fresh_folder(workload), say, corpus, chosen)
     outcome = all(check.passed for check in checks), [check.as_dict() for check in checks]
     certificate = certificates.new(workload, *outcome, chosen)
     certificates.store(certificate)
@@ -62,8 +62,10 @@ def fresh_folder(workload: Workload) -> Path:
     return folder
 
 
-def climb(workload: Workload, folder: Path, say: Say, corpus: str | None, pythons: certificates.Pythons) -> list[Check]:
-    """All rungs; a broken one does not stop the climb, so that the first cause can be seen among its effects."""
+def run_rungs(
+    workload: Workload, folder: Path, say: Say, corpus: str | None, pythons: certificates.Pythons
+) -> list[Check]:
+    """All rungs; a broken one does not stop the others, so that the first cause can be seen among its effects."""
     say(f"equality ladder of {workload.name} ({workload.preset}): making samples and weights")
     material = make_material(workload, folder)
     tasks = make_tasks(workload, material, corpus)

@@ -66,7 +66,7 @@ def easy_workload(workload: Workload) -> Workload:
 
 
 def own_size_workload(workload: Workload) -> Workload:
-    """The workload at its own size, two samples a batch."""
+    """The workload at its own size, two samples per batch."""
     changes = {"train.batch_per_replica": 2, "model.num_classes": NUM_CLASSES}
     return workload.overridden({**changes, **family_of(workload).ladder.small}, "ladder")
 

@@ -74,7 +74,7 @@ def bench(capsys: pytest.CaptureFixture[str]) -> Bench:
 
 @pytest.fixture
 def tiny(store: Path, workload_file: Path, fake_worker: Callable[..., None]) -> list[object]:
-    """`bench run` of the small workload on the small store, on one core a replica."""
+    """`bench run` of the small workload on the small store, on one core per replica."""
     return ["run", "--workload", workload_file, "--data", store, "--cores-per-replica", "1", "--device", "cpu"]
 
 

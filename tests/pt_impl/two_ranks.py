@@ -1,4 +1,4 @@
-"""Two replicas on the CPU: `python two_ranks.py STORE FOLDER`, started once a rank; prints what the test looks at."""
+"""Two replicas on the CPU: `python two_ranks.py STORE FOLDER`, started once per rank; prints what the test looks at."""
 
 from __future__ import annotations
 

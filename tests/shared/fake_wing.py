@@ -123,12 +123,12 @@ def run(cell: Cell, wing: FakeWing, store: Store) -> list[Event]:
 
 
 def page_cell(directory: Path, store: Store, warmup: int = 2, measured: int = 3, **changes: Any) -> Cell:
-    """A cell of pages, two a replica; one replica and no epochs if nothing else is said."""
+    """A cell of pages, two per replica; one replica and no epochs if nothing else is said."""
     workload = tiny.workload(measure__warmup_steps=warmup, measure__measured_steps=measured)
     return tiny.make_cell(directory, store.path, **({"workload": workload, "epochs": 0} | changes))
 
 
 def text_cell(directory: Path, store: Store, **changes: Any) -> Cell:
-    """A cell of texts, four a replica: two steps to warm up, three measured."""
+    """A cell of texts, four per replica: two steps to warm up, three measured."""
     workload = tiny_text.workload(measure__warmup_steps=2, measure__measured_steps=3)
     return tiny.make_cell(directory, store.path, **({"workload": workload, "epochs": 0} | changes))

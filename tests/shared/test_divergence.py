@@ -80,7 +80,7 @@ def test_without_epochs_it_is_found_when_the_window_is_over(
 @pytest.mark.parametrize(("step", "steps_done"), [(2, 5), (6, 6), (7, 12), (12, 12)])
 def test_a_training_is_not_gone_on_with(tmp_path: Path, noise: Store, clock: Clock, step: int, steps_done: int) -> None:
     wing = Diverging(clock, {step: math.nan})
-    cell = page_cell(tmp_path, noise, epochs=2, checkpoint="there")  # six steps an epoch; 1 to 5: to the window's end
+    cell = page_cell(tmp_path, noise, epochs=2, checkpoint="there")  # six steps per epoch; 1 to 5: to the window's end
     events = run(cell, wing, noise)
     assert ending(events) == f"loss is NaN at step {step}"
     assert wing.calls.count("step") == steps_done

@@ -90,7 +90,7 @@ def test_without_epochs_nothing_is_evaluated(tmp_path: Path, noise: Store, clock
 
 
 def test_the_steps_after_the_window_finish_the_epochs(tmp_path: Path, noise: Store, clock: Clock) -> None:
-    cell = page_cell(tmp_path, noise, epochs=2)  # twelve pages: six steps an epoch
+    cell = page_cell(tmp_path, noise, epochs=2)  # twelve pages: six steps per epoch
     wing = FakeWing(clock)
     events = run(cell, wing, noise)
     schedule = cell.workload.schedule

@@ -42,7 +42,7 @@ def test_every_replica_gets_its_share_in_order(found: dict[str, Any]) -> None:
 
 
 def test_as_many_loaders_work_at_once_as_the_record_says(found: dict[str, Any]) -> None:
-    """Four a replica, though the process has two inter-op threads; also through the iterator that GPUs have."""
+    """Four per replica, though the process has two inter-op threads; also through the iterator that GPUs have."""
     for seen in found["loaders"]:
         assert len(seen) == 16
         assert max(seen) == 8

@@ -1,4 +1,4 @@
-"""The virtual environments that `bench env` made, one a framework and version: which there are, taking one away."""
+"""The virtual environments that `bench env` made, one per framework and version: which there are, taking one away."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ def num_processes(sight: Sight) -> int:
 
 
 def the_same_cores(seen: Sequence[Sight]) -> bool:
-    """As many cores a replica, rank 0's among those of all; replicas that share cores have fewer together."""
+    """As many cores per replica, rank 0's among those of all; replicas that share cores have fewer together."""
     cores: dict[bool, list[set[int]]] = {True: [], False: []}  # by whether a process has one replica
     for sight in seen:
         cores[framework(sight.framework).process_per_replica].append(set(sight.value or ()))
@@ -125,14 +125,14 @@ def one_framework(seen: Sequence[Sight]) -> bool:
 
 
 A_PROCESS_A_REPLICA = (
-    "PyTorch has a process a replica, TensorFlow one process for all: the same share a replica, reported by rank 0"
+    "PyTorch has a process per replica, TensorFlow one process for all: the same share a replica, reported by rank 0"
 )
 REASONS = (
     Reason("version.*", "another version of the same framework: what it does to the speed is what this compares",
            one_framework),
     *(Reason(setting, f"a package that {each.title}'s side alone runs", alone(each.key))
       for each in FRAMEWORKS.values() for setting in each.versions),
-    Reason("version.*", "an environment a framework: their packages do not fit into one; batches are assembled by "
+    Reason("version.*", "an environment per framework: their packages do not fit into one; batches are assembled by "
            "shared/, which both run", always),
     Reason("compiled", "each framework's fastest way to run the same step: eager PyTorch with fused kernels "
            "(torch.compile halved EfficientNet's speed on our CPUs), TensorFlow as a graph",
@@ -155,7 +155,7 @@ REASONS = (
     Reason("denormals", "known effect: TensorFlow flushes denormal numbers to zero, PyTorch computes with them unless "
            "told otherwise, slowly; felt only where weights or gradients get that small",
            between(pt=text_with("computed with"), tf=text_with("flushed"))),
-    Reason("processes", "DistributedDataParallel has a process a replica, MirroredStrategy one for all",
+    Reason("processes", "DistributedDataParallel has a process per replica, MirroredStrategy one for all",
            between(pt=text_with("one a replica"), tf=text_with("one for all"))),
     Reason("loader", "each framework's own loader: PyTorch's workers are processes, those of tf.data threads; "
            "`wait_seconds` of the records tell whether a step waited",

@@ -1,4 +1,4 @@
-"""What a side used, as its records say it: one value a setting, or one a repeat."""
+"""What a side used, as its records say it: one value a setting, or one per repeat."""
 
 from __future__ import annotations
 

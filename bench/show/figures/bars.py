@@ -24,7 +24,7 @@ Metric = Callable[[Record], float | None]
 
 @styled
 def throughput_figure(group: Group) -> Figure:
-    """Samples a second by replicas: a bar for the median, its whisker, a dot a repeat."""
+    """Samples per second by replicas: a bar for the median, its whisker, a dot per repeat."""
     series = group.series(throughput_of)
     notes = words.oversubscription_notes(series, "replicas share cores")
     spread = words.spread_notes("whisker", [point for line in series for point in line.measured])
@@ -82,7 +82,7 @@ def class_count(group: Group) -> int | None:
 
 
 def draw_bars(axes: Axes, series: Sequence[Series], replicas: Sequence[int]) -> None:
-    """Bars grouped by replicas, a whisker and a dot a repeat, a cross a failed cell; hollow where unverified."""
+    """Bars grouped by replicas, a whisker and a dot per repeat, a cross a failed cell; hollow where unverified."""
     width = GROUP_WIDTH / len(series)
     for index, line in enumerate(series):
         style, shift = style_of(line), (index - (len(series) - 1) / 2) * width
@@ -114,5 +114,5 @@ def draw_bars(axes: Axes, series: Sequence[Series], replicas: Sequence[int]) -> 
 
 
 def spread_out(count: int) -> list[float]:
-    """Evenly spaced offsets in [-1, 1], one a repeat, so that equal values stay visible."""
+    """Evenly spaced offsets in [-1, 1], one per repeat, so that equal values stay visible."""
     return [0.0] if count == 1 else [2 * index / (count - 1) - 1 for index in range(count)]

@@ -58,7 +58,7 @@ def in_order(contestants: Sequence[Contestant], number: int) -> list[Contestant]
     return list(contestants if number % 2 == 0 else reversed(contestants))
 
 
-def race(contestants: Sequence[Contestant], settings: Settings, out: Path, command: str) -> list[dict[str, Run]]:
+def run_rounds(contestants: Sequence[Contestant], settings: Settings, out: Path, command: str) -> list[dict[str, Run]]:
     """Run all rounds; the report is written anew after each of them.
 
     Raises:
@@ -135,7 +135,7 @@ def command(
     only: str | None,
     profiled: str,
 ) -> None:
-    """Race the wings against the libraries they stand beside, and against their own step in a bare loop.
+    """Time the wings against the libraries they stand beside, and against their own step in a bare loop.
 
     One replica over all cores of this machine's CPU, one contestant at a time. Exit code 1: a
     contestant failed or a target was missed. Not for machines where anything else runs.
@@ -150,7 +150,7 @@ def command(
             if profiled:
                 profile(profiled, settings)
                 return
-            finished = race(chosen(only, contest), settings, target, line)
+            finished = run_rounds(chosen(only, contest), settings, target, line)
     except UserError as error:
         fail(f"error: {error}", 2)
     except KeyboardInterrupt:

@@ -107,7 +107,7 @@ def variables_of(contestant: Contestant, cell: Cell) -> dict[str, str]:
     own = dict(contestant.variables)
     if contestant.tuned:
         return worker_environment(cell, tune=True) | own
-    return {"CUDA_VISIBLE_DEVICES": ""} | own  # this is a race on CPU
+    return {"CUDA_VISIBLE_DEVICES": ""} | own  # all of them run on CPU
 
 
 def run(contestant: Contestant, cell: Cell) -> Run:

@@ -42,7 +42,7 @@ class Spread:
 
 
 def speeds(rounds: Rounds, name: str) -> Spread:
-    """Samples a second of a contestant, in the rounds that it finished."""
+    """Samples per second of a contestant, in the rounds that it finished."""
     found = (runs[name].samples_per_second for runs in rounds if name in runs)
     return Spread(tuple(value for value in found if value is not None))
 

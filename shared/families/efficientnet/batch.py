@@ -38,7 +38,7 @@ class PageBatch(NamedTuple):
 class Draws:
     """The random decisions for n samples of one epoch."""
 
-    shear: np.ndarray  # float32, n: horizontal offset a row, pixels a row (the tangent of the angle)
+    shear: np.ndarray  # float32, n: horizontal offset per row, pixels per row (the tangent of the angle)
     keep_block: np.ndarray  # float32, n x B: 0 where a sample skips a block's branch, else 1 / (1 - rate)
     keep_unit: np.ndarray  # float32, n x F: 0 where a feature is dropped before the classifier, else 1 / (1 - rate)
 

@@ -11,7 +11,7 @@ from shared.families.efficientnet.architecture import Architecture, parameter_sh
 from shared.family import Weights
 
 # A calm start. With a wide classifier and undamped residual branches the first steps from random weights are chaotic:
-# rounding errors grow tenfold a step, more in deeper variants, so that no two machines, let alone frameworks, train
+# rounding errors grow tenfold per step, more in deeper variants, so that no two machines, let alone frameworks, train
 # alike. A classifier near zero starts at the loss of a guess; a small scale in the last batch norm of a residual branch
 # is Goyal et al., "Accurate, large minibatch SGD" (2017), section 5.1, who start it at 0.
 CLASSIFIER_DEVIATION = 0.01

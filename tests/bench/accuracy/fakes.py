@@ -63,7 +63,7 @@ def make_documents(
     prefix: str = "doc",
     seed: int = 0,
 ) -> Store:
-    """A store of noise with `per_class` documents a class, three quarters of them to train on; tokens beside text."""
+    """A store of noise with `per_class` documents per class, three quarters of them to train on; tokens beside text."""
     path.mkdir()
     count = per_class * len(classes)
     rng = np.random.default_rng(seed)

@@ -18,7 +18,7 @@ PARTS = {
     "pt": {"forward_backward": 36.0, "overhead": 3.0, "optimizer": 4.0, "copy": 0.5},
     "tf": {"forward_backward": 60.0, "overhead": 6.0, "optimizer": 12.0, "copy": 0.25},
 }
-MOODS = (1.0, 1.3, 1.05, 1.05)  # of the machine, from turn to turn: every cell meets the same
+SPEEDS = (1.0, 1.3, 1.05, 1.05)  # of the machine, from turn to turn: every cell meets the same
 
 
 def cell_record(framework: str, replicas: int, kind: str, repeat: int, slower: float = 1.0, **changes: Any) -> Record:
@@ -35,8 +35,8 @@ def cell_record(framework: str, replicas: int, kind: str, repeat: int, slower: f
         "exchange": kind != "alone",
         "cell_id": f"{framework}-r{replicas}-{kind}-{repeat}",
         "measured_steps": 8,
-        "window_seconds": [8 * step * sum(MOODS) / len(MOODS)] * (replicas if framework == "pt" else 1),
-        "turn_seconds": [step * mood for mood in MOODS],
+        "window_seconds": [8 * step * sum(SPEEDS) / len(SPEEDS)] * (replicas if framework == "pt" else 1),
+        "turn_seconds": [step * speed for speed in SPEEDS],
         "step_seconds": [step] * 8,
         "wait_seconds": [0.002] * 8 if mode == "disk" else [0.0] * 8,
         "throughput": 16 * replicas / step,
@@ -44,9 +44,9 @@ def cell_record(framework: str, replicas: int, kind: str, repeat: int, slower: f
     }
     if kind == ("alone" if replicas > 1 else "device"):
         # a step beside them takes what the window's took, so that a split has PARTS as they are
-        timed = {"step": TIMES[framework][kind] * fmean(MOODS), **PARTS[framework]}
+        timed = {"step": TIMES[framework][kind] * fmean(SPEEDS), **PARTS[framework]}
         own["part_seconds"] = {
-            name: [slower * value / 1e3 * mood for mood in (1.0, 1.0, 1.3)] for name, value in timed.items()
+            name: [slower * value / 1e3 * speed for speed in (1.0, 1.0, 1.3)] for name, value in timed.items()
         }
     return make_record(framework, replicas, repeat, **(ATTRIBUTION | own | changes))
 

@@ -16,9 +16,9 @@ from bench.attribution.gap import Gap, gaps, sentence
 from bench.attribution.show import markdown
 from bench.attribution.split import PARTS, STEP, attribute, excess, split_repeat, step_seconds
 from bench.records.record import Record
-from tests.bench.attribution.records import MOODS, TIMES, attribution_records, cell_record, plain_record
+from tests.bench.attribution.records import SPEEDS, TIMES, attribution_records, cell_record, plain_record
 
-MOOD = fmean(MOODS)  # of the whole window
+SPEED = fmean(SPEEDS)  # of the whole window
 KINDS = ("disk", "memory", "device", "alone")
 
 
@@ -34,21 +34,21 @@ def in_ms(values: dict[str, float]) -> dict[str, float]:
 
 def test_every_part_of_a_step_at_two_replicas() -> None:
     found = in_ms(split_repeat(cells("pt", 2, device="cuda")))
-    input_cost = MOOD * (50 - 45)
+    input_cost = SPEED * (50 - 45)
     expected = {
-        "step": MOOD * 50,
+        "step": SPEED * 50,
         "forward_backward": 36.0 - 3.0,
         "overhead": 3.0,
         "optimizer": 4.0,
-        "exchange": MOOD * (45 - 41),
+        "exchange": SPEED * (45 - 41),
         "copy": 0.5,
         "wait": input_cost - 0.5,
-        "unexplained": MOOD * 50 - 36 - 4 - MOOD * 4 - input_cost,
-        "reading": MOOD * 2,
-        "assembling": MOOD * 3,
+        "unexplained": SPEED * 50 - 36 - 4 - SPEED * 4 - input_cost,
+        "reading": SPEED * 2,
+        "assembling": SPEED * 3,
         "waited": 2.0,
         "copy_alone": 0.5,
-        "typical": median(MOODS) * 50,
+        "typical": median(SPEEDS) * 50,
     }
     assert found == pytest.approx(expected)
     assert sum(found[part] for part in PARTS) == pytest.approx(found[STEP])
@@ -64,7 +64,7 @@ def test_parts_timed_in_another_mood_are_shares_of_a_step_timed_beside_them() ->
 def test_one_replica_has_no_exchange_and_its_rest_is_that_of_the_resident_batch() -> None:
     found = in_ms(split_repeat(cells("tf", 1)))
     assert found["exchange"] == 0
-    assert found["unexplained"] == pytest.approx(MOOD * 78 - 60 - 12)
+    assert found["unexplained"] == pytest.approx(SPEED * 78 - 60 - 12)
 
 
 def test_a_step_is_the_windows_and_a_stall_that_the_median_turn_hides_counts() -> None:
@@ -98,7 +98,7 @@ def test_without_turns_the_windows_of_the_slowest_ranks_are_compared() -> None:
 def test_a_cpu_replica_reads_what_the_host_has() -> None:
     found = in_ms(split_repeat(cells("tf", 1)))
     assert (found["copy"], found["copy_alone"]) == (0.0, 0.0)
-    assert found["wait"] == pytest.approx(MOOD * (TIMES["tf"]["disk"] - TIMES["tf"]["device"]))
+    assert found["wait"] == pytest.approx(SPEED * (TIMES["tf"]["disk"] - TIMES["tf"]["device"]))
 
 
 def test_a_copy_that_is_hidden_is_no_part_of_the_step() -> None:
@@ -128,20 +128,20 @@ def test_splits_by_replicas_and_column_with_intervals() -> None:
     ]
     first = splits[0]
     assert len(first.repeats) == 7
-    assert 1e3 * first.step.value == pytest.approx(MOOD * 50 * 1.003)
+    assert 1e3 * first.step.value == pytest.approx(SPEED * 50 * 1.003)
     assert first.step.interval is not None
     low, high = first.step.interval
-    assert MOOD * 0.050 <= low < first.step.value < high <= MOOD * 0.050 * 1.006
+    assert SPEED * 0.050 <= low < first.step.value < high <= SPEED * 0.050 * 1.006
     assert first.parts["wait"].interval is not None
     assert tuple(first.parts) == PARTS
 
 
 def test_the_rest_is_judged_by_its_share() -> None:
     by_name = {split.name: split for split in attribute(attribution_records(replicas=(1,)))}
-    share = (MOOD * 45 - 40) / (MOOD * 50)
+    share = (SPEED * 45 - 40) / (SPEED * 50)
     assert by_name["PyTorch"].unexplained_share.value == pytest.approx(share)
     assert not by_name["PyTorch"].is_explained
-    assert math.isclose(fmean(MOODS), 1.1)
+    assert math.isclose(fmean(SPEEDS), 1.1)
 
 
 def test_a_repeat_with_a_failed_cell_counts_for_nothing() -> None:
@@ -192,9 +192,9 @@ def gap_of(**changes: object) -> Gap:
 
 def test_the_gap_is_that_of_the_parts() -> None:
     gap = gap_of()
-    assert 1e3 * gap.step.value == pytest.approx(MOOD * 30 * 1.003)
+    assert 1e3 * gap.step.value == pytest.approx(SPEED * 30 * 1.003)
     assert 1e3 * gap.parts["forward_backward"].value == pytest.approx((54 - 33) * 1.003)
-    assert 1e3 * gap.parts["exchange"].value == pytest.approx(MOOD * 1 * 1.003)
+    assert 1e3 * gap.parts["exchange"].value == pytest.approx(SPEED * 1 * 1.003)
     assert gap.share(*PARTS).value == pytest.approx(1.0)
     assert gap.share("wait", "copy").value == pytest.approx((2 - 5) / 30)
     assert gap.is_shown is True
@@ -220,8 +220,8 @@ def test_a_gap_that_cannot_be_told_from_zero_is_not_shared_out() -> None:
     for record in attribution_records(replicas=(1,)):
         if record.framework == "tf":  # now as fast as PyTorch, by turns a little faster and slower
             sign = 1 if record.repeat % 2 else -1
-            twin = cell_record("pt", 1, record.input_mode, record.repeat, 1 + sign * 0.01)
-            record = record.model_copy(update={"window_seconds": twin.window_seconds})
+            other = cell_record("pt", 1, record.input_mode, record.repeat, 1 + sign * 0.01)
+            record = record.model_copy(update={"window_seconds": other.window_seconds})
         records.append(record)
     (gap,) = gaps(attribute(records))
     assert gap.is_shown is False

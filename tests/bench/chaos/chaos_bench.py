@@ -1,4 +1,4 @@
-"""`bench` whose cells are fakes with a process a rank. It polls often and draws no figures, to save seconds."""
+"""`bench` whose cells are fakes with a process per rank. It polls often and draws no figures, to save seconds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A worker with a process a rank, as torchrun has them: `python -m tests.bench.chaos.fake_ranks CELL.json`.
+"""A worker with a process per rank, as torchrun has them: `python -m tests.bench.chaos.fake_ranks CELL.json`.
 
 The first process forks the ranks, waits for them, and ends the others when one has failed. TensorFlow's has one rank
 and is it. Nobody ends by himself once he has lost his parent: what nobody ends is left, and is seen to be.

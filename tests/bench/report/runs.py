@@ -73,7 +73,7 @@ class Element:
 
     @property
     def rows(self) -> list[dict[str, str]]:
-        """Of a table: heading to text, a mapping a row."""
+        """Of a table: heading to text, a mapping per row."""
         head, *body = [[cell.text for cell in row.all("th", "td")] for row in self.all("tr")]
         return [dict(zip(head, row, strict=True)) for row in body]
 

@@ -169,7 +169,7 @@ def test_an_attribution_has_its_sentences_figure_and_tables(read_page: ReadPage,
     section = page.find("attribution-section")
     assert "At 1 replica a step of TensorFlow takes" in section.text
     assert len(section.all("svg")) == 1
-    parts = {row["ms a step"]: row for row in page.find("attribution-0").rows}
+    parts = {row["ms per step"]: row for row in page.find("attribution-0").rows}
     assert parts["optimizer"]["PyTorch, 1 replica"].startswith("4.0 [")
     heads = page.find("attribution-0").all("th")
     assert [each.attributes.get("class") for each in heads[:2]] == [None, "number"]
@@ -331,7 +331,7 @@ def test_what_a_table_is_asked_for_at_every_cell_is_worked_out_once() -> None:
     found = blocks.table("t", "c", [{"a": Watched(str(n), float(n)), "b": Watched("x")} for n in range(200)])
     for _ in range(50):
         assert found.numeric == (True, False)
-    assert len(asked) <= 2 * 200, "columns are looked at once, not once a cell"
+    assert len(asked) <= 2 * 200, "columns are looked at once, not once per cell"
 
 
 def test_scores_of_every_stage_and_metric_are_in_the_table(read_page: ReadPage, tmp_path: Path) -> None:

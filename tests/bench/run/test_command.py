@@ -141,7 +141,7 @@ def test_the_number_of_classes_is_the_stores(bench: Bench, tiny: list[object], t
 def test_epochs_are_raised_to_what_the_measurement_needs(bench: Bench, tiny: list[object]) -> None:
     code, stdout, _ = bench(*tiny, "--gpus", "2", "--steps", "40", "--dry-run")
     assert code == 0
-    assert "training for 7 epochs" in stdout  # 24 // 4 steps an epoch; 1 + 40 needed
+    assert "training for 7 epochs" in stdout  # 24 // 4 steps per epoch; 1 + 40 needed
 
 
 def test_a_certificate_stamps_the_matched_arm_alone(

@@ -31,7 +31,7 @@ def test_the_wings_as_they_are_differ_in_nothing_unexplained(replicas: int) -> N
     assert found.is_fair
     assert found.sides == ("PyTorch", "TensorFlow")
     assert line(found, "compiled").values == (("PyTorch", "no"), ("TensorFlow", "tf.function"))
-    assert "process a replica" in line(found, "affinity").reason or replicas == 1
+    assert "process per replica" in line(found, "affinity").reason or replicas == 1
     assert verdict_line(found).endswith("all explained")
 
 

@@ -149,11 +149,11 @@ def test_bad_input_ends_in_one_line_before_anything_runs(
 def test_a_race_is_of_the_published_size(
     workload: str, size: int, batch: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    raced: list[Settings] = []
-    monkeypatch.setattr(program, "race", lambda contestants, settings, *_: raced.append(settings) or [])
+    settled: list[Settings] = []
+    monkeypatch.setattr(program, "run_rounds", lambda contestants, settings, *_: settled.append(settings) or [])
     done = CliRunner().invoke(program.command, ["--workload", workload, "--out", str(tmp_path / "out.json")])
     assert done.exit_code == 0, done.output
-    assert [(settings.size, settings.batch) for settings in raced] == [(size, batch)]
+    assert [(settings.size, settings.batch) for settings in settled] == [(size, batch)]
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The ladder itself, both frameworks running: it passes on the twins, and every planted difference is caught."""
+"""The ladder itself, both frameworks running: it passes on the wings, and every planted difference is caught."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from bench.cli.verify import command
 from bench.records import certificates
 from bench.verify import ladder
 from shared.spec import load
-from tests.bench.verify.climbing import climb
+from tests.bench.verify.rungs_of import checks_of
 
 pytest.importorskip("torch", reason="the ladder compares both wings; PyTorch is not installed")
 pytest.importorskip("tensorflow", reason="the ladder compares both wings; TensorFlow is not installed")
@@ -21,7 +21,7 @@ def own_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("workload", ["effnet-b0", "bert-6l"])
-def test_the_twins_pass_every_rung_and_get_a_certificate(workload: str) -> None:
+def test_the_wings_pass_every_rung_and_get_a_certificate(workload: str) -> None:
     outcome = CliRunner().invoke(command, ["--workload", workload, "--preset", "quick"])
     assert outcome.exit_code == 0, outcome.output
     certificate = certificates.find(load(workload, "quick"))
@@ -38,7 +38,7 @@ def test_a_wing_that_crashes_breaks_the_ladder(tmp_path: Path) -> None:
 
     spec = load("effnet-b0", "quick")
     tasks = make_tasks(spec, make_material(spec, tmp_path))[:2]
-    checks = climb(tasks, tmp_path, "no_such_mutation")
+    checks = checks_of(tasks, tmp_path, "no_such_mutation")
     assert len(checks) == len(tasks)
     assert not any(check.passed for check in checks)
     assert all("no_such_mutation" in check.detail for check in checks)

@@ -1,4 +1,4 @@
-"""Every difference planted in the page twins is caught; a file of its own, as files are shared out among processes."""
+"""Every difference planted in the page wings is caught; a file of its own, as files are shared out among processes."""
 
 from pathlib import Path
 

@@ -27,7 +27,7 @@ from shared.probe import Task
 from shared.spec import load
 from shared.store import open_store
 from tests import tiny_text
-from tests.bench.verify.climbing import climb
+from tests.bench.verify.rungs_of import checks_of
 
 WORKLOAD = tiny_text.workload(input__max_tokens=40, input__buckets=(16,), model__hidden_dropout=0.1)
 HONEST = {"parameters", "tokens", *(f"{kind}-{precision}" for precision in ("fp64", "fp32")
@@ -97,12 +97,12 @@ def test_the_count_is_held_against_the_published_one() -> None:
 
 
 @pytest.mark.slow
-def test_the_twins_pass_every_rung_of_one_replica(material: Material, tmp_path: Path) -> None:
+def test_the_wings_pass_every_rung_of_one_replica(material: Material, tmp_path: Path) -> None:
     """In single precision; double precision is what the mutations below begin with."""
     pytest.importorskip("torch", reason="the ladder compares both wings; PyTorch is not installed")
     pytest.importorskip("tensorflow", reason="the ladder compares both wings; TensorFlow is not installed")
     tasks = [task for task in make_tasks(WORKLOAD, material) if task.precision == "fp32" and task.kind != "predictions"]
-    checks = climb(tasks, tmp_path)
+    checks = checks_of(tasks, tmp_path)
     assert [check.line() for check in checks if not check.passed] == []
     assert {check.name for check in checks} == {name for name in HONEST if not name.endswith("fp64")}
     assert {check.rung for check in checks} == {1, 2, 3, 4, 5}

@@ -195,7 +195,7 @@ def test_every_field_is_there(pages: dict[str, str], kind: Any) -> None:
 def test_comments_of_the_source_are_the_meaning_of_fields() -> None:
     fields = {field.name: field for field in documented(Record)}
     assert fields["log"].meaning == "path of the cell's log, relative to the run directory"
-    assert fields["window_drift"].meaning.startswith("seconds a step in the window's first third over")
+    assert fields["window_drift"].meaning.startswith("seconds per step in the window's first third over")
     assert fields["workload"].meaning == "" and fields["workload"].group == "what was asked for"
     assert fields["turn_seconds"].type == "list of numbers"
 

@@ -1,4 +1,4 @@
-"""The rules of the house that no type checker knows: who imports whom, the twins' mirror, sources, pins, sizes."""
+"""The rules that no type checker knows: who imports whom, the wings' mirror, sources, pins, sizes."""
 
 from __future__ import annotations
 

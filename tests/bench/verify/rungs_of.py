@@ -11,7 +11,7 @@ from bench.verify.wings import WINGS, Probe, ask
 from shared.probe import Task
 
 
-def climb(tasks: Sequence[Task], folder: Path, mutation: str = "") -> list[Check]:
+def checks_of(tasks: Sequence[Task], folder: Path, mutation: str = "") -> list[Check]:
     """The checks of all tasks; a wing's processes are gone at the end.
 
     Args:
