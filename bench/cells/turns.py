@@ -25,8 +25,8 @@ from bench.host.processes import family, stop
 from shared.protocol import Cell
 from shared.turns import ASK, BYE, GO, VARIABLE
 
-# Of the slowest; short against changes of a machine's speed, long against what stopping costs. On a busy virtual machine
-# two equal processes of 120 steps (PyTorch, `bert-6l` quick) differed by 0.7 % with turns of 0.1 s, by 4 % with 0.4 s.
+# Of the slowest; short against changes of a machine's speed, long against what stopping costs. On a busy machine two
+# equal processes of 120 steps (PyTorch, `bert-6l` quick) differed by 0.7 % with turns of 0.1 s, by 4 % with 0.4 s.
 TURN_SECONDS = 0.1
 FEWEST_STEPS = 2  # a turn: the first step after a pause finds cold caches
 SEARCHES = 3  # before its warm-up, after it, after a first turn; a search through all processes is dear
