@@ -11,8 +11,10 @@ import pytest
 
 from bench.gate.history import Entry, append, comparable, judge_history, read_history
 from bench.gate.power import POWER
+from bench.gate.result import BenchmarkResult, GateResult
 from bench.host import machine
 from shared.errors import UserError
+from tests import golden
 from tests.bench.gate.fake_repository import FakeRepository, Gate
 
 HERE = machine.fingerprint()
@@ -109,24 +111,33 @@ def test_the_smallest_slow_down_against_a_history_is_shown_with_the_power_that_i
 
 def test_from_the_command_line(gate: Gate, repository: FakeRepository, tmp_path: Path) -> None:
     path = tmp_path / "history.jsonl"
-    options = ("--framework", "pt", "--baseline", str(path))
+    out = tmp_path / "gate.json"
+    options = ("--framework", "pt", "--baseline", str(path), "--json", str(out))
+
+    def benchmark() -> BenchmarkResult:
+        (one,) = GateResult.model_validate_json(out.read_text()).benchmarks
+        return one
+
     append(path, [entry(100 + 0.1 * number) for number in range(6)])
     done = gate(*options)
     assert done.returncode == 2
     assert "6 entries of bert-6l-pt-r1-device, of which a new one is the lowest by chance with p = 0.143" in done.stderr
     done = gate(*options, "--update")
     assert done.returncode == 0, done.stderr
-    assert "not judged: 6 comparable entries" in done.stdout
+    assert (benchmark().outcome, len(benchmark().head_values)) == ("undecided", 7)
+    said = [benchmark().reason]
     assert len(read_history(path, must_exist=True)) == 7
     repository.commit(step=0.02)
     done = gate(*options, "--update")
     assert done.returncode == 1, done.stderr
-    assert "weaker than against a base" in done.stdout
+    assert benchmark().outcome == "regression"
+    said.append(GateResult.model_validate_json(out.read_text()).guarantee)
     assert len(read_history(path, must_exist=True)) == 7  # what is a regression is not learnt
     repository.commit(step=0.01, spec="other")
     done = gate(*options)
     assert done.returncode == 2, "a head that trains something else does not pass unseen"
-    assert "not judged: 0 comparable entries (same spec, data and device)" in done.stdout
+    assert benchmark().outcome == "error"
+    golden.check("gate-history", "\n".join(map(str, [*said, benchmark().reason])))
     done = gate(*options, "--apart")
     assert done.returncode == 2
     assert "--apart: of no use with --baseline" in done.stderr

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -12,6 +10,7 @@ from bench.show.figures.bars import score_figure, throughput_figure
 from bench.show.figures.lines import speedup_figure, training_time_figure
 from bench.show.groups import group_records
 from bench.statistics.intervals import median
+from tests import golden
 from tests.bench.record_maker import UNKNOWN, scored
 
 FIGURES = (speedup_figure, training_time_figure, throughput_figure, score_figure)
@@ -46,19 +45,32 @@ def test_speedup_draws_the_centres_the_band_and_the_ideal_line(run_records) -> N
     (band,) = [artist for artist in axes.collections if artist.get_gid() == "band-pt-matched"]
     heights = band.get_paths()[0].vertices[:, 1]
     assert (heights.min(), heights.max()) == pytest.approx((1.0, 178 / 98))  # of the pairs
-    assert "band: from the lowest to the highest repeat" in caption(figure)
 
 
-@pytest.mark.parametrize(("figure_of", "mark"), [*zip(FIGURES, ("band", "band", "whisker", "whisker"), strict=True)])
-def test_with_repeats_enough_the_interval_is_drawn_and_named(figure_of, mark: str, make_record) -> None:
-    cells = [make_record("pt", count, 10.0 * count + step, step) for count in (1, 2) for step in range(6)]
-    level = "93.75 %" if figure_of is speedup_figure else "95 %"  # of pairs the level nearest to 95 %
-    assert f"{mark}: {level} interval over 6 repeats" in caption(draw(figure_of, cells)[0])
-    fewer = [record for record in cells if record.replicas == 2 or record.repeat < 2]
-    others = "; where they are fewer, from the lowest to the highest"
-    words = caption(draw(figure_of, fewer)[0])
-    assert (f"{mark}: 95 % interval over 6 repeats{others}" in words) == (figure_of is not speedup_figure)
-    assert mark not in caption(draw(figure_of, cells[:1])[0])
+def test_the_captions(run_records, make_record) -> None:
+    """What each figure says below its axes: all that a reader needs, no hashes, and what spoils or limits it."""
+    several = [make_record("pt", count, 10.0 * count + step, step) for count in (1, 2) for step in range(6)]
+    on_gpu = {"device": "cuda", "device_name": "Example GPU", "cores_per_replica": None, "data_name": "rvl"}
+    failed = [make_record("tf", 4, None, status="oom"), make_record("tf", 4, None, 1, status="timeout")]
+    situations = {
+        "an ordinary run": run_records,
+        "repeats enough for intervals": several,  # of pairs the level nearest to 95 % is another
+        "at 1 replica too few of them": [each for each in several if each.replicas == 2 or each.repeat < 2],
+        "a single cell": several[:1],
+        "real data on a GPU": [make_record("pt", 1, 9.0, **on_gpu)],
+        "failed cells": [*run_records, *failed],
+        "nothing but failed cells": [make_record("pt", count, None, status="crash") for count in (1, 2)],
+        "too few cores": [*run_records, make_record("pt", 4, 200.0, oversubscribed=True)],
+        "above linear": [*run_records, make_record("pt", 4, 440.0, 1), make_record("tf", 4, 320.0, 1)],
+        "no cell at 1 replica": [make_record("pt", 2, 50.0)],
+        "a cell unverified": [*run_records, make_record("tf", 4, 200.0, certificate="unverified", certificate_id=None)],
+        "an unknown number of classes": [make_record("pt", 1, 10.0, settings={})],
+    }
+    lines = []
+    for situation, records in situations.items():
+        lines += [f"{situation}:"]
+        lines += [f"- {figure_of.__name__}: {caption(draw(figure_of, records)[0])}" for figure_of in FIGURES]
+    golden.check("figure-captions", "\n".join(lines))
 
 
 def test_whiskers_are_the_intervals_of_the_medians(make_record) -> None:
@@ -67,56 +79,36 @@ def test_whiskers_are_the_intervals_of_the_medians(make_record) -> None:
     assert line(axes, "whisker-pt-matched-1")[1] == list(median(values).interval or ())
 
 
-def test_speedup_leaves_out_oversubscribed_cells_and_says_so(run_records, make_record) -> None:
-    figure, axes = draw(speedup_figure, [*run_records, make_record("pt", 4, 200.0, oversubscribed=True)])
+def test_speedup_leaves_out_oversubscribed_cells(run_records, make_record) -> None:
+    _, axes = draw(speedup_figure, [*run_records, make_record("pt", 4, 200.0, oversubscribed=True)])
     assert line(axes, "median-pt-matched")[0] == [1, 2]
-    assert "4 replicas: oversubscribed, no speedup claimed" in caption(figure)
 
 
 def test_speedup_flags_what_is_above_linear(run_records, make_record) -> None:
-    figure, axes = draw(speedup_figure, [*run_records, make_record("pt", 4, 440.0, 1), make_record("tf", 4, 320.0, 1)])
+    _, axes = draw(speedup_figure, [*run_records, make_record("pt", 4, 440.0, 1), make_record("tf", 4, 320.0, 1)])
     assert line(axes, "flag-pt-matched") == ([4], pytest.approx([4.4]))
     assert line(axes, "flag-tf-matched") == ([], [])
-    assert "PyTorch, 4 replicas: efficiency 1.10" in caption(figure)
 
 
-def test_speedup_without_a_baseline_says_so(make_record) -> None:
-    figure, axes = draw(speedup_figure, [make_record("pt", 2, 50.0)])
+def test_speedup_without_a_baseline_is_not_drawn(make_record) -> None:
+    _, axes = draw(speedup_figure, [make_record("pt", 2, 50.0)])
     assert line(axes, "median-pt-matched") == ([], [])
-    assert "PyTorch: no cell at 1 replica" in caption(figure)
 
 
 @pytest.mark.parametrize("figure_of", FIGURES)
 def test_failed_cells_are_crosses_with_their_status(figure_of, run_records, make_record) -> None:
     failed = [make_record("tf", 4, None, status="oom"), make_record("tf", 4, None, 1, status="timeout")]
-    figure, axes = draw(figure_of, [*run_records, *failed])
+    _, axes = draw(figure_of, [*run_records, *failed])
     (x,), _ = line(axes, "failed-tf-matched")
     ticks = dict(zip((label.get_text() for label in axes.get_xticklabels()), axes.get_xticks(), strict=True))
     assert abs(x - ticks["4"]) < 0.5
     assert "oom, timeout" in [text.get_text() for text in axes.texts]
-    assert "TensorFlow, 4 replicas: oom, timeout in 2 of 2 repeats" in caption(figure)
 
 
 @pytest.mark.parametrize("figure_of", FIGURES)
 def test_a_run_without_one_good_cell_is_drawn_too(figure_of, make_record) -> None:
-    figure, axes = draw(figure_of, [make_record("pt", count, None, status="crash") for count in (1, 2)])
+    _, axes = draw(figure_of, [make_record("pt", count, None, status="crash") for count in (1, 2)])
     assert len([artist for artist in axes.lines if artist.get_gid() == "failed-pt-matched"]) == 2
-    assert "PyTorch, 1 and 2 replicas: crash" in caption(figure)
-
-
-@pytest.mark.parametrize("figure_of", FIGURES)
-def test_the_caption_names_everything_a_reader_needs(figure_of, run_records) -> None:
-    words = caption(draw(figure_of, run_records)[0])
-    for part in (
-        "synthetic pages",
-        "CPU replicas of 1 core (Example CPU)",
-        "fp32",
-        "verified",
-        "effnet-b0 quick",
-    ):
-        assert part in words
-    assert "unverified" not in words
-    assert not re.search(r"[0-9a-f]{6,}", words.replace("320,000", "")), "hashes are in the report"
 
 
 @pytest.mark.parametrize("figure_of", FIGURES)
@@ -126,24 +118,13 @@ def test_the_caption_of_an_ordinary_run_has_two_lines(figure_of, make_record) ->
     assert len(draw(figure_of, cells)[0].get_supxlabel().splitlines()) <= 2
 
 
-def test_the_caption_of_real_data_on_a_gpu(make_record) -> None:
-    record = make_record(
-        "pt", 1, 9.0, device="cuda", device_name="Example GPU", cores_per_replica=None, data_name="rvl"
-    )
-    words = caption(draw(speedup_figure, [record])[0])
-    assert "data: rvl" in words
-    assert "GPU: Example GPU" in words
-    assert "synthetic" not in words
-
-
-def test_unverified_points_are_hollow_and_the_caption_says_so(run_records, make_record) -> None:
+def test_unverified_points_are_hollow(run_records, make_record) -> None:
     unverified = make_record("tf", 4, 200.0, certificate="unverified", certificate_id=None)
-    figure, axes = draw(speedup_figure, [*run_records, unverified])
+    _, axes = draw(speedup_figure, [*run_records, unverified])
     assert line(axes, "unverified-tf-matched")[0] == [4]
     assert line(axes, "verified-tf-matched")[0] == [1, 2]
     (markers,) = [artist for artist in axes.lines if artist.get_gid() == "unverified-tf-matched"]
     assert markers.get_markerfacecolor() == "white"
-    assert "1 of 13 cells unverified" in caption(figure)
 
 
 def test_series_differ_without_their_colour(run_records, make_record) -> None:
@@ -167,13 +148,12 @@ def test_versions_of_one_framework_differ_without_their_colour(make_record) -> N
 
 
 def test_training_time_is_a_projection_in_hours_and_says_so(run_records) -> None:
-    figure, axes = draw(training_time_figure, run_records)
+    _, axes = draw(training_time_figure, run_records)
     replicas, hours = line(axes, "median-pt-matched")
     assert replicas == [1, 2]
     assert hours == pytest.approx([6_400_000 / 100 / 3600, 6_400_000 / 180 / 3600])
     assert "projection" in axes.get_title()
     assert "projection" in axes.get_ylabel()
-    assert "20 epochs of 320,000 pages" in caption(figure)
     assert axes.get_yscale() == "linear"
 
 
@@ -223,9 +203,8 @@ def test_scores_of_an_unknown_task_are_drawn_by_their_names(make_record) -> None
 
 
 def test_accuracy_without_a_class_count_draws_no_chance(make_record) -> None:
-    figure, axes = draw(score_figure, [make_record("pt", 1, 10.0, settings={})])
+    _, axes = draw(score_figure, [make_record("pt", 1, 10.0, settings={})])
     assert not [artist for artist in axes.lines if artist.get_gid() == "chance"]
-    assert "chance" not in caption(figure)
 
 
 @pytest.mark.parametrize("figure_of", FIGURES)
