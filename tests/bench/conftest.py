@@ -14,7 +14,10 @@ from bench.cells import launch
 from bench.cli import main
 from bench.host import machine
 from bench.host.processes import family
+from bench.host.worker_environment import INHERITED_PREFIXES
+from bench.monitors.monitor import Monitor
 from bench.run import resolve
+from bench.run.plan import Plan
 from shared import spec
 from shared.protocol import Cell
 from tests.bench import fake_bench
@@ -76,6 +79,33 @@ def bench(capsys: pytest.CaptureFixture[str]) -> Bench:
 def tiny(store: Path, workload_file: Path, fake_worker: Callable[..., None]) -> list[object]:
     """`bench run` of the small workload on the small store, on one core per replica."""
     return ["run", "--workload", workload_file, "--data", store, "--cores-per-replica", "1", "--device", "cpu"]
+
+
+@pytest.fixture
+def plan_of(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Plan]:
+    """The plan that `bench run` with arguments makes and would show."""
+    shown: list[Plan] = []
+    monkeypatch.setattr("bench.cli.run.print_plan", lambda plan, *_: shown.append(plan))
+
+    def run(*arguments: object) -> Plan:
+        code, _, err = bench(*arguments, "--dry-run")
+        assert code == 0, err
+        return shown[-1]
+
+    return run
+
+
+@pytest.fixture
+def same_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For pages of a run: two cores, both frameworks, nobody else at work, no variables of whoever runs the tests."""
+    monkeypatch.setattr(machine, "cpu_model", lambda: "Example CPU")
+    monkeypatch.setattr(machine, "usable_cores", lambda: [0, 1])
+    monkeypatch.setattr(machine, "gpus", list)
+    monkeypatch.setattr(machine, "revision_notes", list)
+    monkeypatch.setattr(resolve, "versions_of", lambda _: {"torch": "2.13.0", "tensorflow": "2.21.0"})
+    monkeypatch.setattr(Monitor, "usage", lambda _: None)
+    for name in [name for name in os.environ if name.startswith(INHERITED_PREFIXES)]:
+        monkeypatch.delenv(name)
 
 
 @pytest.fixture

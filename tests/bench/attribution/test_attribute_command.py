@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas
@@ -12,7 +13,9 @@ from bench.attribution.split import attribute
 from bench.cells import launch
 from bench.host import machine
 from bench.records.record import read_records
+from bench.run.plan import Plan
 from shared.protocol import Cell
+from tests import golden
 from tests.bench.command import Bench, by_cell
 
 
@@ -27,17 +30,16 @@ def tiny(tiny: list[object], monkeypatch: pytest.MonkeyPatch) -> list[object]:
     return [tiny[0], "--attribute", *tiny[1:]]
 
 
-def ids(stdout: str) -> list[str]:
-    return [word for word in stdout.split() if word.startswith("tiny-")]
+def ids(plan: Plan) -> list[str]:
+    return [cell.cell_id for cell in plan.cells]
 
 
+@pytest.mark.usefixtures("same_machine")
 def test_a_step_is_split_as_it_was_made_up(bench: Bench, tiny: list[object], tmp_path: Path) -> None:
     out = tmp_path / "out"
     code, stdout, stderr = bench(*tiny, "--gpus", "2", "--repeats", "1", "--out", out)
     assert code == 0, stderr
     assert len(by_cell(out)) == 2 * 4
-    assert "[1/1]" in stderr
-    assert "and 7 more in turns" in stderr
     found = {(split.replicas, split.name): split for split in attribute(read_records([out]))}
     two = found[2, "TensorFlow"]
     assert 1e3 * two.step.value == pytest.approx(80)
@@ -45,12 +47,9 @@ def test_a_step_is_split_as_it_was_made_up(bench: Bench, tiny: list[object], tmp
     assert 1e3 * two.parts["forward_backward"].value == pytest.approx(54)
     assert 1e3 * two.beside["waited"].value == pytest.approx(1)
 
-    summary, own = (out / "summary.md").read_text(), (out / "attribution.md").read_text()
-    assert own.strip() in summary
-    assert "of the 30.0 ms between them (1 repeat: no interval; 5 give one)" in own
-    assert "| gradient exchange | 4.0 | 5.0 |" in own
-    assert "gradient exchange" in stdout
-    assert summary.count("| PyTorch | matched | 2 |") == 1  # the whole pipeline alone
+    golden.check("attribution", stdout, tmp_path)  # of the whole pipeline alone, and of its parts
+    golden.check("attribution-markdown", (out / "attribution.md").read_text(), tmp_path)
+    assert (out / "attribution.md").read_text().strip() in (out / "summary.md").read_text()
     table = pandas.read_csv(out / "attribution.csv")
     row = table[(table.kind == "gap") & (table.replicas == 2) & (table.part == "exchange")].iloc[0]
     assert (row.column, round(row.ms, 6)) == ("tf - pt", 1.0)
@@ -80,47 +79,44 @@ def test_a_set_of_cells_runs_again_as_a_whole(
 ) -> None:
     out, bad = tmp_path / "out", "tiny-pt-matched-r1-fp32-memory-1"
     monkeypatch.setenv("TURNING_WORKER", bad)
-    code, stdout, _ = bench(*tiny, "--framework", "pt", "--gpus", "1", "--repeats", "2", "--out", out)
-    assert code == 1
+    assert bench(*tiny, "--framework", "pt", "--gpus", "1", "--repeats", "2", "--out", out)[0] == 1
     before = by_cell(out)
     assert [name for name, record in before.items() if record.status != "ok"] == [bad]
-    assert "no room for another one" in stdout
+    assert before[bad].reason == "exit status 1: no room for another one"
     assert {split.name: len(split.repeats) for split in attribute(before.values())} == {"PyTorch": 1}
 
     monkeypatch.delenv("TURNING_WORKER")
     code, stdout, _ = bench("run", "--resume", out, "--dry-run")
     assert (code, stdout.count("finished")) == (0, 3)
-    code, _, stderr = bench("run", "--resume", out)
-    assert code == 0
-    assert "PyTorch x 1 (device, repeat 2) and 2 more in turns" in stderr
+    assert bench("run", "--resume", out)[0] == 0
     after = by_cell(out)
     assert all(record.status == "ok" for record in after.values())
     again = [name for name in before if after[name] != before[name]]
     assert sorted(again) == sorted(name for name in before if name.endswith("-1"))
 
 
-def test_the_plan(bench: Bench, tiny: list[object]) -> None:
-    code, stdout, _ = bench(*tiny, "--gpus", "2", "--repeats", "2", "--dry-run")
-    assert code == 0
+def test_the_plan(plan_of: Callable[..., Plan], tiny: list[object]) -> None:
     kinds = ("disk", "memory", "device", "device-noexchange")
     first = [f"tiny-{framework}-matched-r2-fp32-{kind}-0" for kind in kinds for framework in ("pt", "tf")]
-    assert ids(stdout) == [*first, *(name[:-1] + "1" for name in reversed(first))]
-    code, stdout, _ = bench(*tiny, "--gpus", "2", "--dry-run")
-    assert len(ids(stdout)) == 7 * 8
+    plan = plan_of(*tiny, "--gpus", "2", "--repeats", "2")
+    assert ids(plan) == [*first, *(name[:-1] + "1" for name in reversed(first))]
+    assert [len(cells) for cells in plan.sets] == [8, 8], "those of a repeat take turns"
+    assert len(ids(plan_of(*tiny, "--gpus", "2"))) == 7 * 8
 
 
-def test_apart_the_cells_run_there_and_back(bench: Bench, tiny: list[object], tmp_path: Path) -> None:
+@pytest.mark.usefixtures("same_machine")
+def test_apart_the_cells_run_there_and_back(
+    bench: Bench, plan_of: Callable[..., Plan], tiny: list[object], tmp_path: Path
+) -> None:
     out = tmp_path / "out"
-    code, stdout, _ = bench(*tiny, "--gpus", "1", "--repeats", "2", "--apart", "--dry-run")
-    cells = ids(stdout)
-    assert [name[:-2] for name in cells[6:]] == [name[:-2] for name in cells[:6]][::-1]
-    code, _, stderr = bench(*tiny, "--gpus", "1", "--repeats", "1", "--apart", "--framework", "pt", "--out", out)
-    assert code == 0
-    assert "[3/3" in stderr
+    plan = plan_of(*tiny, "--gpus", "1", "--repeats", "2", "--apart")
+    assert {len(cells) for cells in plan.sets} == {1}
+    assert [name[:-2] for name in ids(plan)[6:]] == [name[:-2] for name in ids(plan)[:6]][::-1]
+    assert bench(*tiny, "--gpus", "1", "--repeats", "1", "--apart", "--framework", "pt", "--out", out)[0] == 0
     assert all(record.turn_seconds == [] for record in read_records([out]))
     (split,) = attribute(read_records([out]))
     assert 1e3 * split.step.value == pytest.approx(50)
-    assert "cells ran one after another" in (out / "attribution.md").read_text()
+    golden.check("attribution-apart", (out / "attribution.md").read_text(), tmp_path)
 
 
 def test_on_gpus_cells_run_apart_unless_told(

@@ -10,8 +10,13 @@ from typing import Any
 import pytest
 
 from bench.compare import matching
+from bench.compare.rows import compare
+from bench.compare.show import environment_line
 from bench.compare.sources import read_source
+from bench.records.identity import ASPECTS
 from bench.records.record import Record
+from bench.terminal.printable import markdown_text
+from tests import golden
 from tests.bench.command import Bench, assert_error
 from tests.bench.compare.records import make_record, write_run
 from tests.bench.record_maker import LABELS, scored
@@ -35,18 +40,11 @@ def test_two_columns_of_one_run_are_paired(bench: Bench, tmp_path: Path) -> None
     report, figures = tmp_path / "report.md", tmp_path / "figures.csv"
     code, out, err = bench(f"{run}:pt", f"{run}:tf", "--markdown", report, "--csv", figures)
     assert code == 0, err
-    assert "B is slower" in out
-    assert "B / A 0.800 [0.800, 0.800] (8 pairs): B is slower" in out
-    assert "interleaved repeats of one run" in out
-    assert "PyTorch with TensorFlow" in out
-    assert "fairness: " in out
+    golden.check("compare-columns", out, tmp_path)
+    golden.check("compare-markdown", report.read_text(), tmp_path)
     (line,) = csv.DictReader(figures.open())
     assert (float(line["ratio"]), line["paired"], line["verdict"]) == (pytest.approx(0.8), "True", "B is slower")
     assert (line["column_a"], line["column_b"], line["not_comparable"]) == ("pt", "tf", "")
-    text = report.read_text()
-    assert "| PyTorch / TensorFlow | matched | 1 |" in text
-    assert "| compiled | no | tf.function | everywhere | explained |" in text
-    assert "NOT COMPARABLE" not in text + out
 
 
 def test_scores_stand_under_the_headline(bench: Bench, tmp_path: Path) -> None:
@@ -54,8 +52,9 @@ def test_scores_stand_under_the_headline(bench: Bench, tmp_path: Path) -> None:
     b = write_run(tmp_path / "b", *repeats("pt", 10.0, scores=scored("f1", stage="finetune", test=0.875), **LABELS))
     report, figures = tmp_path / "report.md", tmp_path / "figures.csv"
     assert bench(a, b, "--markdown", report, "--csv", figures)[0] == 0
-    assert " F1 (micro) train/val/test " in report.read_text()
-    assert "| -/0.500/0.750 / -/-/0.875 |" in report.read_text()
+    heads, _, cells = ([*map(str.strip, line.split("|"))] for line in report.read_text().splitlines()
+                       if line.startswith("|"))  # fmt: skip
+    assert dict(zip(heads, cells, strict=True))["F1 (micro) train/val/test"] == "-/0.500/0.750 / -/-/0.875"
     (line,) = csv.DictReader(figures.open())
     assert (line["headline_a"], line["score_test_a"], line["score_test_b"]) == ("f1", "0.75", "0.875")
 
@@ -70,18 +69,18 @@ def test_two_runs_are_unpaired_even_where_they_have_one_name(bench: Bench, tmp_p
     assert (pt["column_a"], pt["column_b"], pt["paired"], pt["verdict"]) == ("pt", "pt", "False", "B is faster")
     assert tf["verdict"].startswith("no difference shown (one of ")
     assert 0 < float(tf["least_effect"]) < 0.03
-    assert "drift of the machine between them is not in the interval" in out
-    assert "environments: not known" in out
+    golden.check("compare-runs", out, tmp_path)
 
 
 def test_single_records_and_folders_of_them_are_taken(bench: Bench, tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", *repeats("pt", 10.0, 1), *repeats("tf", 8.0, 1))
     a, b = sorted((run / "records").iterdir())
-    code, out, err = bench(a, b)
-    assert code == 0, err
-    assert "PyTorch / TensorFlow at 1 replica, disk: B / A 0.800 (1 pair): no verdict: 1 pair, 5 are needed" in out
-    elsewhere = write_run(tmp_path / "elsewhere", *repeats("tf", 8.0, 1))
-    assert "(unpaired): no verdict: 1 and 1 repeats, 4 of each are needed" in bench(a, elsewhere)[1]
+    elsewhere, figures = write_run(tmp_path / "elsewhere", *repeats("tf", 8.0, 1)), tmp_path / "figures.csv"
+    for other, paired in ((b, "True"), (elsewhere, "False")):
+        assert bench(a, other, "--csv", figures)[0] == 0
+        (line,) = csv.DictReader(figures.open())
+        assert (line["column_a"], line["column_b"], line["paired"]) == ("pt", "tf", paired)
+        assert float(line["ratio"]) == pytest.approx(0.8)
     assert bench(f"{run / 'records'}:pt", f"{run / 'records'}:tf")[0] == 0
 
 
@@ -98,9 +97,10 @@ def test_failed_cells_stay_as_rows(bench: Bench, tmp_path: Path) -> None:
     a = write_run(tmp_path / "a", *repeats("pt", 10.0))
     failed = [make_record(repeat=n, throughput=None, status="oom", reason="full", step_seconds=[]) for n in range(2)]
     b = write_run(tmp_path / "b", *failed)
-    code, out, err = bench(a, b)
-    assert code == 0, err
-    assert "PyTorch at 1 replica, disk: B / A -: B failed: oom" in out
+    figures = tmp_path / "figures.csv"
+    assert bench(a, b, "--csv", figures)[0] == 0
+    (line,) = csv.DictReader(figures.open())
+    assert (line["ratio"], line["verdict"]) == ("", "B failed: oom")
 
 
 @pytest.mark.parametrize(
@@ -129,11 +129,14 @@ def test_what_is_not_comparable_is_refused_until_told(
     for option in (["--despite", "device,cores" if name == "device" else name], ["--force"]):
         code, out, err = bench(a, b, *option, "--markdown", report, "--csv", figures)
         assert code == 0, err
-        assert f"NOT COMPARABLE: {name} differs (" in out
-        assert f"**NOT COMPARABLE: {name} differs (" in report.read_text()
-        assert "| NOT COMPARABLE; B is faster |" in report.read_text()
         (line,) = csv.DictReader(figures.open())
         assert values in line["not_comparable"]
+        told = compare(read_source(str(a)), read_source(str(b)), despite=ASPECTS).not_comparable
+        assert told.startswith(f"NOT COMPARABLE: {name} differs (")
+        assert told in out.splitlines()
+        assert f"**{markdown_text(told)}**" in report.read_text().splitlines()
+        if name == "device":
+            golden.check("compare-not-comparable", out, tmp_path)
 
 
 def test_another_machine_of_the_same_name_is_another_machine(bench: Bench, tmp_path: Path) -> None:
@@ -142,20 +145,19 @@ def test_another_machine_of_the_same_name_is_another_machine(bench: Bench, tmp_p
         (run / "environment.json").write_text(json.dumps({"fingerprint": fingerprint, "packages": {"numpy": "2.0"}}))
     assert_error(bench(a, b), "machine differs;")
     (b / "environment.json").write_text(json.dumps({"fingerprint": "f1", "packages": {"numpy": "2.1"}}))
-    code, out, _ = bench(a, b)
-    assert code == 0
-    assert "environments differ in packages.numpy" in out
+    assert bench(a, b)[0] == 0
+    found = compare(read_source(str(a)), read_source(str(b)))
+    assert environment_line(found) == "environments differ in packages.numpy"
 
 
 def test_what_has_no_partner_is_named(bench: Bench, tmp_path: Path) -> None:
     a = write_run(tmp_path / "a", *repeats("pt", 10.0), *repeats("pt", 19.0, replicas=2), *repeats("tf", 9.0))
     b = write_run(tmp_path / "b", *repeats("pt", 10.0), *repeats("pt", 9.0, replicas=4, cores_per_replica=1))
-    code, out, _ = bench(a, b)
-    assert code == 0
-    assert f"only in {a}: PyTorch at 2 replicas" in out
-    assert f"only in {b}: PyTorch at 4 replicas" in out
     c = write_run(tmp_path / "c", *repeats("pt", 10.0), *repeats("pt", 9.0, replicas=2, spec_hash="other"))
-    assert "not compared: PyTorch at 2 replicas" in bench(a, c)[1]
+    for name, other in (("compare-no-partner", b), ("compare-no-partner-of-this-spec", c)):
+        code, out, _ = bench(a, other)
+        assert code == 0
+        golden.check(name, out, tmp_path)
 
 
 def test_cells_without_exchange_are_never_compared(bench: Bench, tmp_path: Path) -> None:

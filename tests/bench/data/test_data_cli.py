@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -7,10 +8,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
+from rich.console import Console
 
 from bench.cli.data import command
 from bench.data import load
+from bench.data.show import print_summary
 from shared.errors import UserError
+from shared.store import open_store
+from tests import golden
 from tests.bench.command import Bench
 from tests.bench.data.fake_engines import Fake
 
@@ -24,16 +29,13 @@ def test_prepare_then_info(tree: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     made = bench_data("prepare", "folder", tree, "--out", out, "--size", 16, "--split", "0.6,0.2,0.2", "--workers", 1)
     assert made.exit_code == 0
-    assert "rejected   1 of the inputs" in made.output
-    assert "memo/7.png: zero bytes" in made.output
     again = bench_data("prepare", "folder", tree, "--out", out, "--size", 16, "--split", "0.6,0.2,0.2")
     assert again.exit_code == 0
-    assert "already prepared" in again.output
+    golden.check("data-prepare-again", again.output, tmp_path)
     sheet = tmp_path / "sheet.png"
     shown = bench_data("info", out, "--check", "--contact-sheet", sheet)
     assert shown.exit_code == 0
-    assert "16 x 16" in shown.output
-    assert "all 5 files are as they were written" in shown.output
+    golden.check("data-info", shown.output, tmp_path)
     assert Image.open(sheet).size[0] > 100
 
 
@@ -91,9 +93,7 @@ def test_a_corpus_from_preparation_to_summary(tmp_path: Path) -> None:
     (tmp_path / "c.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     made = bench_data("prepare", "corpus", tmp_path / "c.jsonl", "--out", tmp_path / "out")
     assert made.exit_code == 0
-    assert "no pages" in made.output
-    shown = bench_data("info", tmp_path / "out", "--check")
-    assert "text       0 kB, 1 of 20 empty (5.0%)" in shown.output
+    golden.check("data-info-corpus", bench_data("info", tmp_path / "out", "--check").output, tmp_path)
     with pytest.raises(UserError, match="holds no pages; leave --contact-sheet away"):
         bench_data("info", tmp_path / "out", "--contact-sheet", tmp_path / "sheet.png")
     with pytest.raises(UserError, match="corpus takes no --size"):
@@ -114,16 +114,20 @@ def test_ocr_alone_means_auto_and_its_summary(
     made = bench_data("prepare", "folder", tree, "--out", tmp_path / "out", "--size", 16, "--ocr")
     assert made.exit_code == 0
     assert asked == [("auto", None)]
-    assert "87 words, 1 of 30 empty (3.3%)" in made.output
-    assert "OCR        fake, 1, eng, " in made.output
-    assert "pages/s, 1 pages failed" in made.output
-    assert "memo/7.png: ValueError: this is why" in made.output
+    store = open_store(tmp_path / "out")
+    (failed,) = store.manifest["ocr"]["failed"]
+    assert (failed["file"], failed["reason"]) == ("memo/7.png", "ValueError: this is why")
+    store.manifest["ocr"]["pages_per_second"] = 12.5
+    out = io.StringIO()
+    print_summary(store, Console(file=out, width=80))
+    golden.check("data-info-ocr", out.getvalue(), tmp_path)
     bench_data(
         "prepare", "folder", tree, "--out", tmp_path / "o", "--size", 16, "--ocr", "tesseract", "--ocr-lang", "x"
     )
     assert asked[1] == ("tesseract", "x")
     plain = bench_data("prepare", "folder", tree, "--out", tmp_path / "p", "--size", 16, "--ocr", "none")
-    assert "OCR" not in plain.output
+    assert plain.exit_code == 0
+    assert "ocr" not in open_store(tmp_path / "p").manifest
     assert len(asked) == 2
 
 

@@ -13,8 +13,10 @@ import pytest
 from bench.gate.outputs import bencher, check_writable, github_action_benchmark, junit, write_outputs
 from bench.gate.result import BenchmarkResult, GateResult, PairResult, SideResult
 from bench.gate.rule import guarantee
-from bench.gate.show import markdown
+from bench.gate.show import markdown, notes, print_result, stalls
+from bench.terminal.printable import markdown_text
 from shared.errors import UserError
+from tests import golden
 
 
 def make_result(*outcomes: str, typical: float = 0.91) -> GateResult:
@@ -97,16 +99,11 @@ def test_bencher_metric_format() -> None:
     assert throughput["lower_value"] <= throughput["value"] <= throughput["upper_value"]
 
 
-def test_markdown_says_what_is_to_be_known() -> None:
-    text = markdown(make_result("regression", "undecided", "error"))
-    assert text.startswith("### bench gate: regression: bench-0; not measured: bench-2")
-    assert "| bench-0 | 100.00 | 90.00 | 0.900 | [0.880, 0.920] at 99.2% each | 0.910 | 7 | slower |" in text
-    assert (
-        "bench-1: not decided after 7 pairs; a slow-down of 5.0% would have been shown with a probability of 80%"
-        in text
-    )
-    assert "head is dirty" in text
-    assert "at most 2.5% (15.0% at most over all 3)" in text
+def test_the_pages_for_a_terminal_and_a_pull_request(capsys: pytest.CaptureFixture[str]) -> None:
+    result = make_result("regression", "undecided", "error")
+    print_result(result)
+    golden.check("gate", capsys.readouterr().out)
+    golden.check("gate-markdown", markdown(result))
 
 
 def test_files_are_written_and_the_result_reads_back(tmp_path: Path) -> None:
@@ -125,30 +122,24 @@ def test_stalls_and_disturbances_are_said_everywhere() -> None:
     result = make_result("intermittent", "pass", typical=0.99)
     assert result.exit_code == 1
     assert result.headline == "intermittent: bench-0"
-    ratios = "over whole windows head / base is 0.900, of typical steps 0.990"
-    stalls = f"intermittent: {ratios}: some of the head's steps stall"
-    text = markdown(result)
-    assert f"- bench-0: {stalls}" in text
-    assert "| 0.990 | 7 | intermittent |" in text
+    golden.check("gate-stalls", markdown(result))
+    told = stalls(result.benchmarks[0], result.threshold)
+    assert told is not None
     suite = ElementTree.fromstring(junit(result))
     assert suite.get("failures") == "1"
-    assert stalls in str(suite.find(".//failure").get("message"))  # type: ignore[union-attr]
+    assert told in str(suite.find(".//failure").get("message"))  # type: ignore[union-attr]
 
-    base_stalls = make_result("pass", typical=0.80)
-    assert "of typical steps 0.800: some of the base's steps stall" in markdown(base_stalls)
-    assert "steps stall" not in markdown(make_result("pass"))
+    (one,) = make_result("pass", typical=0.80).benchmarks
+    assert stalls(one, 0.03) == told.replace("0.990", "0.800").replace("the head's", "the base's")
+    assert stalls(make_result("pass").benchmarks[0], 0.03) is None
 
     (one,) = make_result("pass").benchmarks
     pairs = [
         pair.model_copy(update={"disturbances": [f"head: other processes kept {number}.0 cores busy"]})
         for number, pair in enumerate(one.pairs[:5])
     ]
-    told = "5 of 7 pairs disturbed: head: other processes kept 0.0 cores busy; "
     noisy = one.model_copy(update={"pairs": [*pairs, *one.pairs[5:]], "apart": True})
-    text = markdown(result.model_copy(update={"benchmarks": [noisy]}))
-    assert told in text
-    assert "kept 2.0 cores busy; and 2 more" in text
-    assert "bench-0: base and head were measured one after the other, not side by side" in text
+    golden.check("gate-disturbed", markdown(result.model_copy(update={"benchmarks": [noisy]})))
 
 
 def test_a_file_that_cannot_be_written_keeps_no_other_from_it(tmp_path: Path) -> None:
@@ -159,7 +150,8 @@ def test_a_file_that_cannot_be_written_keeps_no_other_from_it(tmp_path: Path) ->
     assert unwritten == [f"--markdown {gone}/x.md: cannot be written (No such file or directory)"]
     result = make_result("regression").model_copy(update={"unwritten": unwritten})
     assert result.exit_code == 2
-    assert unwritten[0] in markdown(result)
+    assert notes(result)[-1] == unwritten[0]
+    assert f"- {markdown_text(unwritten[0])}" in markdown(result).splitlines()
 
 
 def test_what_is_no_file_to_be_written_is_refused_before(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from bench.records.certificates import framework_versions
 from bench.run.plan import Request
 from bench.run.resolve import choose_interpreters
 from shared.errors import UserError
+from tests import golden
 from tests.bench.host.fake_index import make_checkout, make_index, use_index
 
 # A command that makes no environment but starts a process in a session of its own, says both ids, and waits.
@@ -333,13 +334,13 @@ def bench(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, s
 
 
 def test_list_and_remove(bench: Callable[..., tuple[int, str, str]], results: Path) -> None:
-    assert "no environment: `bench env create pt`" in bench("list")[1]
+    nothing = bench("list")[1]
     made_by_hand = made_in(environments_directory() / "pt-2.12.0")
     made_by_hand.path.mkdir(parents=True)
-    assert "pt-2.12.0        unfinished" in bench("list")[1]
+    unfinished = bench("list")[1]
     write_ready(made_by_hand)
     assert environments() == [made_by_hand]
-    assert "2.12.0           cuda" in bench("list")[1]
+    golden.check("env-list", f"{nothing}\n{unfinished}\n{bench('list')[1]}", results)
     code, _, line = bench("create", "pt", "--version", "2.12", "--cpu")
     assert (code, line) == (
         2,

@@ -16,14 +16,18 @@ from bench.host import machine
 from bench.records import certificates
 from bench.records.record import read_records
 from bench.run import resolve
+from bench.run.plan import Plan
+from bench.show.tables import notes
 from shared import spec
 from shared.families.efficientnet.architecture import architecture
 from shared.families.efficientnet.start import initial_weights
 from shared.weights import save_weights
+from tests import golden
 from tests.bench.command import Bench, assert_error, by_cell
 from tests.bench.fake_bench import make_store
 
 Choose = Callable[..., None]
+PlanOf = Callable[..., Plan]
 
 pytestmark = pytest.mark.usefixtures("fake_worker")
 
@@ -49,20 +53,25 @@ def test_a_run_leaves_records_tables_and_figures(bench: Bench, tiny: list[object
         assert (out / name).stat().st_size > 0
     assert list((out / "figures").glob("*.png"))
     assert (out / first.log).exists()
-    assert "PyTorch" in stdout
-    assert "TensorFlow" in stdout
-    assert "data: noise" in stdout
-    assert "fairness: " in stdout
-    assert "[4/4" in stderr
     environment = json.loads((out / "environment.json").read_text())
     assert environment["packages"]["numpy"] == np.__version__
     assert {name: column["interpreter"] for name, column in environment["columns"].items()} == {
         "pt": "this interpreter",
         "tf": "this interpreter",
     }
-    for line in ("note: pt: torch ", "note: tf: tensorflow "):
-        assert line in stderr
-    assert "| PyTorch | matched | 2 |" in (out / "summary.md").read_text()
+    plan = json.loads((out / "run.json").read_text())["plan"]
+    assert [note.partition(" ")[0] for note in plan["notes"][:2]] == ["pt:", "tf:"]
+
+
+@pytest.mark.usefixtures("same_machine")
+def test_the_pages_of_a_run_its_plan_and_its_resumption(
+    bench: Bench, tiny: list[object], tmp_path: Path, fake_worker: Choose
+) -> None:
+    out, asked = tmp_path / "out", [*tiny, "--gpus", "1,2", "--repeats", "1"]
+    golden.check("run-dry-run", bench(*asked, "--dry-run")[1], tmp_path)
+    fake_worker({"tiny-tf-matched-r1-fp32-disk-0": "crash"})
+    golden.check("run", bench(*asked, "--out", out)[1], tmp_path)
+    golden.check("run-summary", (out / "summary.md").read_text(), tmp_path)
 
 
 def test_one_bad_cell_costs_only_itself_and_resume_runs_it_again(
@@ -70,38 +79,34 @@ def test_one_bad_cell_costs_only_itself_and_resume_runs_it_again(
 ) -> None:
     out, bad = tmp_path / "out", "tiny-tf-matched-r1-fp32-disk-0"
     fake_worker({bad: "crash"})
-    code, stdout, _ = bench(*tiny, "--no-figures", "--out", out)
-    assert code == 1
+    assert bench(*tiny, "--no-figures", "--out", out)[0] == 1
     before = by_cell(out)
     assert len(before) == 4
     assert [name for name, record in before.items() if record.status != "ok"] == [bad]
-    assert "ValueError: the last word" in stdout
-    assert f"cells/{bad}/log.txt" in stdout
+    assert before[bad].reason == "exit status 1: ValueError: the last word"
+    assert before[bad].log == f"cells/{bad}/log.txt"
 
     fake_worker("ok")
     code, stdout, _ = bench("run", "--resume", out, "--dry-run")
-    assert (code, stdout.count("finished")) == (0, 3)
-    code, _, stderr = bench("run", "--resume", out, "--no-figures")
-    assert code == 0
-    assert "[1/1" in stderr
+    lines = [line for line in stdout.splitlines() if line.startswith("tiny-")]
+    assert (code, {line.split()[0] for line in lines if "finished" in line}) == (0, {*before} - {bad})
+    assert bench("run", "--resume", out, "--no-figures")[0] == 0
     after = by_cell(out)
     assert after.pop(bad).status == "ok"
     assert all(record == before[name] for name, record in after.items())
 
 
-def test_repeats_are_interleaved_between_the_frameworks(bench: Bench, tiny: list[object]) -> None:
-    code, stdout, _ = bench(*tiny, "--gpus", "1,2", "--repeats", "2", "--seed", "5", "--dry-run")
-    assert code == 0
-    cells = [word for word in stdout.split() if word.startswith("tiny-")]
-    frames = [(cell.split("-")[1], cell.split("-")[3], cell[-1]) for cell in cells]
-    first = [(framework, f"r{n}", "0") for n in (1, 2) for framework in ("pt", "tf")]
-    assert frames == [*first, *((framework, n, "1") for framework, n, _ in reversed(first))]
+def test_repeats_are_interleaved_between_the_frameworks(plan_of: PlanOf, tiny: list[object]) -> None:
+    plan = plan_of(*tiny, "--gpus", "1,2", "--repeats", "2", "--seed", "5")
+    first = [(framework, n, 0, 5) for n in (1, 2) for framework in ("pt", "tf")]
+    assert [(cell.framework, cell.replicas, cell.repeat, cell.seed) for cell in plan.cells] == [
+        *first, *((framework, n, 1, 6) for framework, n, _, _ in reversed(first)),
+    ]  # fmt: skip
 
 
-def test_a_dry_run_writes_nothing(bench: Bench, results: Path, workload_file: Path) -> None:
-    code, stdout, _ = bench("run", "--workload", workload_file, "--dry-run", "--gpus", "1")
-    assert code == 0
-    assert "not made yet" in stdout
+def test_a_dry_run_writes_nothing(plan_of: PlanOf, results: Path, workload_file: Path) -> None:
+    plan = plan_of("run", "--workload", workload_file, "--gpus", "1")
+    assert plan.store.digest == "not made yet"
     assert not results.exists()
 
 
@@ -131,17 +136,15 @@ def test_a_store_of_larger_pages_is_resized_and_kept(
     assert kept.name.endswith("-32px")
 
 
-def test_the_number_of_classes_is_the_stores(bench: Bench, tiny: list[object], tmp_path: Path) -> None:
+@pytest.mark.usefixtures("same_machine")
+def test_the_number_of_classes_is_the_stores_and_epochs_are_raised_to_what_the_measurement_needs(
+    bench: Bench, plan_of: PlanOf, tiny: list[object], tmp_path: Path
+) -> None:
     tiny[tiny.index("--data") + 1] = make_store(tmp_path / "three", num_classes=3)
-    code, stdout, _ = bench(*tiny, "--dry-run")
-    assert code == 0
-    assert "the store has 3 classes" in stdout
-
-
-def test_epochs_are_raised_to_what_the_measurement_needs(bench: Bench, tiny: list[object]) -> None:
-    code, stdout, _ = bench(*tiny, "--gpus", "2", "--steps", "40", "--dry-run")
-    assert code == 0
-    assert "training for 7 epochs" in stdout  # 24 // 4 steps per epoch; 1 + 40 needed
+    plan = plan_of(*tiny, "--gpus", "2", "--steps", "40")
+    assert plan.workload.model.num_classes == 3
+    assert {cell.epochs for cell in plan.cells} == {7}  # 24 // 4 steps per epoch; 1 + 40 needed
+    golden.check("run-dry-run-notes", "\n".join(plan.notes))
 
 
 def test_a_certificate_stamps_the_matched_arm_alone(
@@ -162,12 +165,12 @@ def test_a_certificate_stamps_the_matched_arm_alone(
 
 
 def test_a_loss_that_is_no_number_is_a_failed_row(bench: Bench, tiny: list[object], tmp_path: Path) -> None:
-    status, stdout, _ = bench(*tiny, "--gpus", "1", "--framework", "pt", "--seed", "13", "--out", tmp_path / "out")
-    assert status == 1
+    arguments = ("--gpus", "1", "--framework", "pt", "--seed", "13", "--no-figures")
+    assert bench(*tiny, *arguments, "--out", tmp_path / "out")[0] == 1
     (record,) = read_records([tmp_path / "out"])
     assert (record.status, record.reason) == ("diverged", "loss is not finite in epoch 1")
     assert np.isnan(record.loss_per_epoch).all()
-    assert f"{record.cell_id}: diverged: loss is not finite in epoch 1" in stdout
+    assert notes([record])[0].startswith(f"{record.cell_id}: {record.status}: {record.reason} (log: ")
 
 
 def test_plots_that_fail_lose_nothing(
@@ -178,9 +181,8 @@ def test_plots_that_fail_lose_nothing(
 
     monkeypatch.setattr("bench.run.figures.plot_run", fail)
     code, stdout, stderr = bench(*tiny, "--gpus", "1", "--out", tmp_path / "out")
-    assert code == 0
-    assert "no ink" in stderr
-    assert "PyTorch" in stdout
+    assert (code, stdout.splitlines()[-1]) == (0, f"records: {tmp_path / 'out' / 'records'}")
+    assert "no plots: RuntimeError: no ink; try again with `bench plot" in stderr
 
 
 @pytest.mark.parametrize(
@@ -222,14 +224,13 @@ def test_fewer_gpus_than_asked_for_are_named(bench: Bench, tiny: list[object], m
 
 
 def test_gpus_are_planned_without_pinning(
-    bench: Bench, workload_file: Path, store: Path, monkeypatch: pytest.MonkeyPatch
+    plan_of: PlanOf, workload_file: Path, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gpus = [machine.Gpu(str(number), "Example GPU", 1 << 30) for number in (2, 5)]
     monkeypatch.setattr(machine, "gpus", lambda: gpus)
-    code, stdout, _ = bench("run", "--workload", workload_file, "--data", store, "--precision", "fp16", "--dry-run")
-    assert code == 0
-    assert "device: cuda (Example GPU)" in stdout
-    assert "preset full" in stdout
+    plan = plan_of("run", "--workload", workload_file, "--data", store, "--precision", "fp16")
+    assert (plan.device_name, plan.gpu_selectors, plan.workload.preset) == ("Example GPU", ("2", "5"), "full")
+    assert {(cell.device, cell.cores) for cell in plan.cells} == {("cuda", ())}
 
 
 def test_more_replicas_than_cores(
@@ -271,11 +272,9 @@ def test_weights_are_looked_at_before_anything_starts(bench: Bench, tiny: list[o
 
 
 def test_list_shows_workloads_and_certificates(bench: Bench) -> None:
+    golden.check("list-unverified", bench("list")[1])
     certificates.store(certificates.new(spec.load("effnet-b0", "quick"), True, []))
-    code, stdout, _ = bench("list")
-    assert code == 0
-    lines = [line for line in stdout.splitlines() if "effnet-b0" in line]
-    assert ["unverified" in line for line in lines] == [True, False]
+    golden.check("list", bench("list")[1])
 
 
 def test_a_broken_ladder_times_nothing(
