@@ -13,9 +13,9 @@ from tests import golden
 
 PAGE = "PyTorch {version} at {time} on {cpu}: {hash} after {seconds} s in {folder}/run, 10.25 [9.75, 11.00]\n"
 FIRST = {"version": "2.13.0+cpu", "time": "2026-01-01T00:00:00+00:00", "cpu": "Example CPU", "hash": "0123456789abcdef",
-         "seconds": "1.5", "folder": "/tmp/a"}  # fmt: skip
+         "seconds": "1.5", "folder": "/folder/a"}  # fmt: skip
 SECOND = {"version": "2.12.1", "time": "2026-11-26T16:49:57Z", "cpu": "Another CPU @ 2.00GHz (8)",
-          "hash": "fedcba9876543210", "seconds": "12", "folder": "/tmp/b"}  # fmt: skip
+          "hash": "fedcba9876543210", "seconds": "12", "folder": "/folder/b"}  # fmt: skip
 
 
 @pytest.fixture

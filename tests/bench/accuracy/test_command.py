@@ -255,9 +255,7 @@ def test_verify_proves_every_training_first_and_stamps_its_records(
     assert "certificate: verified" in out.splitlines()[1]
 
 
-def test_without_verify_nothing_is_proven(
-    accuracy: Bench, cast: Cast, ladder: list[str], tmp_path: Path
-) -> None:
+def test_without_verify_nothing_is_proven(accuracy: Bench, cast: Cast, ladder: list[str], tmp_path: Path) -> None:
     assert (accuracy()[0], ladder) == (0, [])
     assert {record.certificate for record in by_id(tmp_path / "run").values()} == {"unverified"}
 

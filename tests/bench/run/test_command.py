@@ -34,7 +34,7 @@ pytestmark = pytest.mark.usefixtures("fake_worker")
 
 def test_a_run_leaves_records_tables_and_figures(bench: Bench, tiny: list[object], tmp_path: Path) -> None:
     out = tmp_path / "out"
-    code, stdout, stderr = bench(*tiny, "--gpus", "2,1,2", "--repeats", "1", "--out", out)
+    code, _, stderr = bench(*tiny, "--gpus", "2,1,2", "--repeats", "1", "--out", out)
     assert code == 0, stderr
     records = by_cell(out)
     names = [f"tiny-{framework}-matched-r{replicas}-fp32-disk-0" for replicas in (1, 2) for framework in ("pt", "tf")]

@@ -175,8 +175,13 @@ def test_the_table_tells_its_columns_apart() -> None:
 
 
 def test_captions_of_pages_and_texts_on_cores_and_gpus() -> None:
-    places: tuple[dict[str, Any], ...] = ({}, {"device": "cuda", "device_name": "Example GPU", "cores_per_replica": None})
-    golden.check("captions", "\n".join(caption([record(1, 1.0, **kind, **where)]) for kind in ({}, TEXT) for where in places))
+    places: tuple[dict[str, Any], ...] = (
+        {},
+        {"device": "cuda", "device_name": "Example GPU", "cores_per_replica": None},
+    )
+    golden.check(
+        "captions", "\n".join(caption([record(1, 1.0, **kind, **where)]) for kind in ({}, TEXT) for where in places)
+    )
 
 
 def test_csv_has_a_line_a_record() -> None:
