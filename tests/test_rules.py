@@ -343,3 +343,22 @@ def test_no_tracked_file_names_a_place_on_one_machine() -> None:
 def test_python_files_can_be_read_in_one_sitting() -> None:
     lengths = {path.relative_to(ROOT): len(path.read_text(encoding="utf-8").splitlines()) for path in tracked(".py")}
     assert not {str(path): count for path, count in lengths.items() if count > MAX_LINES}
+
+
+ROOMS = ("bench", "shared", "pt_impl", "tf_impl", "tests", "docs")
+
+
+def test_readme_is_short_and_names_what_is_there() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 130
+    missing = []
+    for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+        for span in re.findall(r"`([^`\n]+)`", page.read_text(encoding="utf-8")):
+            named = span.split("/")[0] in ROOMS and re.fullmatch(r"[\w/.-]+", span) and "NAME" not in span
+            if named and page.name != "extending.md" and not (ROOT / span).exists():
+                missing.append(f"{page.name}: {span}")
+            program = re.match(r"python -m ((?:bench|tests|pt_impl|tf_impl)[\w.]*)", span)
+            if program:
+                place = ROOT / program[1].replace(".", "/")
+                if not (place.with_suffix(".py").exists() or (place / "__main__.py").exists()):
+                    missing.append(f"{page.name}: {span}")
+    assert missing == []

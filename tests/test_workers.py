@@ -127,7 +127,7 @@ def test_a_cell_reports_everything(framework: str, finished: Finished) -> None:
 
 def test_both_wings_report_the_same_training(finished: Finished) -> None:
     [ours, _], [theirs, _] = (of_kind(finished[framework][1], Epoch) for framework in ("pt", "tf"))
-    assert ours.rate == theirs.rate
+    assert ours.learning_rate == theirs.learning_rate
     assert ours.loss == pytest.approx(theirs.loss, rel=0.05)
 
 

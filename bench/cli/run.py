@@ -129,7 +129,7 @@ def run_plan(plan: Any, directory: Any, reporter: Any, timeout: float | None, ex
     workload = plan.workload
     reporter.message(
         f"{workload.name}, preset {workload.preset}, on {plan.device_name} ({plan.cells[0].device}); "
-        f"pages: {plan.store.name}; run: {directory.path}"
+        f"data: {plan.store.name}; run: {directory.path}"
     )
     for note in plan.notes:
         reporter.message(f"note: {note}")

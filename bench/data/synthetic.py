@@ -46,8 +46,17 @@ def image(number: int, seed: int, num_classes: int) -> Image.Image:
     return Image.fromarray(render(number, OCR_SIZE, seed, num_classes))
 
 
-def source(num_pages: int, seed: int = 0, num_classes: int = 16, shares: tuple[float, ...] = DEFAULT_SPLIT) -> Source:
+def source(
+    num_pages: int,
+    seed: int = 0,
+    num_classes: int = 16,
+    shares: tuple[float, ...] = DEFAULT_SPLIT,
+    several: bool = False,
+) -> Source:
     """`num_pages` pages, balanced over the first `num_classes` classes.
+
+    Args:
+        several: a page of an odd class has the label of the class before it too.
 
     Raises:
         UserError: classes that are not 2 to 16, or fewer pages than classes.
@@ -62,8 +71,19 @@ def source(num_pages: int, seed: int = 0, num_classes: int = 16, shares: tuple[f
     return Source(
         name="synthetic",
         classes=CLASSES[:num_classes],
-        pages=[Page(i, labels[i], splits[i], names[i]) for i in range(num_pages)],
+        pages=[Page(i, labels_of(labels[i]) if several else labels[i], splits[i], names[i]) for i in range(num_pages)],
         render=partial(render, seed=seed, num_classes=num_classes),
         image=partial(image, seed=seed, num_classes=num_classes),
-        arguments={"pages": num_pages, "seed": seed, "classes": num_classes, "split": list(shares)},
+        arguments={"pages": num_pages, "seed": seed, "classes": num_classes, "split": list(shares)}
+        | ({"several": True} if several else {}),
+        multi_label=several,
     )
+
+
+def labels_of(number: int) -> tuple[int, ...]:
+    """The labels of a page of a class, where pages may have several.
+
+    >>> labels_of(4), labels_of(5)
+    ((4,), (4, 5))
+    """
+    return (number - 1, number) if number % 2 else (number,)

@@ -33,10 +33,10 @@ def source_of(
     """
     task, read = task_of(workload), family_of(workload).modalities(workload)
     kinds = {type(modality) for modality in read}
-    if kinds == {Pages} and not task.several:
+    if kinds == {Pages}:
         (pixels,) = (modality.pixels for modality in read if isinstance(modality, Pages))
-        return synthetic.source(count, seed, num_classes, shares), pixels
+        return synthetic.source(count, seed, num_classes, shares, task.several), pixels
     if kinds == {Tokens}:
         return synthetic_text.source(count, seed, num_classes, shares, words, several=task.several), 0
     names = " and ".join(sorted(kind.__name__.lower() for kind in kinds))
-    raise UserError(f"{workload.name}: no synthetic documents have {names} for the task {task.name}; name a --data")
+    raise UserError(f"{workload.name}: no synthetic documents have {names}; name a --data")

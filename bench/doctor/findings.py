@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+from bench.doctor.measured import DiskSpeed, Driver, Noise, Probe
 from bench.host.locations import results_directory
 from bench.host.machine import usable_cores
 from bench.host.system import System
-
-if TYPE_CHECKING:
-    from bench.doctor.frameworks import Probe
-    from bench.doctor.gpus import Driver
-    from bench.doctor.noise import Noise
-    from bench.doctor.storage import DiskSpeed
 
 State = Literal["good", "notice", "problem"]
 

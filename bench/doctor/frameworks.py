@@ -7,9 +7,9 @@ import os
 import subprocess
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from bench.doctor.findings import Finding, Host, good, notice, problem
+from bench.doctor.measured import Probe
 from bench.host.processes import exit_text
 from shared.frameworks import FRAMEWORKS
 
@@ -58,21 +58,6 @@ if facts["installed"]:
 """,
 }
 TAIL = "\nprint(json.dumps(facts))"
-
-
-@dataclass(frozen=True)
-class Probe:
-    """What a framework's interpreter said."""
-
-    python: str
-    installed: bool = False
-    version: str | None = None
-    cuda: str | None = None  # the CUDA it was built for; None: a CPU build
-    gpus: int = 0  # that it sees
-    nccl: str | None = None
-    gloo: bool = False
-    packages: dict[str, str] = field(default_factory=dict)  # all of its environment, normalised name to version
-    failure: str | None = None  # why it did not start
 
 
 def probe(pythons: Mapping[str, str], seconds: float = PROBE_SECONDS) -> dict[str, Probe]:

@@ -6,10 +6,10 @@ Source of names and bits: the NVML API reference, "Device Queries" and "NvmlCloc
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from bench.doctor.findings import Finding, Host, good, notice, problem
+from bench.doctor.measured import Device, Driver
 from bench.host.machine import with_driver
 from bench.host.system import gib, read
 
@@ -19,29 +19,6 @@ DISPLAY_CLASSES = ("0x0300", "0x0302")  # VGA and 3D controllers on the PCI bus
 SLOWDOWNS = {0x8: "hardware slow-down", 0x20: "heat (software)", 0x40: "heat (hardware)", 0x80: "power brake"}
 POWER_CAP = 0x4
 DRIVER_FIX = "`nvidia-smi` says what is wrong; after an update of the driver restart the machine"
-
-
-@dataclass(frozen=True)
-class Device:
-    """One GPU. None: the driver does not say."""
-
-    index: int
-    name: str
-    memory_bytes: int
-    used_bytes: int
-    processes: tuple[int, ...] = ()  # ids of those that compute on it
-    persistent: bool | None = None
-    mig: bool | None = None
-    reasons: int = 0  # bits of NvmlClocksEventReasons
-
-
-@dataclass(frozen=True)
-class Driver:
-    """What the driver answered."""
-
-    version: str
-    devices: tuple[Device, ...] = ()
-    failure: str | None = None  # the error it broke off with
 
 
 def ask_driver() -> Driver | None:

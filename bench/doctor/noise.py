@@ -9,7 +9,6 @@ and between all cores at work, comes on top, so the figures are the least that a
 from __future__ import annotations
 
 import json
-import math
 import os
 import resource
 import statistics
@@ -17,12 +16,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from bench.doctor import kernel
 from bench.doctor.findings import Finding, Host, good, notice, problem
 from bench.doctor.kernel import Block
+from bench.doctor.measured import FEW_PAIRS, PAIRS, Meanwhile, Noise
 from bench.host.machine import usable_cores
 from bench.host.processes import exit_text
 from bench.host.system import read
@@ -30,42 +29,11 @@ from bench.statistics import intervals
 from bench.statistics.power import POWER, shown_share
 from shared.errors import UserError
 
-PAIRS, FEW_PAIRS = 20, 7
 SECONDS = 10.0
 SPARE_SECONDS = 60.0  # for NumPy to be imported from a cold disk
 GATE_THRESHOLD = 0.03
 FINE, COARSE = 0.01, 0.03  # that 20 pairs show in 80 % of runs: up to the first is good, beyond the second a problem
 QUIET = "end other work, set the governor to performance, use a machine of your own (not a shared one)"
-
-
-@dataclass(frozen=True)
-class Meanwhile:
-    """What else happened on this machine while the kernel ran."""
-
-    stolen: float  # share of all cores' time that the hypervisor gave to others
-    other_cores: float  # cores that other processes of this machine kept busy
-
-
-@dataclass(frozen=True)
-class Noise:
-    """An A/A of a fixed kernel. Shares, not percent: 0.01 is one per cent."""
-
-    seconds: float  # asked for
-    size: int  # rows of the matrices
-    kernel_seconds: float  # median of all calls
-    calls: int
-    ratio: intervals.Estimate  # time of B over A, all pairs; 1 is the truth
-    jitter: float  # coefficient of variation of calls within a second, the median over the seconds
-    drift: float | None  # coefficient of variation of the seconds' medians; None: less than two seconds
-    shown_few: float | None  # the smallest difference that FEW_PAIRS pairs show in 80 % of runs
-    shown: float | None  # that PAIRS pairs do
-    meanwhile: Meanwhile | None  # None: no /proc/stat
-
-    def pairs_for(self, threshold: float) -> int | None:
-        """Pairs that show a difference as large as a threshold in 80 % of runs, by the root law; FEW_PAIRS or more."""
-        if self.shown is None:
-            return None
-        return max(FEW_PAIRS, math.ceil(self.ratio.count * (self.shown / threshold) ** 2))
 
 
 def measure(seconds: float = SECONDS, proc: Path = Path("/proc")) -> Noise:

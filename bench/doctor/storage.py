@@ -6,10 +6,10 @@ import os
 import shutil
 import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 from bench.doctor.findings import Finding, Host, good, notice, problem
+from bench.doctor.measured import DiskSpeed
 from bench.host.system import gib
 from bench.records import certificates
 from shared import spec
@@ -19,15 +19,6 @@ LEAST_FREE_BYTES, GOOD_FREE_BYTES = 2**30, 10 * 2**30  # of `make bench`; of a d
 TEST_BYTES, BLOCK_BYTES = 256 * 2**20, 4 * 2**20
 SLOW_READ = 150e6  # bytes/s; a thousand pages of 384 px, one byte a pixel, a second
 MOVE = "set TWINBENCH_RESULTS to a folder elsewhere"
-
-
-@dataclass(frozen=True)
-class DiskSpeed:
-    """Sequential speed, bytes/s."""
-
-    write: float  # flushed to the device
-    read: float
-    cached: bool = False  # read may have come from memory: this system can not be told to drop its pages
 
 
 def nearest(folder: Path) -> Path:

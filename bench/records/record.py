@@ -57,52 +57,52 @@ class Record(BaseModel):
     # a training that diverged has a loss of NaN: JSON has no number for it, a string is read back as one
     model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
 
-    schema_version: int = RECORD_SCHEMA
+    schema_version: int = RECORD_SCHEMA  # of the record
     folded_from: int | None = None  # the older schema that it was written in; None: this one
     kind: Literal["plain", "attribution"]  # of the run that it is from
-    run_id: str
-    cell_id: CellName
+    run_id: str  # name of the run's directory
+    cell_id: CellName  # of the cell within its run, and the name of the record's file
     # what was asked for
-    workload: str
-    preset: str
-    spec_hash: str
-    computation_hash: str
+    workload: str  # name of the TOML file
+    preset: str  # of the workload
+    spec_hash: str  # of every setting; results compare only where it is equal
+    computation_hash: str  # of the settings that decide the mathematics of a step; certificates are filed under it
     task: Word  # what was trained for (shared/tasks/); one that this version does not know is shown by its names
     headline: Word  # the score that tables and figures show
     network: Phrase  # its kind and size
     sample: Phrase  # what one sample is: "384 px", "at most 512 tokens"
     unit: Word  # the noun for it: "page", "text"
     cost: Cost  # of a step per sample, as compared with others of its unit: pixels squared, tokens
-    framework: Literal["pt", "tf"]
+    framework: Literal["pt", "tf"]  # key of the framework (shared/frameworks.py)
     variant: str | None = None  # "pt@2.13": the version of it that was asked for; None: the one there is
-    arm: Literal["matched", "native"]
-    replicas: Replicas
-    device: Literal["cuda", "cpu"]
-    device_name: str
+    arm: Literal["matched", "native"]  # the wings, or each library's own network
+    replicas: Replicas  # GPUs, or groups of CPU cores
+    device: Literal["cuda", "cpu"]  # kind of it
+    device_name: str  # of the GPU, or of the processor
     cores_per_replica: Cores | None  # None on GPUs
     oversubscribed: bool  # more replicas than cores: no speedup is claimed
-    precision: str
-    input_mode: str
-    repeat: Repeat
-    seed: Seed
-    epochs: Epochs
-    batch_per_replica: Batch
+    precision: str  # fp32, bf16 or fp16
+    input_mode: str  # disk, memory or device
+    repeat: Repeat  # from 0
+    seed: Seed  # of weights, order and draws; counts up with the repeat
+    epochs: Epochs  # of the training; 0: the measured steps alone
+    batch_per_replica: Batch  # samples
     data_name: str  # "synthetic" or the store's source
-    data_digest: str
+    data_digest: str  # identity of the store's content
     num_documents: Size | None = None  # of the data, all splits together; None: a record that did not count them
     exchange: bool = True  # whether replicas exchanged gradients; without, an attribution's cell and no training
     num_parameters: Size | None  # trained scalars, as the worker counted them
     # what came of it
-    status: Status
+    status: Status  # how the cell ended
     reason: str | None = None  # one line where the status is not "ok"
-    certificate: Literal["verified", "unverified"]
-    certificate_id: str | None = None
+    certificate: Literal["verified", "unverified"]  # whether one holds for computation, code and versions
+    certificate_id: str | None = None  # of that one
     started: Moment  # UTC, ISO 8601
     wall_seconds: Seconds  # of the whole cell, start of processes to their end
     throughput: Speed | None = None  # samples/s: global samples / max over ranks of the window's seconds
     tokens_per_second: Speed | None = None  # of texts: tokens in the same window, padding not counted
     retraces: Steps | None = None  # how often a step was compiled anew between the first step and the window's end
-    measured_steps: Steps | None = None
+    measured_steps: Steps | None = None  # of the window
     window_seconds: list[StepTime] = []  # of each rank
     warmup_steps: Steps | None = None  # before the window: the least, and more until the step time stood still
     warmup_stationary: bool | None = None  # whether it did; None: too few steps to tell

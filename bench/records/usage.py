@@ -35,15 +35,15 @@ class GpuUsage(Figures):
     utilisation_mean: float | None = None  # share of the time in which a kernel ran, 0 to 1
     memory_used_peak: int | None = None  # bytes on the device, by whomever; of the whole cell
     power_mean: float | None = None  # W
-    power_max: float | None = None
+    power_max: float | None = None  # W
     energy: float | None = None  # J
     energy_source: Literal["counter", "integrated"] | None = None  # the device's own counter, or power over time
     energy_cell: float | None = None  # J of the whole cell, from the counter alone
     energy_per_1000_samples: float | None = None  # J: mean power x the worker's own window seconds / its samples
     sm_clock_mean: float | None = None  # MHz
-    sm_clock_min: float | None = None
-    memory_clock_mean: float | None = None
-    memory_clock_min: float | None = None
+    sm_clock_min: float | None = None  # MHz
+    memory_clock_mean: float | None = None  # MHz
+    memory_clock_min: float | None = None  # MHz
     temperature_max: float | None = None  # degrees Celsius
     throttle_reasons: dict[str, float] | None = None  # name to the share of the samples that showed it
     other_processes: list[GpuProcess] = []  # seen at any time of the cell
@@ -70,8 +70,8 @@ class Usage(Figures):
     # the quota's periods, and those of them in which threads were stopped: in the window, or where it was not seen in
     # the whole cell; seconds are summed over cores
     quota_periods: int | None = None
-    throttled_periods: int | None = None
-    throttled_seconds: float | None = None
+    throttled_periods: int | None = None  # periods
+    throttled_seconds: float | None = None  # s, summed over cores
     gpus: list[GpuUsage] = []
     num_samples: int = 0
     num_samples_window: int | None = None  # of those, in the window, its two ends among them

@@ -70,8 +70,12 @@ def forward(task: Task, pt: Arrays, tf: Arrays) -> list[Check]:
     ladder, precision = task.family.ladder, task.precision
     figure = logit_error(pt["logits"], tf["logits"])
     checks = [within(3, task.name, "logits, share of the largest", figure, ladder.logits.of(precision))]
+    names = task.family.parameter_shapes(task.family.architecture(task.workload))
+    expected = {name for name in names if task.family.is_statistic(name)}
     ours, theirs = without(pt, "logits"), without(tf, "logits")
-    if ours or theirs:
+    if missing := expected - (ours.keys() & theirs.keys()):
+        raise KeyError(min(missing))
+    if expected:
         error, tensor = worst(ours, theirs)
         checks.append(within(3, task.name, "statistics", error, ladder.statistics.of(precision), tensor))
     return checks

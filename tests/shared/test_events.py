@@ -79,7 +79,7 @@ def test_what_is_not_as_declared_is_neither_written_nor_read(
 
 def test_the_writer_says_what_is_wrong(tmp_path: Path) -> None:
     emit = EventWriter(tmp_path / "events.0.jsonl", 0)
-    with pytest.raises(ValueError, match="event 'done': speed is not declared"):
+    with pytest.raises(ValueError, match="event 'done': mood is not declared"):
         emit("done", mood="well")
     with pytest.raises(ValueError, match="unknown event 'finished'; known: phase"):
         emit("finished")

@@ -62,7 +62,7 @@ NOTED: Mapping[str, tuple[tuple[str, ...], str]] = {
         "from noise.md",
     ),
 }
-ALWAYS = ("framework", "gpus", "workload", "image_workload", "text_workload")  # said although they are the defaults
+ALWAYS = ("framework", "replicas", "workload", "image_workload", "text_workload")  # said although they are the defaults
 Value = TypeVar("Value")
 
 
@@ -103,7 +103,7 @@ def of_records(records: Sequence[Record]) -> Settings:
     own = defaults(first.workload, first.preset)
     return {
         "framework": columns(list(dict.fromkeys(record.column for record in records))),
-        "gpus": sorted({record.replicas for record in records}),
+        "replicas": sorted({record.replicas for record in records}),
         "workload": first.workload,
         "preset": first.preset,
         "data": None if first.data_name == SYNTHETIC else STORE,
@@ -142,7 +142,7 @@ def of_accuracy(records: Sequence[AccuracyRecord]) -> Settings:
         "image_training": unless(image and image.training, "full"),
         "epochs": next((epochs for member in members.values() if (epochs := own_epochs(member)) is not None), None),
         "device": split.device,
-        "gpus": split.replicas,
+        "replicas": split.replicas,
         "per_class": unless(protocol.per_class, published.per_class),
         "val_share": unless(protocol.val_share, published.val_share),
         "splits": unless(protocol.num_splits, published.num_splits),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from shared.families.efficientnet.architecture import architecture
 from shared.families.efficientnet.settings import EfficientNetWorkload
 from shared.ladder import Ladder, Mutation, Tolerance
+from shared.tasks import DEFAULT
 
 PIXELS = 64  # smaller maps make batch norms of few values, and rounding errors grow
 
@@ -36,6 +37,7 @@ LADDER = Ladder(
     statistics=Tolerance(1e-12, 1e-4),
     inputs={"images": Tolerance(1e-12, 1e-5)},
     easy={
+        "task": DEFAULT,
         "input.image_size": PIXELS,
         "model.norm_momentum": 0.8,  # statistics that settle as fast
         "model.drop_connect": 0.0,

@@ -111,8 +111,8 @@ def test_mllog_takes_its_times_from_the_events_where_they_are_there(tmp_path: Pa
     events = [
         {"event": "phase", "name": "build", "time": at + 1},
         {"event": "phase", "name": "warmup", "time": at + 5},
-        {"event": "epoch", "index": 0, "steps": 4, "loss": 1.0, "rate": 0.1, "time": at + 20},
-        {"event": "epoch", "index": 1, "steps": 4, "loss": 0.5, "rate": 0.1, "time": at + 30},
+        {"event": "epoch", "index": 0, "steps": 4, "loss": 1.0, "learning_rate": 0.1, "time": at + 20},
+        {"event": "epoch", "index": 1, "steps": 4, "loss": 0.5, "learning_rate": 0.1, "time": at + 30},
         {"event": "eval", "split": "test", "stage": "train", "counts": {"correct": 9, "samples": 10}, "time": at + 35},
         {"event": "memory", "rss_peak": 1, "allocator_peak": None, "time": float("inf")},
         {"event": "memory", "rss_peak": 1, "allocator_peak": None, "time": float("nan")},

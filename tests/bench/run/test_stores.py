@@ -241,12 +241,12 @@ def test_a_vocabulary_is_looked_at_before_texts_are_made(results: Path, tmp_path
     assert not results.exists()
 
 
-def test_there_are_no_synthetic_pages_with_several_labels(results: Path) -> None:
-    several = spec.load("effnet-b0", "quick").overridden({"task": "labels"}, "test")
-    for dry_run in (True, False):
-        with pytest.raises(UserError, match="effnet-b0: no synthetic documents have pages for the task labels; name a"):
-            stores.resolve_store(None, several, dry_run, print)
-    assert not results.exists()
+def test_synthetic_pages_have_several_labels_where_the_task_has() -> None:
+    several = spec.load("effnet-b0", "quick").overridden({"task": "labels", "data.synthetic_pages": 64}, "test")
+    facts = stores.resolve_store(None, several, False, print)
+    assert facts.tasks == ("labels",)
+    labels = open_store(facts.path).labels
+    assert sorted(set(labels.sum(1).tolist())) == [1, 2]
 
 
 def test_a_store_of_pages_tells_its_size_and_its_task(tmp_path: Path) -> None:

@@ -53,9 +53,25 @@ def test_one_label_that_differs_breaks_the_input_rung() -> None:
     ("precision", "gap", "passed"), [("fp32", 5e-5, True), ("fp32", 5e-4, False), ("fp64", 5e-5, False)]
 )
 def test_the_forward_rung_holds_each_precision_to_its_own_tolerance(precision: str, gap: float, passed: bool) -> None:
-    answer = {"logits": np.array([[1.0, -1.0]]), "s.running_mean": np.ones(2), "s.running_var": np.ones(2)}
+    task = make_task("forward", precision)
+    answer = {"logits": np.array([[1.0, -1.0]])} | statistics_of(task)
     other = answer | {"logits": answer["logits"] * (1 + gap)}
-    assert all(check.passed for check in rungs.judge(make_task("forward", precision), other, answer, "")) is passed
+    assert all(check.passed for check in rungs.judge(task, other, answer, "")) is passed
+
+
+def statistics_of(task: Task) -> dict[str, np.ndarray]:
+    """Every statistic of a task's network."""
+    shapes = task.family.parameter_shapes(task.family.architecture(task.workload))
+    return {name: np.ones(shape) for name, shape in shapes.items() if task.family.is_statistic(name)}
+
+
+def test_statistics_that_both_wings_leave_out_break_the_forward_rung() -> None:
+    task = make_task("forward")
+    whole = {"logits": np.array([[1.0, -1.0]])} | statistics_of(task)
+    assert all(check.passed for check in rungs.judge(task, whole, whole, ""))
+    lacking = {name: value for name, value in whole.items() if name != "stem.norm.running_var"}
+    (check,) = rungs.judge(task, lacking, lacking, "")
+    assert not check.passed and "stem.norm.running_var" in check.detail
 
 
 def test_a_loss_that_is_not_a_number_breaks_the_trajectory() -> None:

@@ -152,7 +152,7 @@ def test_noted_commands_agree_with_the_records(name: str) -> None:
     ("settings", "line"),
     [
         (
-            {"gpus": [1, 2], "repeats": 5, "attribute": True, "tune": False},
+            {"replicas": [1, 2], "repeats": 5, "attribute": True, "tune": False},
             "--gpus 1,2 --attribute --no-tune --repeats 5",
         ),
         ({"data": "/".join(["", "some", "store"]), "preset": "quick", "seed": 0}, "--preset quick --data STORE"),
@@ -196,7 +196,7 @@ def test_comments_of_the_source_are_the_meaning_of_fields() -> None:
     fields = {field.name: field for field in documented(Record)}
     assert fields["log"].meaning == "path of the cell's log, relative to the run directory"
     assert fields["window_drift"].meaning.startswith("seconds per step in the window's first third over")
-    assert fields["workload"].meaning == "" and fields["workload"].group == "what was asked for"
+    assert fields["workload"].meaning == "name of the TOML file" and fields["workload"].group == "what was asked for"
     assert fields["turn_seconds"].type == "list of numbers"
 
 
