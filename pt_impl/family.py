@@ -30,7 +30,7 @@ D = TypeVar("D")
 class Network(Protocol):
     """A network, matched or native. Legend: N samples, F features, K classes.
 
-    It is called with a batch's inputs, the factors of what is dropped (None: nothing is) and whether it is trained, and
+    It is called with a batch's inputs, what is dropped of it (None: nothing is) and whether it is trained, and
     returns logits (N, K) in the inputs' precision.
     """
 
@@ -64,11 +64,11 @@ class Family(ABC, Generic[W, B, I, D]):
 
     @abstractmethod
     def drops(self, batch: B, workload: W) -> D:
-        """The factors of what is dropped of a training batch."""
+        """What is dropped of a training batch."""
 
     @abstractmethod
-    def observed(self, inputs: I) -> dict[str, Tensor]:
-        """What the ladder compares of a network's input, channels last."""
+    def observed(self, inputs: I, drops: D, workload: W) -> dict[str, Tensor]:
+        """What the ladder compares of a network's input, channels last, and of what is dropped."""
 
     @abstractmethod
     def native_network(self, cell: Cell) -> Any:

@@ -42,9 +42,8 @@ class Probe(probe.Probe):
         return value.detach().numpy()
 
     def observed(self, step: Step, batch: Any) -> Arrays:
-        """What the network reads of a training batch."""
-        tensors = step.family.observed(step.inputs(batch, training=True))
-        return {name: self.array(tensor) for name, tensor in tensors.items()}
+        """What the network reads of a training batch, and what is dropped of it."""
+        return {name: self.array(tensor) for name, tensor in step.observed(batch).items()}
 
     def weights_of(self, step: Step) -> Weights:
         """Every tensor by canonical name."""

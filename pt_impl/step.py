@@ -96,6 +96,11 @@ class Step:
         """What the network reads of a batch."""
         return self.family.inputs(batch, self.workload, self.dtype, training)
 
+    def observed(self, batch: Batch) -> dict[str, Tensor]:
+        """What the ladder compares of a training batch."""
+        drops = self.family.drops(batch, self.workload)
+        return self.family.observed(self.inputs(batch, training=True), drops, self.workload)
+
     def loss(self, batch: Batch) -> Tensor:
         """Mean loss over this replica's samples, training mode.
 

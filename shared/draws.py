@@ -22,19 +22,10 @@ class Purpose(IntEnum):
     WEIGHTS = 1
     ORDER = 2
     SAMPLE = 3
-    TOKENS = 4
+    FEATURES = 4
 
 
-def noise_threshold(rate: float) -> int:
-    """Bytes below it are dropped; a rate is thereby a multiple of 1/256.
-
-    >>> noise_threshold(0.1), noise_threshold(0.2), noise_threshold(0.0)
-    (26, 51, 0)
-    """
-    return round(rate * 256)
-
-
-def words(seed: int, purpose: Purpose, epoch: int, item: int, count: int, place: int = 0) -> np.ndarray:
+def words(seed: int, purpose: Purpose, epoch: int, item: int, count: int) -> np.ndarray:
     """`count` uniformly distributed uint64 words of one stream.
 
     Raises:
@@ -43,7 +34,7 @@ def words(seed: int, purpose: Purpose, epoch: int, item: int, count: int, place:
     if min(seed, epoch, item) < 0:
         raise ValueError(f"seed, epoch and item must not be negative: {seed}, {epoch}, {item}")
     key = np.array([seed, (int(purpose) << 32) | epoch], dtype=np.uint64)
-    return np.random.Philox(key=key, counter=np.array([0, item, place, 0], dtype=np.uint64)).random_raw(count)
+    return np.random.Philox(key=key, counter=np.array([0, item, 0, 0], dtype=np.uint64)).random_raw(count)
 
 
 def uniform(raw: np.ndarray) -> np.ndarray:

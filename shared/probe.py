@@ -10,6 +10,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +96,8 @@ class Probe(ABC):
 
     @abstractmethod
     def observed(self, step: Any, batch: Any) -> Arrays:
-        """What the network reads of a training batch, by name, in one layout for both wings."""
+        """What the network reads of a training batch and what is dropped of it, by name, in one layout for both
+        wings."""
 
     @abstractmethod
     def weights_of(self, step: Any) -> Weights:
@@ -127,10 +129,14 @@ class Probe(ABC):
         return self.weights_of(step) | {"num_trainable": np.array(self.num_trained(step))}
 
     def input_batches(self, task: Task) -> Arrays:
-        """What the real input pipeline delivers for the first steps, and the network's input made from it."""
-        step = self.make_step(task, task.start())
+        """What the real input pipeline delivers for the first steps and for the first of the second epoch, and the
+        network's input made from it."""
+        step, batches = self.make_step(task, task.start()), task.batches()
+        # the last is an epoch later: what is drawn for it has to be drawn anew
+        steps = [*range(task.steps), batches.steps_per_epoch]
         arrays: Arrays = {}
-        for index, batch in enumerate(self.stream(task.batches().batch, task.steps, 1)):
+        delivered = self.stream(partial(_batch_of, batches, steps), len(steps), 1)
+        for index, batch in zip(steps, delivered, strict=True):
             arrays |= {f"{field}.{index}": self.array(tensor) for field, tensor in batch._asdict().items()}
             arrays |= {f"{name}.{index}": value for name, value in self.observed(step, batch).items()}
         return arrays
@@ -186,6 +192,11 @@ class Probe(ABC):
             "trajectory": self.trajectory,
             "predictions": self.predictions,
         }
+
+
+def _batch_of(batches: TrainBatches, steps: Sequence[int], index: int, replica: int) -> Batch:
+    """A replica's batch of one of some steps; a function of the module, because loaders are other processes."""
+    return batches.batch(steps[index], replica)
 
 
 def write_request(path: Path, tasks: Sequence[Task]) -> None:

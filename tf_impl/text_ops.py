@@ -13,6 +13,9 @@ from typing import Any
 
 import tensorflow as tf
 
+from shared.dropout import threshold
+from tf_impl import dropout
+from tf_impl.dropout import Dropout
 from tf_impl.kernels import one_kernel
 
 
@@ -39,14 +42,15 @@ def _norm_gradient(
 def _sum_norm(
     x: tf.Tensor,
     change: tf.Tensor,
-    noise: tf.Tensor,
-    threshold: int,
+    keys: tf.Tensor,
+    hashes: tf.Tensor,
+    rate: float,
     scale: tf.Tensor,
     offset: tf.Tensor,
     epsilon: tf.Tensor,
 ) -> tuple[tf.Tensor, ...]:
     """`_norm` of `x + change`, some features of the change dropped."""
-    total = x + change * keep_factor(noise, threshold, x.dtype)
+    total = x + change * dropout.factors(keys, hashes, change, rate)
     return _norm.__wrapped__(  # type: ignore[attr-defined]
         tf.cast(total, scale.dtype), scale, offset, epsilon
     )
@@ -54,11 +58,17 @@ def _sum_norm(
 
 @one_kernel
 def _sum_norm_gradients(
-    upstream: tf.Tensor, normed: tf.Tensor, inverse: tf.Tensor, noise: tf.Tensor, threshold: int, scale: tf.Tensor
+    upstream: tf.Tensor,
+    normed: tf.Tensor,
+    inverse: tf.Tensor,
+    keys: tf.Tensor,
+    hashes: tf.Tensor,
+    rate: float,
+    scale: tf.Tensor,
 ) -> tuple[tf.Tensor, ...]:
     """Gradients of x and of the change, and the terms of the scale's."""
     gradient, terms = _norm_gradient.__wrapped__(upstream, normed, inverse, scale)  # type: ignore[attr-defined]
-    return gradient, gradient * keep_factor(noise, threshold, gradient.dtype), terms
+    return gradient, gradient * dropout.factors(keys, hashes, gradient, rate), terms
 
 
 def _row_sums(x: tf.Tensor, factors: tf.Tensor) -> tf.Tensor:
@@ -91,30 +101,32 @@ def layer_norm(x: tf.Tensor, scale: tf.Tensor, offset: tf.Tensor, epsilon: float
     return tf.cast(norm(tf.cast(x, scale.dtype), scale, offset), x.dtype)
 
 
-def keep_factor(noise: tf.Tensor, threshold: int, dtype: tf.DType) -> tf.Tensor:
-    """The factor of each feature: 0 where its noise (uint8) is below the threshold, else what keeps the mean."""
-    return tf.cast(noise >= threshold, dtype) * (256 / (256 - threshold))
-
-
 def sum_norm(
     x: tf.Tensor,
     change: tf.Tensor,
-    noise: tf.Tensor,
-    threshold: int,
+    drops: Dropout,
+    place: int,
+    rate: float,
     scale: tf.Tensor,
     offset: tf.Tensor,
     epsilon: float,
 ) -> tf.Tensor:
-    """`layer_norm` of x + change (..., H each), the change times `keep_factor` of its noise."""
+    """`layer_norm` of x + change (N, R, H each), some features of the change dropped.
+
+    One kernel in either direction, and each makes what is dropped for itself: memory holds no noise and no mask.
+    """
+    if not threshold(rate):
+        return layer_norm(x + change, scale, offset, epsilon)
+    keys, hashes = drops.source(place, change.shape)
 
     @tf.custom_gradient
     def norm(x: tf.Tensor, change: tf.Tensor, scale: tf.Tensor, offset: tf.Tensor) -> tuple[tf.Tensor, Any]:
         small = tf.constant(epsilon, scale.dtype)
-        value, normed, inverse = _sum_norm(x, change, noise, threshold, scale, offset, small)
+        value, normed, inverse = _sum_norm(x, change, keys, hashes, rate, scale, offset, small)
 
         def gradients(upstream: tf.Tensor) -> tuple[tf.Tensor, ...]:
             upstream = tf.cast(upstream, scale.dtype)
-            of_x, of_change, terms = _sum_norm_gradients(upstream, normed, inverse, noise, threshold, scale)
+            of_x, of_change, terms = _sum_norm_gradients(upstream, normed, inverse, keys, hashes, rate, scale)
             of_inputs = tf.cast(of_x, x.dtype), tf.cast(of_change, x.dtype)
             return *of_inputs, _column_sums(terms), _column_sums(upstream)
 

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from pt_impl import family
+from pt_impl.dropout import Dropout
 from pt_impl.families.bert import native, peer
-from pt_impl.families.bert.inputs import Drops, Inputs, network_drops, network_inputs
+from pt_impl.families.bert.inputs import Inputs, network_inputs
 from pt_impl.families.bert.network import Bert
 from shared.batches import EvalBatches, TrainBatches
 from shared.families import family_of
@@ -20,10 +21,14 @@ from shared.family import Weights
 from shared.protocol import Cell
 
 
-class Family(family.Family[BertWorkload, TextBatch, Inputs, Drops]):
+class Family(family.Family[BertWorkload, TextBatch, Inputs, Dropout]):
     """The room."""
 
-    settings: Mapping[str, Any] = {"attention": "scaled_dot_product_attention", "gelu": "exact"}
+    settings: Mapping[str, Any] = {
+        "attention": "scaled_dot_product_attention",
+        "gelu": "exact",
+        "dropout": "on the device, from counters",
+    }
     native_settings: Mapping[str, Any] = native.SETTINGS
 
     def network(self, workload: BertWorkload, weights: Weights) -> Bert:
@@ -32,11 +37,16 @@ class Family(family.Family[BertWorkload, TextBatch, Inputs, Drops]):
     def inputs(self, batch: TextBatch, workload: BertWorkload, dtype: torch.dtype, training: bool) -> Inputs:
         return network_inputs(batch, dtype)
 
-    def drops(self, batch: TextBatch, workload: BertWorkload) -> Drops:
-        return network_drops(batch, workload)
+    def drops(self, batch: TextBatch, workload: BertWorkload) -> Dropout:
+        return Dropout(batch.drop_keys)
 
-    def observed(self, inputs: Inputs) -> dict[str, Tensor]:
-        return {"padding": torch.isneginf(inputs.bias)}
+    def observed(self, inputs: Inputs, drops: Dropout, workload: BertWorkload) -> dict[str, Tensor]:
+        arch, num_tokens = family_of(workload).architecture(workload), inputs.tokens.shape[1]
+        kept = {
+            f"kept.{place}": drops.kept(place, rate, num_tokens, arch.hidden_size)
+            for place, rate in arch.drop_rates.items()
+        }
+        return {"padding": torch.isneginf(inputs.bias)} | kept
 
     def native_network(self, cell: Cell) -> native.NativeNetwork:
         return native.NativeNetwork(cell)

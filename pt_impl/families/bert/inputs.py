@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from shared.families.bert.batch import TextBatch
-from shared.families.bert.settings import BertWorkload
 
 
 class Inputs(NamedTuple):
@@ -18,28 +17,9 @@ class Inputs(NamedTuple):
     bias: Tensor  # N x 1 x 1 x T, of the attention: 0 for a token, -inf for padding
 
 
-class Drops(NamedTuple):
-    """What dropout needs; None: nothing is dropped."""
-
-    noise: Tensor | None  # uint8, N x S x T x H
-    noise_last: Tensor | None  # uint8, N x 2 x H
-    keep_unit: Tensor | None  # N x H, factors of the classifier's inputs
-
-
 def network_inputs(batch: TextBatch, dtype: torch.dtype) -> Inputs:
     """The texts and where their padding begins."""
     tokens = batch.tokens
     padding = torch.arange(tokens.shape[1], device=tokens.device) >= batch.lengths[:, None]
     bias = torch.zeros(padding.shape, dtype=dtype, device=tokens.device).masked_fill_(padding, float("-inf"))
     return Inputs(tokens, bias[:, None, None, :])
-
-
-def network_drops(batch: TextBatch, workload: BertWorkload) -> Drops:
-    """The noise that a training batch brings."""
-    model = workload.model
-    hidden = model.hidden_dropout > 0
-    return Drops(
-        batch.noise if hidden else None,
-        batch.noise_last if hidden else None,
-        batch.keep_unit if model.classifier_dropout else None,
-    )

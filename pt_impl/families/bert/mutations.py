@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from pt_impl import mutations, optimizer, text_ops
 from shared.families import bert
+from shared.families.bert import batch
 from shared.families.bert.architecture import Architecture
 from shared.families.bert.batch import TextBatch
 from shared.families.bert.settings import BertWorkload
@@ -26,12 +28,34 @@ def sep_missing() -> None:
     text_batch = bert.text_batch
 
     def without_sep(*arguments: Any) -> TextBatch:
-        batch = text_batch(*arguments)
-        for row, length in enumerate(batch.lengths):
-            batch.tokens[row, length - 1] = 0
-        return batch._replace(lengths=batch.lengths - 1)
+        found = text_batch(*arguments)
+        for row, length in enumerate(found.lengths):
+            found.tokens[row, length - 1] = 0
+        return found._replace(lengths=found.lengths - 1)
 
     bert.text_batch = without_sep  # type: ignore[assignment]
+    mutations.load_in_this_process()
+
+
+def epochs_drop_alike() -> None:
+    """Every epoch drops what the first one did."""
+    drop_keys = batch.drop_keys
+
+    def first(seed: int, epoch: int, samples: np.ndarray, num_places: int) -> np.ndarray:
+        return drop_keys(seed, 0, samples, num_places)
+
+    batch.drop_keys = first
+    mutations.load_in_this_process()
+
+
+def samples_swapped() -> None:
+    """Two texts of a batch drop what the other should."""
+    drop_keys = batch.drop_keys
+
+    def swapped(seed: int, epoch: int, samples: np.ndarray, num_places: int) -> np.ndarray:
+        return drop_keys(seed, epoch, np.concatenate([samples[1::-1], samples[2:]]), num_places)
+
+    batch.drop_keys = swapped
     mutations.load_in_this_process()
 
 

@@ -10,7 +10,8 @@ from importlib.metadata import version
 import torch
 from torch import Tensor, nn
 
-from pt_impl.families.bert.inputs import Drops, Inputs
+from pt_impl.dropout import Dropout
+from pt_impl.families.bert.inputs import Inputs
 from pt_impl.tokenizer import Tokenizer
 from shared.batches import EvalBatches, TrainBatches
 from shared.families import family_of
@@ -64,18 +65,18 @@ class NativeNetwork(nn.Module):
         theirs = dict(self.whole.named_parameters())
         return {name: theirs[transformers_name(name)] for name in parameter_shapes(self.arch)}
 
-    def features(self, inputs: Inputs, drops: Drops | None, training: bool) -> Tensor:
+    def features(self, inputs: Inputs, drops: Dropout | None, training: bool) -> Tensor:
         """Texts to features (N, H); the library draws its own drops."""
         self.train(training)
         tokens, mask = inputs.tokens.long(), (inputs.bias[:, 0, 0] == 0).long()
         return self.whole.bert(input_ids=tokens, attention_mask=mask).pooler_output
 
-    def classify(self, features: Tensor, drops: Drops | None) -> Tensor:
+    def classify(self, features: Tensor, drops: Dropout | None) -> Tensor:
         """Features (N, H) to logits (N, K)."""
         self.whole.dropout.train(drops is not None)
         return self.whole.classifier(self.whole.dropout(features))
 
-    def forward(self, inputs: Inputs, drops: Drops | None = None, training: bool = False) -> Tensor:
+    def forward(self, inputs: Inputs, drops: Dropout | None = None, training: bool = False) -> Tensor:
         """Texts to logits (N, K), under autocast where the bias is not float32."""
         dtype, device = inputs.bias.dtype, inputs.bias.device.type
         reduced = dtype in (torch.bfloat16, torch.float16)

@@ -1,6 +1,6 @@
 """BERT in PyTorch. Mirror: `tf_impl/families/bert/network.py`.
 
-Legend: N texts, T tokens, H features, A heads, D features per head, S places of noise, K classes.
+Legend: N texts, T tokens, H features, A heads, D features per head, K classes.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pt_impl import text_ops
-from pt_impl.families.bert.inputs import Drops, Inputs
+from pt_impl.dropout import Dropout
+from pt_impl.families.bert.inputs import Inputs
 from pt_impl.layers import Linear, Weights
-from shared.draws import noise_threshold
-from shared.families.bert.architecture import Architecture
+from shared.families.bert.architecture import EMBEDDINGS_PLACE, Architecture, layer_place
 
 
 class LayerNorm(nn.Module):
@@ -29,9 +29,11 @@ class LayerNorm(nn.Module):
         """(..., H) to the same."""
         return text_ops.layer_norm(x, self.weight, self.bias, self.epsilon)
 
-    def of_sum(self, x: Tensor, change: Tensor, noise: Tensor | None, rate: float) -> Tensor:
+    def of_sum(self, x: Tensor, change: Tensor, drops: Dropout | None, place: int, rate: float) -> Tensor:
         """x + change (..., H), some features of the change dropped, and normed."""
-        return self(x + change if noise is None else torch.addcmul(x, change, kept(noise, rate, x.dtype)))
+        if drops is None:
+            return self(x + change)
+        return text_ops.sum_norm(x, change, drops, place, rate, self.weight, self.bias, self.epsilon)
 
 
 class Embedding(nn.Module):
@@ -61,8 +63,9 @@ class Embeddings(nn.Module):
 class Layer(nn.Module):
     """Self-attention and a feed-forward network, each with a residual connection and a norm behind it."""
 
-    def __init__(self, weights: Weights, name: str, arch: Architecture) -> None:
+    def __init__(self, weights: Weights, index: int, arch: Architecture) -> None:
         super().__init__()
+        name = f"layers.{index}"
         self.query = Linear(weights, f"{name}.query")
         self.key = Linear(weights, f"{name}.key")
         self.value = Linear(weights, f"{name}.value")
@@ -72,20 +75,21 @@ class Layer(nn.Module):
         self.down = Linear(weights, f"{name}.down")
         self.output_norm = LayerNorm(weights, f"{name}.output_norm", arch.norm_epsilon)
         self.num_heads = arch.num_heads
-        self.dropout = arch.hidden_dropout
+        self.places = layer_place(index, 0), layer_place(index, 1)
+        self.rate = arch.hidden_dropout
 
-    def forward(self, x: Tensor, readers: Tensor, bias: Tensor, noise: tuple[Tensor, Tensor] | None) -> Tensor:
+    def forward(self, x: Tensor, readers: Tensor, bias: Tensor, drops: Dropout | None) -> Tensor:
         """The new features of the tokens that are read.
 
         Args:
             x: (N, T, H), what is attended to. readers: (N, R, H), the first R tokens of it.
             bias: (N, 1, 1, T), 0 for a token and -inf for padding.
-            noise: (N, R, H) uint8 behind the attention and behind the feed-forward network; None drops nothing.
+            drops: of the batch; None drops nothing.
         """
         attended = self.output(self.attention(x, readers, bias))
-        x = self.attention_norm.of_sum(readers, attended, noise and noise[0], self.dropout)
+        x = self.attention_norm.of_sum(readers, attended, drops, self.places[0], self.rate)
         changed = self.down(text_ops.gelu(self.up(x)))
-        return self.output_norm.of_sum(x, changed, noise and noise[1], self.dropout)
+        return self.output_norm.of_sum(x, changed, drops, self.places[1], self.rate)
 
     def attention(self, x: Tensor, readers: Tensor, bias: Tensor) -> Tensor:
         """Scaled dot-product attention, every head: (N, T, H), (N, R, H) to (N, R, H)."""
@@ -97,12 +101,6 @@ class Layer(nn.Module):
         return x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
 
 
-def kept(noise: Tensor, rate: float, dtype: torch.dtype) -> Tensor:
-    """The factor of each feature: 0 where its noise is below the rate, else what keeps the mean."""
-    threshold = noise_threshold(rate)
-    return (noise >= threshold).to(dtype).mul_(256 / (256 - threshold))
-
-
 class Bert(nn.Module):
     """The network of an architecture, from weights by canonical name."""
 
@@ -110,7 +108,7 @@ class Bert(nn.Module):
         super().__init__()
         self.arch = arch
         self.embeddings = Embeddings(weights, arch)
-        self.layers = nn.ModuleList(Layer(weights, f"layers.{index}", arch) for index in range(arch.num_layers))
+        self.layers = nn.ModuleList(Layer(weights, index, arch) for index in range(arch.num_layers))
         self.pooler = Linear(weights, "pooler")
         self.classifier = Linear(weights, "classifier")
 
@@ -118,29 +116,26 @@ class Bert(nn.Module):
         """The parameters by canonical name."""
         return dict(self.named_parameters())
 
-    def features(self, inputs: Inputs, drops: Drops | None, training: bool) -> Tensor:
+    def features(self, inputs: Inputs, drops: Dropout | None, training: bool) -> Tensor:
         """Texts to features (N, H), in the precision of the inputs' bias (see `Layer`).
 
         Of the last layer only [CLS] is read, so only its part is computed: a seventh of the work of six layers.
         """
-        noise, noise_last = (drops.noise, drops.noise_last) if drops else (None, None)
         x = self.embeddings(inputs.tokens, inputs.bias.dtype)
-        if noise is not None:
-            x = x * kept(noise[:, 0], self.arch.hidden_dropout, x.dtype)
+        if drops is not None:
+            x = drops.drop(x, EMBEDDINGS_PLACE, self.arch.hidden_dropout)
         *lower, last = self.layers
-        for index, layer in enumerate(lower):
-            of_layer = None if noise is None else (noise[:, 1 + 2 * index], noise[:, 2 + 2 * index])
-            x = layer(x, x, inputs.bias, of_layer)
-        of_last = None if noise_last is None else (noise_last[:, :1], noise_last[:, 1:])
-        x = last(x, x[:, :1], inputs.bias, of_last)
+        for layer in lower:
+            x = layer(x, x, inputs.bias, drops)
+        x = last(x, x[:, :1], inputs.bias, drops)
         return torch.tanh(self.pooler(x[:, 0]))
 
-    def classify(self, features: Tensor, drops: Drops | None) -> Tensor:
+    def classify(self, features: Tensor, drops: Dropout | None) -> Tensor:
         """Features (N, H) to logits (N, K)."""
-        if drops is not None and drops.keep_unit is not None:
-            features = features * drops.keep_unit.to(features.dtype)
+        if drops is not None:
+            features = drops.drop(features[:, None], self.arch.classifier_place, self.arch.classifier_dropout)[:, 0]
         return self.classifier(features)
 
-    def forward(self, inputs: Inputs, drops: Drops | None = None, training: bool = False) -> Tensor:
+    def forward(self, inputs: Inputs, drops: Dropout | None = None, training: bool = False) -> Tensor:
         """Texts to logits (N, K)."""
         return self.classify(self.features(inputs, drops, training), drops)

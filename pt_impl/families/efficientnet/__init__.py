@@ -37,7 +37,7 @@ class Family(family.Family[EfficientNetWorkload, PageBatch, Inputs, Drops]):
     def drops(self, batch: PageBatch, workload: EfficientNetWorkload) -> Drops:
         return network_drops(batch, workload)
 
-    def observed(self, inputs: Inputs) -> dict[str, Tensor]:
+    def observed(self, inputs: Inputs, drops: Drops, workload: EfficientNetWorkload) -> dict[str, Tensor]:
         return {"images": inputs.images.permute(0, 2, 3, 1)}
 
     def native_network(self, cell: Cell) -> native.NativeNetwork:

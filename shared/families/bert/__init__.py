@@ -108,7 +108,7 @@ class Bert(Family[BertWorkload, Architecture, TextBatch]):
     def smallest(self, batch: TextBatch) -> TextBatch:
         """One text of one token."""
         one = TextBatch(*(array[:1] for array in batch))
-        return one._replace(tokens=one.tokens[:, :1], noise=one.noise[:, :, :1])
+        return one._replace(tokens=one.tokens[:, :1])
 
     def num_tokens(self, store: Store, samples: np.ndarray) -> int:
         assert store.lengths is not None, "the plan gives a store what its workload reads"

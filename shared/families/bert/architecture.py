@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 INITIAL_DEVIATION = 0.02  # of every weight, as in the authors' release
 NUM_SEGMENTS = 2
+EMBEDDINGS_PLACE = 0  # of dropout
 
 
 @dataclass(frozen=True)
@@ -31,10 +32,28 @@ class Architecture:
     classifier_dropout: float
 
     @property
-    def num_noise_sites(self) -> int:
-        """Places where features of every token are dropped: behind the embeddings and behind both halves of each layer
-        but the last, of which only [CLS] is read (see the wings' networks)."""
-        return 1 + 2 * (self.num_layers - 1) if self.hidden_dropout else 0
+    def classifier_place(self) -> int:
+        """The place of dropout before the classifier, which is the last."""
+        return layer_place(self.num_layers, 0)
+
+    @property
+    def num_places(self) -> int:
+        """Places where features are dropped: behind the embeddings, behind both halves of each layer, before the
+        classifier. They are numbered whatever the rates, so one rate does not move the other's draws."""
+        return self.classifier_place + 1
+
+    @property
+    def drop_rates(self) -> dict[int, float]:
+        """The places where something is dropped, in forward order, to their rates."""
+        rates = dict.fromkeys(range(self.classifier_place), self.hidden_dropout)
+        return {
+            place: rate for place, rate in (rates | {self.classifier_place: self.classifier_dropout}).items() if rate
+        }
+
+
+def layer_place(index: int, half: int) -> int:
+    """The place of dropout behind a layer's attention (half 0) or feed-forward network (half 1)."""
+    return EMBEDDINGS_PLACE + 1 + 2 * index + half
 
 
 def parameter_shapes(arch: Architecture) -> dict[str, tuple[int, ...]]:

@@ -17,7 +17,7 @@ CONTEST = Contest(
         *PIPELINE_RATIOS,
     ),
     batch=6,
-    loop="        for index, layer in enumerate(lower):\n",
+    loop="        for layer in lower:\n",
     # TensorFlow's grappler would cancel two transpositions
     copies={
         "pt": "x.transpose(1, 2).contiguous().transpose(1, 2).contiguous()",

@@ -69,6 +69,9 @@ LADDER = Ladder(
         Mutation("coupled weight decay", "pt", "trajectory-fp64", "coupled_decay"),
         Mutation("one layer's rate off by a thousandth", "pt", "trajectory-fp64", "other_rate_of_a_layer"),
         Mutation("Adam's epsilon 2e-8 for 1e-8", "pt", "trajectory-fp64", changes=(("optimizer.epsilon", 2e-8),)),
-        Mutation("a rate of dropout off by 1/256", "tf", "trajectory-fp64", "other_rate_of_dropout"),
+        Mutation("a rate of dropout off by 1/256", "tf", "input-fp64", "other_rate_of_dropout"),
+        Mutation("a place of dropout drawn twice", "tf", "trajectory-fp64", "place_drawn_twice"),
+        Mutation("two texts drop what the other should", "pt", "input-fp64", "samples_swapped"),
+        Mutation("every epoch drops what the first did", "pt", "input-fp64", "epochs_drop_alike"),
     ),
 )

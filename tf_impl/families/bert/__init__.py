@@ -14,15 +14,20 @@ from shared.families.bert.settings import BertWorkload
 from shared.family import Weights
 from shared.protocol import Cell
 from tf_impl import family
+from tf_impl.dropout import Dropout
 from tf_impl.families.bert import native, peer
-from tf_impl.families.bert.inputs import Drops, Inputs, network_drops, network_inputs
+from tf_impl.families.bert.inputs import Inputs, network_inputs
 from tf_impl.families.bert.network import Bert
 
 
-class Family(family.Family[BertWorkload, TextBatch, Inputs, Drops]):
+class Family(family.Family[BertWorkload, TextBatch, Inputs, Dropout]):
     """The room."""
 
-    settings: Mapping[str, Any] = {"attention": "matrix products and softmax", "gelu": "exact"}
+    settings: Mapping[str, Any] = {
+        "attention": "matrix products and softmax",
+        "gelu": "exact",
+        "dropout": "on the device, from counters",
+    }
     native_settings: Mapping[str, Any] = native.SETTINGS
 
     def network(self, workload: BertWorkload, weights: Weights) -> Bert:
@@ -31,11 +36,16 @@ class Family(family.Family[BertWorkload, TextBatch, Inputs, Drops]):
     def inputs(self, batch: TextBatch, workload: BertWorkload, dtype: tf.DType, training: bool) -> Inputs:
         return network_inputs(batch, dtype)
 
-    def drops(self, batch: TextBatch, workload: BertWorkload) -> Drops:
-        return network_drops(batch, workload)
+    def drops(self, batch: TextBatch, workload: BertWorkload) -> Dropout:
+        return Dropout(batch.drop_keys)
 
-    def observed(self, inputs: Inputs) -> dict[str, tf.Tensor]:
-        return {"padding": tf.math.is_inf(inputs.bias)}
+    def observed(self, inputs: Inputs, drops: Dropout, workload: BertWorkload) -> dict[str, tf.Tensor]:
+        arch, num_tokens = family_of(workload).architecture(workload), inputs.tokens.shape[1]
+        kept = {
+            f"kept.{place}": drops.kept(place, rate, num_tokens, arch.hidden_size)
+            for place, rate in arch.drop_rates.items()
+        }
+        return {"padding": tf.math.is_inf(inputs.bias)} | kept
 
     def native_network(self, cell: Cell) -> native.NativeNetwork:
         return native.NativeNetwork(cell)

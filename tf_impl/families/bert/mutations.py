@@ -5,7 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from shared.families.bert.batch import TextBatch
-from tf_impl import layers
+from tf_impl import dropout, layers
 from tf_impl.families import bert
 from tf_impl.families.bert import network
 from tf_impl.families.bert.inputs import Inputs
@@ -36,5 +36,11 @@ def half_the_gradient_of_a_bias() -> None:
 
 def other_rate_of_dropout() -> None:
     """Features are dropped 1/256 more often."""
-    noise_threshold = network.noise_threshold
-    network.noise_threshold = lambda rate: noise_threshold(rate) + 1
+    threshold = dropout.threshold
+    dropout.threshold = lambda rate: threshold(rate) + 1
+
+
+def place_drawn_twice() -> None:
+    """Both halves of a layer drop the same features."""
+    layer_place = network.layer_place
+    network.layer_place = lambda index, half: layer_place(index, 0)

@@ -19,7 +19,8 @@ from shared.families.bert.settings import of_family
 from shared.modalities import text_strings
 from shared.protocol import Cell
 from shared.store import VOCABULARY
-from tf_impl.families.bert.inputs import Drops, Inputs
+from tf_impl.dropout import Dropout
+from tf_impl.families.bert.inputs import Inputs
 from tf_impl.precision import in_precision_of
 from tf_impl.tokenizer import Tokenizer
 
@@ -73,7 +74,7 @@ class NativeNetwork(tf.Module):
         theirs = {variable.path: variable.value for layer in layers for variable in layer.trainable_variables}
         return {name: theirs[keras_hub_name(name)] for name in parameter_shapes(self.arch)}
 
-    def features(self, inputs: Inputs, drops: Drops | None, training: bool) -> tf.Tensor:
+    def features(self, inputs: Inputs, drops: Dropout | None, training: bool) -> tf.Tensor:
         """Texts to features (N, H); the library draws its own drops."""
         theirs = {
             "token_ids": inputs.tokens,
@@ -82,11 +83,11 @@ class NativeNetwork(tf.Module):
         }
         return self.body(theirs, training=training)["pooled_output"]
 
-    def classify(self, features: tf.Tensor, drops: Drops | None) -> tf.Tensor:
+    def classify(self, features: tf.Tensor, drops: Dropout | None) -> tf.Tensor:
         """Features (N, H) to logits (N, K)."""
         return self.classifier(self.dropout(features, training=drops is not None))
 
-    def __call__(self, inputs: Inputs, drops: Drops | None = None, training: bool = False) -> tf.Tensor:
+    def __call__(self, inputs: Inputs, drops: Dropout | None = None, training: bool = False) -> tf.Tensor:
         """Texts to logits (N, K)."""
         return self.classify(self.features(inputs, drops, training), drops)
 

@@ -1,6 +1,6 @@
 """BERT in TensorFlow. Mirror: `pt_impl/families/bert/network.py`.
 
-Legend: N texts, T tokens, H features, A heads, D features per head, S places of noise, K classes.
+Legend: N texts, T tokens, H features, A heads, D features per head, K classes.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ import math
 
 import tensorflow as tf
 
-from shared.draws import noise_threshold
-from shared.families.bert.architecture import Architecture
+from shared.families.bert.architecture import EMBEDDINGS_PLACE, Architecture, layer_place
 from tf_impl import text_ops
-from tf_impl.families.bert.inputs import Drops, Inputs
+from tf_impl.dropout import Dropout
+from tf_impl.families.bert.inputs import Inputs
 from tf_impl.layers import Linear, Weights, canonical_name, trained
 
 
@@ -29,12 +29,11 @@ class LayerNorm(tf.Module):
         """(..., H) to the same."""
         return text_ops.layer_norm(x, self.weight, self.bias, self.epsilon)
 
-    def of_sum(self, x: tf.Tensor, change: tf.Tensor, noise: tf.Tensor | None, rate: float) -> tf.Tensor:
-        """x + change (..., H), some features of the change dropped, and normed: with dropout one kernel for it all."""
-        if noise is None:
+    def of_sum(self, x: tf.Tensor, change: tf.Tensor, drops: Dropout | None, place: int, rate: float) -> tf.Tensor:
+        """x + change (..., H), some features of the change dropped, and normed."""
+        if drops is None:
             return self(x + change)
-        threshold = noise_threshold(rate)
-        return text_ops.sum_norm(x, change, noise, threshold, self.weight, self.bias, self.epsilon)
+        return text_ops.sum_norm(x, change, drops, place, rate, self.weight, self.bias, self.epsilon)
 
 
 class Embedding(tf.Module):
@@ -64,8 +63,9 @@ class Embeddings(tf.Module):
 class Layer(tf.Module):
     """Self-attention and a feed-forward network, each with a residual connection and a norm behind it."""
 
-    def __init__(self, weights: Weights, name: str, arch: Architecture) -> None:
+    def __init__(self, weights: Weights, index: int, arch: Architecture) -> None:
         super().__init__()
+        name = f"layers.{index}"
         self.query = Linear(weights, f"{name}.query")
         self.key = Linear(weights, f"{name}.key")
         self.value = Linear(weights, f"{name}.value")
@@ -75,22 +75,21 @@ class Layer(tf.Module):
         self.down = Linear(weights, f"{name}.down")
         self.output_norm = LayerNorm(weights, f"{name}.output_norm", arch.norm_epsilon)
         self.num_heads = arch.num_heads
-        self.dropout = arch.hidden_dropout
+        self.places = layer_place(index, 0), layer_place(index, 1)
+        self.rate = arch.hidden_dropout
 
-    def __call__(
-        self, x: tf.Tensor, readers: tf.Tensor, bias: tf.Tensor, noise: tuple[tf.Tensor, tf.Tensor] | None
-    ) -> tf.Tensor:
+    def __call__(self, x: tf.Tensor, readers: tf.Tensor, bias: tf.Tensor, drops: Dropout | None) -> tf.Tensor:
         """The new features of the tokens that are read.
 
         Args:
             x: (N, T, H), what is attended to. readers: (N, R, H), the first R tokens of it.
             bias: (N, 1, 1, T), 0 for a token and -inf for padding.
-            noise: (N, R, H) uint8 behind the attention and behind the feed-forward network; None drops nothing.
+            drops: of the batch; None drops nothing.
         """
         attended = self.output(self.attention(x, readers, bias))
-        x = self.attention_norm.of_sum(readers, attended, noise and noise[0], self.dropout)
+        x = self.attention_norm.of_sum(readers, attended, drops, self.places[0], self.rate)
         changed = self.down(text_ops.gelu(self.up(x)))
-        return self.output_norm.of_sum(x, changed, noise and noise[1], self.dropout)
+        return self.output_norm.of_sum(x, changed, drops, self.places[1], self.rate)
 
     def attention(self, x: tf.Tensor, readers: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
         """Scaled dot-product attention, every head: (N, T, H), (N, R, H) to (N, R, H)."""
@@ -105,11 +104,6 @@ class Layer(tf.Module):
         return tf.transpose(apart, [0, 2, 1, 3])
 
 
-def kept(noise: tf.Tensor, rate: float, dtype: tf.DType) -> tf.Tensor:
-    """The factor of each feature: 0 where its noise is below the rate, else what keeps the mean."""
-    return text_ops.keep_factor(noise, noise_threshold(rate), dtype)
-
-
 class Bert(tf.Module):
     """The network of an architecture, from weights by canonical name."""
 
@@ -117,7 +111,7 @@ class Bert(tf.Module):
         super().__init__()
         self.arch = arch
         self.embeddings = Embeddings(weights, arch)
-        self.layers = [Layer(weights, f"layers.{index}", arch) for index in range(arch.num_layers)]
+        self.layers = [Layer(weights, index, arch) for index in range(arch.num_layers)]
         self.pooler = Linear(weights, "pooler")
         self.classifier = Linear(weights, "classifier")
 
@@ -125,29 +119,26 @@ class Bert(tf.Module):
         """The parameters by canonical name."""
         return {canonical_name(variable): variable for variable in self.trainable_variables}
 
-    def features(self, inputs: Inputs, drops: Drops | None, training: bool) -> tf.Tensor:
+    def features(self, inputs: Inputs, drops: Dropout | None, training: bool) -> tf.Tensor:
         """Texts to features (N, H), in the precision of the inputs' bias (see `Layer`).
 
         Of the last layer only [CLS] is read, so only its part is computed: a seventh of the work of six layers.
         """
-        noise, noise_last = (drops.noise, drops.noise_last) if drops else (None, None)
         x = self.embeddings(inputs.tokens, inputs.bias.dtype)
-        if noise is not None:
-            x = x * kept(noise[:, 0], self.arch.hidden_dropout, x.dtype)
+        if drops is not None:
+            x = drops.drop(x, EMBEDDINGS_PLACE, self.arch.hidden_dropout)
         *lower, last = self.layers
-        for index, layer in enumerate(lower):
-            of_layer = None if noise is None else (noise[:, 1 + 2 * index], noise[:, 2 + 2 * index])
-            x = layer(x, x, inputs.bias, of_layer)
-        of_last = None if noise_last is None else (noise_last[:, :1], noise_last[:, 1:])
-        x = last(x, x[:, :1], inputs.bias, of_last)
+        for layer in lower:
+            x = layer(x, x, inputs.bias, drops)
+        x = last(x, x[:, :1], inputs.bias, drops)
         return tf.tanh(self.pooler(x[:, 0]))
 
-    def classify(self, features: tf.Tensor, drops: Drops | None) -> tf.Tensor:
+    def classify(self, features: tf.Tensor, drops: Dropout | None) -> tf.Tensor:
         """Features (N, H) to logits (N, K)."""
-        if drops is not None and drops.keep_unit is not None:
-            features = features * tf.cast(drops.keep_unit, features.dtype)
+        if drops is not None:
+            features = drops.drop(features[:, None], self.arch.classifier_place, self.arch.classifier_dropout)[:, 0]
         return self.classifier(features)
 
-    def __call__(self, inputs: Inputs, drops: Drops | None = None, training: bool = False) -> tf.Tensor:
+    def __call__(self, inputs: Inputs, drops: Dropout | None = None, training: bool = False) -> tf.Tensor:
         """Texts to logits (N, K)."""
         return self.classify(self.features(inputs, drops, training), drops)

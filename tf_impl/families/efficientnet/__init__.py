@@ -36,7 +36,7 @@ class Family(family.Family[EfficientNetWorkload, PageBatch, Inputs, Drops]):
     def drops(self, batch: PageBatch, workload: EfficientNetWorkload) -> Drops:
         return network_drops(batch, workload)
 
-    def observed(self, inputs: Inputs) -> dict[str, tf.Tensor]:
+    def observed(self, inputs: Inputs, drops: Drops, workload: EfficientNetWorkload) -> dict[str, tf.Tensor]:
         return {"images": inputs.images}
 
     def native_network(self, cell: Cell) -> native.NativeNetwork:
