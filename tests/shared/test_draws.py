@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from shared.draws import Purpose, noise_threshold, normal, order, uniform, words
+from shared.draws import Purpose, normal, order, uniform, words
 
 KNOWN_WORDS = ["0xf267ace05adbbc77", "0xf7159f50f8d6747c", "0x9f98c884cc5e945c"]
 KNOWN_ORDER = [3, 4, 2, 5, 0, 7, 6, 1]
@@ -55,10 +55,3 @@ def test_normal_numbers_are_normal() -> None:
 def test_negative_keys_are_refused(seed: int, epoch: int, item: int) -> None:
     with pytest.raises(ValueError, match="must not be negative"):
         words(seed, Purpose.ORDER, epoch, item, 1)
-
-
-@pytest.mark.parametrize(
-    ("rate", "threshold"), [(0.0, 0), (0.001, 0), (0.1, 26), (0.2, 51), (0.5, 128), (0.9, 230), (0.99, 253)]
-)
-def test_a_rate_is_a_number_of_bytes(rate: float, threshold: int) -> None:
-    assert noise_threshold(rate) == threshold

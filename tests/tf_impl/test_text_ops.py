@@ -8,11 +8,13 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from shared.dropout import drop_keys, kept, scale
 from tests import tiny_text
 
 tf = pytest.importorskip("tensorflow")
 
 from tf_impl import text_ops  # noqa: E402
+from tf_impl.dropout import Dropout  # noqa: E402
 
 
 def exact_gelu(x: tf.Tensor) -> tf.Tensor:
@@ -57,38 +59,40 @@ def test_layer_norm_and_its_gradients(shape: tuple[int, ...]) -> None:
     agree(values_and_gradients(ours, x, scale, offset), values_and_gradients(plain, x, scale, offset), 1e-12)
 
 
-@pytest.mark.parametrize("threshold", [0, 26, 200])
-def test_the_norm_of_a_sum_is_that_of_its_parts(threshold: int) -> None:
+@pytest.mark.parametrize("rate", [0.0, 0.1, 0.8])
+def test_the_norm_of_a_sum_is_that_of_its_parts(rate: float) -> None:
     """Values and gradients of dropout, sum and norm in one kernel against one after the other."""
     rng = np.random.default_rng(0)
     x, change = 3.0 + rng.standard_normal((2, 3, 8)), rng.standard_normal((2, 3, 8))
-    scale, offset = rng.standard_normal(8), rng.standard_normal(8)
-    noise = tf.constant(rng.integers(0, 256, x.shape), tf.uint8)
+    weight, offset = rng.standard_normal(8), rng.standard_normal(8)
+    keys = drop_keys(0, 0, np.arange(2), 3)
+    stays = kept(keys[:, 1], 3, 8, rate)
 
-    def plain(x: tf.Tensor, change: tf.Tensor, scale: tf.Tensor, offset: tf.Tensor) -> tf.Tensor:
-        total = x + tf.where(noise < threshold, tf.zeros_like(change), change * 256 / (256 - threshold))
+    def plain(x: tf.Tensor, change: tf.Tensor, weight: tf.Tensor, offset: tf.Tensor) -> tf.Tensor:
+        total = x + tf.where(stays, change * scale(rate), tf.zeros_like(change))
         mean, variance = tf.nn.moments(total, [-1], keepdims=True)
-        return (total - mean) / tf.sqrt(variance + 1e-3) * scale + offset
+        return (total - mean) / tf.sqrt(variance + 1e-3) * weight + offset
 
-    def ours(x: tf.Tensor, change: tf.Tensor, scale: tf.Tensor, offset: tf.Tensor) -> tf.Tensor:
-        return text_ops.sum_norm(x, change, noise, threshold, scale, offset, 1e-3)
+    def ours(x: tf.Tensor, change: tf.Tensor, weight: tf.Tensor, offset: tf.Tensor) -> tf.Tensor:
+        return text_ops.sum_norm(x, change, Dropout(tf.constant(keys)), 1, rate, weight, offset, 1e-3)
 
-    inputs = (x, change, scale, offset)
+    inputs = (x, change, weight, offset)
     agree(values_and_gradients(ours, *inputs), values_and_gradients(plain, *inputs), 1e-12)
 
 
 def test_the_norm_of_a_sum_of_bfloat16_has_gradients_of_its_inputs_precision() -> None:
     rng = np.random.default_rng(0)
-    x, change = (tf.constant(rng.standard_normal((4, 8)), tf.bfloat16) for _ in range(2))
-    noise, scale, offset = tf.constant(rng.integers(0, 256, (4, 8)), tf.uint8), tf.ones(8), tf.zeros(8)
+    x, change = (tf.constant(rng.standard_normal((4, 1, 8)), tf.bfloat16) for _ in range(2))
+    keys, weight, offset = drop_keys(0, 0, np.arange(4), 1), tf.ones(8), tf.zeros(8)
     with tf.GradientTape() as tape:
-        tape.watch([x, change, scale, offset])
-        found = text_ops.sum_norm(x, change, noise, 26, scale, offset, 1e-12)
-    gradients = tape.gradient(found, [x, change, scale, offset])
+        tape.watch([x, change, weight, offset])
+        found = text_ops.sum_norm(x, change, Dropout(tf.constant(keys)), 0, 0.1, weight, offset, 1e-12)
+    gradients = tape.gradient(found, [x, change, weight, offset])
     assert found.dtype == tf.bfloat16
     assert [gradient.dtype for gradient in gradients] == [tf.bfloat16, tf.bfloat16, tf.float32, tf.float32]
-    total = x + change * text_ops.keep_factor(noise, 26, tf.bfloat16)
-    exact = text_ops.layer_norm(tf.cast(total, tf.float32), scale, offset, 1e-12)
+    stays = tf.constant(kept(keys[:, 0], 1, 8, 0.1), tf.bfloat16)
+    total = x + change * stays * scale(0.1)
+    exact = text_ops.layer_norm(tf.cast(total, tf.float32), weight, offset, 1e-12)
     assert tiny_text.closeness(tf.cast(found, tf.float32), exact) < 2e-2
 
 

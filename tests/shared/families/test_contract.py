@@ -196,12 +196,16 @@ def test_variants_of_a_workload_are_of_the_same_network(name: str) -> None:
 
 
 @every_family
-def test_without_drops_nothing_is_drawn_that_drops(name: str, store: Store) -> None:
-    family, workload, _ = of(name)
-    batch = TrainBatches(store, family.without_drops(workload), 0, 1).batch(0)
+def test_without_drops_nothing_is_dropped(name: str, store: Store) -> None:
+    """By factors that a batch brings, or by rates of the network."""
+    family, workload, arch = of(name)
+    without = family.without_drops(workload)
+    batch = TrainBatches(store, without, 0, 1).batch(0)
     kept = {field: value for field, value in batch._asdict().items() if field.startswith("keep_")}
-    assert kept
     assert all((value == 1).all() for value in kept.values())
+    rates = getattr(family.architecture(without), "drop_rates", {})
+    assert not rates
+    assert kept or arch.drop_rates
 
 
 @every_family

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +17,11 @@ transformers = pytest.importorskip("transformers")
 from torch import nn  # noqa: E402
 from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
 
-from pt_impl.families.bert.inputs import network_drops, network_inputs  # noqa: E402
+from pt_impl.families.bert.inputs import network_inputs  # noqa: E402
 from pt_impl.networks import build, named_tensors, num_trained, weights_of  # noqa: E402
 from pt_impl.step import Step  # noqa: E402
 from shared.batches import EvalBatches  # noqa: E402
-from shared.draws import noise_threshold  # noqa: E402
+from shared.dropout import kept, scale  # noqa: E402
 from shared.families import bert  # noqa: E402
 from shared.families.bert.batch import TextBatch  # noqa: E402
 from shared.families.bert.convert import from_transformers, to_transformers  # noqa: E402
@@ -144,19 +143,18 @@ def test_dropout_stands_where_the_library_has_it(store: Store) -> None:
     settings = tiny_text.workload(model__hidden_dropout=0.2, model__classifier_dropout=0.4)
     step, network = make_step(settings), library(settings, "eager")
     batch = on_device(tiny_text.train_batch(store, settings))
-    threshold = noise_threshold(0.2)
 
-    def factors(noise: torch.Tensor) -> Dropped:
-        return Dropped((noise >= threshold).double() / (1 - threshold / 256))
+    def factors(place: int, num_tokens: int, rate: float) -> Dropped:
+        stays = torch.from_numpy(kept(batch.drop_keys[:, place].numpy(), num_tokens, 32, rate))
+        return Dropped(stays.double() * scale(rate))
 
-    places: Iterator[torch.Tensor] = iter(batch.noise.unbind(1))
-    network.bert.embeddings.dropout = factors(next(places))
+    network.bert.embeddings.dropout = factors(0, 32, 0.2)
     first, last = network.bert.encoder.layer
-    first.attention.output.dropout, first.output.dropout = factors(next(places)), factors(next(places))
+    first.attention.output.dropout, first.output.dropout = factors(1, 32, 0.2), factors(2, 32, 0.2)
     # [CLS] is the first token; what the others get in the last layer, nobody reads
-    last.attention.output.dropout, last.output.dropout = (factors(batch.noise_last[:, [half]]) for half in (0, 1))
-    network.dropout = Dropped(batch.keep_unit.double())
-    assert next(places, None) is None
+    last.attention.output.dropout, last.output.dropout = factors(3, 1, 0.2), factors(4, 1, 0.2)
+    network.dropout = factors(5, 1, 0.4)
+    network.dropout.factors = network.dropout.factors[:, 0]
     loss, _ = step.loss_and_gradients(batch)
     expected = nn.functional.cross_entropy(library_logits(network, batch), batch.labels.long())
     expected.backward()
@@ -189,7 +187,6 @@ def test_attention_sees_every_token_but_padding(store: Store) -> None:
     batch = on_device(tiny_text.train_batch(store, settings))
     tokens, bias = network_inputs(batch, torch.float64)
     assert tokens is batch.tokens
-    assert network_drops(batch, settings) == (None, None, None)
     assert bias.shape == (4, 1, 1, 32)
     assert torch.equal(torch.isneginf(bias[:, 0, 0]).sum(1), 32 - batch.lengths)
     assert bias[~torch.isneginf(bias)].eq(0).all()

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from shared.families.bert import FAMILY
-from shared.families.bert.architecture import Architecture, parameter_shapes
+from shared.families.bert.architecture import EMBEDDINGS_PLACE, Architecture, layer_place, parameter_shapes
 from shared.families.bert.settings import of_family
 from shared.spec import load
 from tests import tiny_text
@@ -58,7 +58,13 @@ def test_the_architecture_takes_every_setting_of_the_workload() -> None:
     assert FAMILY.classifier_inputs(arch) == 32
 
 
-@pytest.mark.parametrize(("layers", "places"), [(1, 1), (2, 3), (6, 11)])
-def test_of_the_last_layer_no_token_but_cls_is_dropped(layers: int, places: int) -> None:
-    assert replace(SIX, num_layers=layers).num_noise_sites == places
-    assert replace(SIX, num_layers=layers, hidden_dropout=0.0).num_noise_sites == 0
+def test_every_place_of_dropout_has_a_number_of_its_own() -> None:
+    layers = [layer_place(index, half) for index in range(6) for half in (0, 1)]
+    assert [EMBEDDINGS_PLACE, *layers, SIX.classifier_place] == list(range(SIX.num_places)) == list(range(14))
+
+
+def test_places_keep_their_numbers_whatever_the_rates() -> None:
+    assert SIX.drop_rates == dict.fromkeys(range(13), 0.1) | {13: 0.2}
+    assert replace(SIX, hidden_dropout=0.0).drop_rates == {13: 0.2}
+    assert replace(SIX, classifier_dropout=0.0).drop_rates == dict.fromkeys(range(13), 0.1)
+    assert replace(SIX, classifier_dropout=0.0).num_places == 14

@@ -41,7 +41,7 @@ def test_a_batch_has_the_width_that_its_longest_text_asks_for(store: Store) -> N
         batch = batches.batch(step)
         width = bucket(int(store.lengths[batches.samples(step)].max()), 32, BUCKETED.input.buckets)
         assert batch.tokens.shape == (4, width)
-        assert batch.noise.shape == (4, 3, width, 32)
+        assert (batch.drop_keys.shape, batch.drop_keys.dtype) == ((4, 6, 2), np.int32)
         widths.add(width)
     assert widths == {16, 24, 32}
     assert batches.widths == (16, 24, 32)
@@ -79,8 +79,7 @@ def test_a_wider_bucket_gives_the_same_texts_and_draws(store: Store) -> None:
     few, many = narrow.batch(step), wide.batch(step)
     assert np.array_equal(many.tokens[:, :16], few.tokens)
     assert not many.tokens[:, 16:].any()
-    assert np.array_equal(many.noise[:, :, :16], few.noise)
-    for field in ("labels", "lengths", "noise_last", "keep_unit"):
+    for field in ("labels", "lengths", "drop_keys"):
         assert np.array_equal(getattr(many, field), getattr(few, field)), field
 
 
@@ -109,7 +108,7 @@ def test_the_same_text_draws_anew_in_the_next_epoch(store: Store) -> None:
     batches = train(store, size=24)
     first, second = batches.batch(0), batches.batch(1)
     row = int(np.flatnonzero(batches.samples(1) == batches.samples(0)[0])[0])
-    assert not np.array_equal(first.noise[0], second.noise[row])
+    assert not (first.drop_keys[0] == second.drop_keys[row]).any()
 
 
 @pytest.mark.parametrize("replicas", [1, 2, 3])
@@ -122,7 +121,7 @@ def test_evaluation_counts_every_text_once(store: Store, replicas: int) -> None:
         for replica, share in enumerate(shares):
             samples = batches.samples(index, replica)
             seen += samples.tolist()
-            assert [len(field) for field in share] == [4] * 6
+            assert [len(field) for field in share] == [4] * 4
             assert np.array_equal(share.labels[: len(samples)], store.labels[samples])
             assert not share.labels[len(samples) :].any()
             assert np.array_equal(share.lengths[: len(samples)], store.lengths[samples])
@@ -135,9 +134,7 @@ def test_evaluation_counts_every_text_once(store: Store, replicas: int) -> None:
 def test_evaluation_draws_nothing(store: Store) -> None:
     batch = EvalBatches(store, BUCKETED, "test", 1).batch(0, 0)
     assert isinstance(batch, TextBatch)
-    assert batch.noise.shape[1] == 0
-    assert (batch.noise_last == 255).all()
-    assert (batch.keep_unit == 1).all()
+    assert not batch.drop_keys.any()
 
 
 def test_several_labels_are_floats(several: Store) -> None:

@@ -18,8 +18,7 @@ from shared.families.bert.batch import TextBatch  # noqa: E402
 from shared.families.bert.settings import BertWorkload  # noqa: E402
 from shared.store import Store  # noqa: E402
 from tf_impl import data  # noqa: E402
-from tf_impl.families.bert.inputs import network_drops, network_inputs  # noqa: E402
-from tf_impl.families.bert.network import kept  # noqa: E402
+from tf_impl.families.bert.inputs import network_inputs  # noqa: E402
 from tf_impl.layers import canonical_name  # noqa: E402
 from tf_impl.networks import build, num_trained, weights_of  # noqa: E402
 from tf_impl.replicas import Replicas  # noqa: E402
@@ -184,7 +183,6 @@ def test_attention_sees_every_token_but_padding(store: Store) -> None:
     batch = on_device(tiny_text.train_batch(store, CALM))
     tokens, bias = network_inputs(batch, tf.float64)
     assert tokens is batch.tokens
-    assert network_drops(batch, CALM) == (None, None, None)
     assert bias.shape == (4, 1, 1, 32)
     hidden = np.isneginf(bias.numpy()[:, 0, 0])
     assert np.array_equal(hidden.sum(1), 32 - batch.lengths.numpy())
@@ -279,10 +277,3 @@ def test_training_learns_the_texts_by_heart(store: Store) -> None:
     losses = [float(step.train(batch, 3e-3)) for _ in range(30)]
     assert losses[-1] < 0.3 * losses[0]
     assert step.num_traces() == 1
-
-
-def test_noise_below_the_threshold_drops_a_feature_and_the_others_keep_the_mean() -> None:
-    factors = kept(tf.range(256, dtype=tf.int32), 0.25, tf.float64).numpy()
-    assert (factors[:64] == 0).all()
-    assert (factors[64:] == 4 / 3).all()
-    assert factors.mean() == pytest.approx(1.0, rel=1e-15)

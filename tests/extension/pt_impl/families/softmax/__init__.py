@@ -58,7 +58,7 @@ class Family(family.Family[SoftmaxWorkload, PixelBatch, Inputs, None]):
     def drops(self, batch: PixelBatch, workload: SoftmaxWorkload) -> None:
         return None
 
-    def observed(self, inputs: Inputs) -> dict[str, Tensor]:
+    def observed(self, inputs: Inputs, drops: None, workload: SoftmaxWorkload) -> dict[str, Tensor]:
         return {"images": inputs.images}
 
     def native_network(self, cell: Cell) -> Network:
