@@ -29,6 +29,7 @@ PROGRAMS = {
     "bench.studies.gate.simulate": "bench.studies.gate.simulate",
     "bench.studies.ocr_speed": "bench.studies.ocr_speed",
     "bench.studies.same_numbers": "bench.studies.same_numbers",
+    "bench.studies.dropout": "bench.studies.dropout",
     "bench.studies.documents": "bench.studies.documents.__main__",
 }
 # programs that this package may not import: they are asked for their help
@@ -54,7 +55,11 @@ def walk(command: click.Command, name: str) -> Iterator[tuple[str, click.Command
 
 def programs_text() -> str:
     """The programs beside `bench`."""
-    parts = [joined([f"### python -m {name}", command_text(found(name), f"python -m {name}")]) for name in PROGRAMS]
+    parts = [
+        joined([f"### {typed}", command_text(command, typed)])
+        for name in PROGRAMS
+        for typed, command in walk(found(name), f"python -m {name}")
+    ]
     asked = {name: ask_help(name) for name in OTHERS}
     parts += [joined([f"### python -m {name}", fenced(answer(name, asked[name]))]) for name in OTHERS]
     return joined(parts)
@@ -63,7 +68,9 @@ def programs_text() -> str:
 def found(program: str) -> click.Command:
     """The command of a program of click: the one that its module defines."""
     module = importlib.import_module(PROGRAMS[program])
-    (command,) = (each for each in vars(module).values() if isinstance(each, click.Command))
+    commands = [each for each in vars(module).values() if isinstance(each, click.Command)]
+    groups = [each for each in commands if isinstance(each, click.Group)]
+    (command,) = groups or commands
     return command
 
 
