@@ -176,7 +176,7 @@ def test_every_program_is_there(pages: dict[str, str]) -> None:
     written = {
         ".".join(path.relative_to(ROOT).with_suffix("").parts)
         for path in (ROOT / "bench" / "studies").rglob("*.py")
-        if "\n@click.command" in path.read_text(encoding="utf-8")
+        if re.search(r"\n@click\.(command|group)", path.read_text(encoding="utf-8"))
     }
     assert written == set(PROGRAMS.values())
     assert all(section(pages["reference.md"], f"### python -m {name}") for name in (*PROGRAMS, *OTHERS))
