@@ -6,8 +6,8 @@ Legend: N texts, R tokens, H features, W words a token.
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,14 +20,19 @@ assert sys.byteorder == "little", "bytes are taken from words as they lie in mem
 
 def noise(keys: Tensor, num_tokens: int, num_features: int) -> Tensor:
     """`shared.dropout.noise`: keys (int32, N x 2) to bytes (uint8, N x R x H)."""
-    hashes = _position_hashes(num_tokens, num_features, keys.device)
-    words = torch.bitwise_xor(hashes, keys[:, :1, None])
-    words = words.mul_(keys[:, 1:, None])
-    words = words.bitwise_xor_(_shifted(words, LAST_SHIFT))
+    return _bytes(keys, _position_hashes(num_tokens, num_features, keys.device), num_features)
+
+
+def _bytes(keys: Tensor, hashes: Tensor, num_features: int) -> Tensor:
+    """`noise`. 32 bits with a sign: PyTorch multiplies no others."""
+    words = torch.bitwise_xor(hashes, keys[:, :1, None]).mul_(keys[:, 1:, None])
     if torch.compiler.is_compiling():  # inductor makes one kernel of shifts, and a copy of a view as other type
+        words = words ^ ((words >> LAST_SHIFT) & ((1 << (32 - LAST_SHIFT)) - 1))
         features = torch.arange(num_features, device=keys.device)
         of_feature = words[..., features // FEATURES_A_WORD]
         return (of_feature >> (features % FEATURES_A_WORD * 8).int()).to(torch.uint8)
+    halves = words.view(torch.int16)  # low, high: one kernel, where shift, mask and xor of words are three
+    halves[..., ::2].bitwise_xor_(halves[..., 1::2])
     return words.view(torch.uint8)[..., :num_features]
 
 
@@ -39,16 +44,26 @@ def _position_hashes(num_tokens: int, num_features: int, device: torch.device) -
     return torch.from_numpy(position_hashes(num_tokens, num_features).view(np.int32)).to(device)
 
 
-def _shifted(x: Tensor, bits: int) -> Tensor:
-    """x (int32) shifted right without its sign."""
-    return (x >> bits).bitwise_and_((1 << (32 - bits)) - 1)
+def _kept(keys: Tensor, hashes: Tensor, num_features: int, rate: float) -> Tensor:
+    # in place, and to a byte: kernels that make or read booleans are many times slower on CPU
+    return _bytes(keys, hashes, num_features).ge_(threshold(rate))
+
+
+def factors(keys: Tensor, hashes: Tensor, like: Tensor, rate: float) -> Tensor:
+    """The factor of each feature (N, R, H): 0 where one is dropped, else what keeps the mean.
+
+    Args:
+        keys, hashes: of `Dropout.source`. like: (N, R, H), the shape and the precision.
+    """
+    return _kept(keys, hashes, like.shape[-1], rate).to(like.dtype).mul_(scale(rate))
 
 
 class Dropout:
     """What is dropped of a batch.
 
-    The bytes of kept features stay in memory for the backward pass, one a feature: to make them again takes PyTorch
-    five more passes over words, and they are little beside the activations that a layer keeps.
+    Factors stay in memory for the backward pass, as wide as the activations beside them. To keep bytes instead takes a
+    function of autograd in Python, whose calls cost a step of bert-6l quick 3 % on two cores; to make factors again
+    takes five more passes over memory. A compiled step chooses for itself.
     """
 
     def __init__(self, keys: Tensor) -> None:
@@ -58,31 +73,18 @@ class Dropout:
         """
         self._keys = keys
 
+    def source(self, place: int, shape: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """What the noise of a place is made from: the place's keys (N x 2), `shared.dropout.position_hashes` for
+        features (N, R, H)."""
+        _, num_tokens, num_features = shape
+        return self._keys[:, place], _position_hashes(num_tokens, num_features, self._keys.device)
+
     def kept(self, place: int, rate: float, num_tokens: int, num_features: int) -> Tensor:
         """1 for each feature that stays at a place, else 0: uint8, N x R x H."""
-        # in place, and to a byte: kernels that make or read booleans are many times slower on CPU
-        return noise(self._keys[:, place], num_tokens, num_features).ge_(threshold(rate))
+        return _kept(*self.source(place, (0, num_tokens, num_features)), num_features, rate)
 
     def drop(self, x: Tensor, place: int, rate: float) -> Tensor:
         """x (N x R x H), some features dropped."""
         if not threshold(rate):
             return x
-        return _Drop.apply(x, self.kept(place, rate, *x.shape[1:]), scale(rate))
-
-
-class _Drop(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, kept: Tensor, factor: float) -> Tensor:
-        ctx.save_for_backward(kept)
-        ctx.factor = factor
-        return _times(x, kept, factor)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        (kept,) = ctx.saved_tensors
-        return _times(gradient, kept, ctx.factor), None, None
-
-
-def _times(x: Tensor, kept: Tensor, factor: float) -> Tensor:
-    """x where it is kept, times a factor, else 0."""
-    return kept.to(x.dtype).mul_(factor).mul_(x)
+        return x * factors(*self.source(place, x.shape), x, rate)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from pt_impl import dropout
 from pt_impl.dropout import Dropout
-from shared import dropout
 from shared.dropout import threshold
 
 
@@ -31,23 +29,8 @@ def sum_norm(
     """`layer_norm` of x + change (N, R, H each), some features of the change dropped."""
     if not threshold(rate):
         return layer_norm(x + change, scale, offset, epsilon)
-    kept = drops.kept(place, rate, *change.shape[1:])
-    return layer_norm(_Sum.apply(x, change, kept, dropout.scale(rate)), scale, offset, epsilon)
-
-
-class _Sum(torch.autograd.Function):
-    """x + what is kept of a change, times a factor."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, change: Tensor, kept: Tensor, factor: float) -> Tensor:
-        ctx.save_for_backward(kept)
-        ctx.factor = factor
-        return torch.addcmul(x, change, kept.to(x.dtype), value=factor)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        (kept,) = ctx.saved_tensors
-        return gradient, kept.to(gradient.dtype).mul_(ctx.factor).mul_(gradient), None, None
+    factors = dropout.factors(*drops.source(place, change.shape), change, rate)
+    return layer_norm(torch.addcmul(x, change, factors), scale, offset, epsilon)
 
 
 def gelu(x: Tensor) -> Tensor:

@@ -35,8 +35,6 @@ TENSORFLOW_ALONE = {
     "precision.py": "Keras's global precision, which a library's network has to be built under; PyTorch's is cast",
     "layers.py: trained": "a variable is given TensorFlow's layout and its name; PyTorch has the canonical layout",
     "layers.py: canonical_name": "variables carry their names; PyTorch's modules know them by attribute",
-    "dropout.py: factors": "inside of the kernels that XLA makes; PyTorch keeps bytes from one pass to the other",
-    "dropout.py: Dropout.source": "what such a kernel reads",
     "step.py: Step.trace": "TensorFlow compiles a step for each shape; PyTorch's is not compiled",
     "step.py: Step.num_traces": "as `trace`",
     "worker.py: Wing.train_batches": "the step is compiled for every shape before the first batch",
