@@ -12,12 +12,14 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 import torch
 import torch.nn.functional as F
 
+from bench.host import machine
 from bench.host.files import write_for_user
 from pt_impl import dropout as pt_dropout
 from pt_impl import text_ops as pt_text_ops
@@ -27,7 +29,8 @@ from tf_impl import text_ops as tf_text_ops
 from tf_impl.kernels import one_kernel
 
 RATE, EPSILON = 0.1, 1e-12
-SIZES = ((16, 128, 128), (6, 512, 768))  # of bert-6l: texts, tokens, features of quick and of full
+# of bert-6l: texts, tokens, features of quick and of full, and of a last layer, which reads one token
+SIZES = ((16, 128, 128), (6, 512, 768), (16, 1, 128))
 TURNS, SECONDS_A_TURN = 15, 0.05
 PHILOX_ROUNDS, PHILOX_MULTIPLIERS, PHILOX_STEPS = 10, (0xD2511F53, 0xCD9E8D57), (0x9E3779B9, 0xBB67AE85)
 HALF = 0xFFFFFFFF
@@ -87,6 +90,35 @@ def noise_ways(keys: np.ndarray, tokens: int, features: int) -> dict[str, Ways]:
     }
 
 
+class _Remade(torch.autograd.Function):
+    """x + what is kept of a change; only the keys stay for the backward pass."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, change: torch.Tensor, drops: pt_dropout.Dropout) -> torch.Tensor:
+        ctx.drops = drops
+        return torch.addcmul(x, change, pt_dropout.factors(*drops.source(0, change.shape), change, RATE))
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        made = pt_dropout.factors(*ctx.drops.source(0, gradient.shape), gradient, RATE)
+        return gradient, made.mul_(gradient), None
+
+
+class _Bytes(torch.autograd.Function):
+    """x + what is kept of a change; a byte a feature stays for the backward pass."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, change: torch.Tensor, drops: pt_dropout.Dropout) -> torch.Tensor:
+        kept = drops.kept(0, RATE, *change.shape[1:])
+        ctx.save_for_backward(kept)
+        return torch.addcmul(x, change, kept.to(x.dtype), value=scale(RATE))
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        (kept,) = ctx.saved_tensors
+        return gradient, kept.to(gradient.dtype).mul_(scale(RATE)).mul_(gradient), None
+
+
 def torch_ways(keys: np.ndarray, size: tuple[int, int, int]) -> Ways:
     """x + change and norm, both passes."""
     x, change, upstream = (torch.randn(size, requires_grad=grad) for grad in (True, True, False))
@@ -106,6 +138,12 @@ def torch_ways(keys: np.ndarray, size: tuple[int, int, int]) -> Ways:
         "sum and norm, noise from memory": both_passes(from_memory),
         "sum and norm, as the wing drops": both_passes(
             lambda: pt_text_ops.sum_norm(x, change, drops, 0, RATE, weight, bias, EPSILON)
+        ),
+        "sum and norm, factors made again in the backward pass": both_passes(
+            lambda: pt_text_ops.layer_norm(_Remade.apply(x, change, drops), weight, bias, EPSILON)
+        ),
+        "sum and norm, bytes kept for the backward pass": both_passes(
+            lambda: pt_text_ops.layer_norm(_Bytes.apply(x, change, drops), weight, bias, EPSILON)
         ),
     }
 
@@ -181,8 +219,10 @@ def report() -> str:
         for wing, sums in (("PyTorch", torch_ways), ("TensorFlow", tensorflow_ways)):
             columns.append(milliseconds({**drawn[wing], **sums(keys, size)}))
             print(names[SIZES.index(size)], wing, {k: round(v, 3) for k, v in columns[-1].items()}, flush=True)
-    for name in columns[0]:
-        lines.append(f"| {name} | " + " | ".join(f"{column[name]:.2f}" for column in columns) + " |")
+    for name in max(columns, key=len):
+        entries = (f"{column[name]:.2f}" if name in column else "" for column in columns)
+        lines.append(f"| {name} | " + " | ".join(entries) + " |")
+    lines += ["", f"Measured on {machine.summary()}."]
     return "\n".join(lines) + "\n"
 
 

@@ -106,6 +106,13 @@ def package_versions() -> dict[str, str]:
     return versions
 
 
+def summary() -> str:
+    """Processor, cores, Python and packages in a line, for documents that hold measurements."""
+    versions = {"python": platform.python_version(), **package_versions()}
+    listed = ", ".join(f"{name} {each}" for name, each in sorted(versions.items()))
+    return f"{cpu_model()}, {len(usable_cores())} cores; {listed}"
+
+
 def revision() -> str | None:
     """Git commit of the suite, with `-dirty` where files differ from it; None outside a checkout, or not known."""
     return git.describe(PROJECT_ROOT)[0]

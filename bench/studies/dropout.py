@@ -21,12 +21,14 @@ import click
 from rich.console import Console
 
 from bench.gate.revisions import Repository, checkouts
+from bench.host import machine
 from bench.host.files import write_atomically
 from bench.host.locations import PROJECT_ROOT
 from bench.records.directory import RunDirectory
 from bench.run.execution import execute, start_run
 from bench.run.plan import Request
 from bench.run.progress import ConsoleReporter
+from bench.statistics import intervals
 from shared.errors import UserError
 from shared.frameworks import FRAMEWORKS, KEYS, framework
 
@@ -104,7 +106,16 @@ def document(what: str, command: str, columns: Sequence[str], rows: Sequence[Seq
     """A table under what it shows and the command that printed it."""
     table = ["| " + " | ".join(columns) + " |", "|" + " --- |" * len(columns)]
     table += ["| " + " | ".join(row) + " |" for row in rows]
-    return "\n".join([f"{what}, printed by\n`python -m bench.studies.dropout {command} --out FILE`.\n", *table]) + "\n"
+    head = f"{what}, printed by\n`python -m bench.studies.dropout {command} --out FILE`."
+    return "\n".join([head, "", *table, "", f"Measured on {machine.summary()}."]) + "\n"
+
+
+def ratio_text(over: Sequence[float], under: Sequence[float]) -> str:
+    """How many times as large pairs of values are, with an interval where there are enough."""
+    found = intervals.ratio(over, under)
+    if found.interval is None:
+        return f"{found.value:.3f} (no interval of {found.count})"
+    return f"{found.value:.3f} [{found.interval[0]:.3f}, {found.interval[1]:.3f}] at {found.level:.1%}"
 
 
 def deliver(text: str, out: Path | None) -> None:
@@ -150,48 +161,46 @@ def batches(base: str, count: int, out: Path | None) -> None:
 
 
 @main.command("input")
-@click.option("--repeats", type=click.IntRange(1, 20), default=2, show_default=True, help="Cells of each.")
-@click.option("--steps", type=click.IntRange(2, 1000), default=4, show_default=True, help="Measured steps of each.")
+@click.option("--repeats", type=click.IntRange(1, 20), default=5, show_default=True, help="Pairs of cells.")
+@click.option("--steps", type=click.IntRange(2, 1000), default=3, show_default=True, help="Measured steps of each.")
 @out_option
 def of_input(repeats: int, steps: int, out: Path | None) -> None:
     """Throughput from disk by one loader over that of a batch on the device: 1 where the input costs nothing."""
     rows = []
     for name, preset in (("bert-6l", "full"), ("bert-base", "imdb")):
         for wing in KEYS:
-            disk, device = (throughputs(name, preset, wing, mode, repeats, steps) for mode in ("disk", "device"))
-            rows.append(
-                (
-                    f"{name} {preset}",
-                    framework(wing).title,
-                    *(f"{sum(each) / len(each):.4g}" for each in (disk, device)),
-                    f"{sum(disk) / sum(device) * len(device) / len(disk):.3f}",
-                )
-            )
+            # by turns, so that a slow moment hits both
+            pairs = [
+                [throughput(name, preset, wing, mode, steps) for mode in ("disk", "device")] for _ in range(repeats)
+            ]
+            disk, device = ([pair[side] for pair in pairs] for side in (0, 1))
+            medians = (f"{intervals.median(each).value:.4g}" for each in (disk, device))
+            rows.append((f"{name} {preset}", framework(wing).title, *medians, ratio_text(disk, device)))
+            click.echo(" ".join(rows[-1]), err=True)
     columns = ("workload", "framework", "samples/s, disk", "samples/s, device", "ratio")
     command = f"input --repeats {repeats} --steps {steps}"
     deliver(document("Input from disk by one loader against a batch on the device", command, columns, rows), out)
 
 
-def throughputs(name: str, preset: str, wing: str, mode: str, repeats: int, steps: int) -> list[float]:
-    """Samples per second of some cells.
+def throughput(name: str, preset: str, wing: str, mode: str, steps: int) -> float:
+    """Samples per second of a cell.
 
     Raises:
-        UserError: one failed.
+        UserError: it failed.
     """
     request = Request(
         frameworks=(wing,), replicas=(1,), workload=name, preset=preset, device="cpu", epochs=0, steps=steps,
-        repeats=repeats, input_mode=mode, loader_workers=1, tune=False,
+        repeats=1, input_mode=mode, loader_workers=1, tune=False,
     )  # fmt: skip
     reporter = ConsoleReporter(Console(file=io.StringIO()))
     with (
         tempfile.TemporaryDirectory(prefix="twinbench-") as temporary,
         RunDirectory(Path(temporary) / "run", resume=False) as directory,
     ):
-        records = execute(start_run(directory, request, click.echo), directory, reporter)
-    found = [record.throughput for record in records if record.throughput is not None]
-    if len(found) < len(records) or not records:
-        raise UserError(f"{name} {preset}, {wing}, {mode}: {next(r.reason for r in records if r.throughput is None)}")
-    return found
+        (record,) = execute(start_run(directory, request, click.echo), directory, reporter)
+    if record.throughput is None:
+        raise UserError(f"{name} {preset}, {wing}, {mode}: {record.reason}")
+    return record.throughput
 
 
 @main.command()
@@ -203,16 +212,11 @@ def rate(repeats: int, steps: int, out: Path | None) -> None:
     rows = []
     for key, each in FRAMEWORKS.items():
         pairs = [printed_by(RATE, PROJECT_ROOT, "bert-6l", "quick", each.wing, str(steps)) for _ in range(repeats)]
-        ratios = sorted(median_of(drops) / median_of(none) for drops, none in pairs)
-        rows.append((framework(key).title, f"{median_of(ratios):.3f}", f"{ratios[0]:.3f} to {ratios[-1]:.3f}"))
-    columns = ("framework", "step with dropout over step without", f"lowest to highest of {repeats}")
+        drops, none = ([intervals.median(pair[side]).value for pair in pairs] for side in (0, 1))
+        rows.append((framework(key).title, ratio_text(drops, none)))
     command = f"rate --repeats {repeats} --steps {steps}"
+    columns = ("framework", "step with dropout over step without")
     deliver(document("What dropout costs a step of bert-6l quick", command, columns, rows), out)
-
-
-def median_of(values: Sequence[float]) -> float:
-    """The middle one; of an even number the upper."""
-    return sorted(values)[len(values) // 2]
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from bench.host import machine
 from bench.host.locations import PROJECT_ROOT
 from bench.studies import dropout
 from shared.errors import UserError
@@ -26,18 +27,26 @@ def test_a_program_that_fails_is_one_line() -> None:
 
 
 def test_the_cost_is_a_ratio_of_medians(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    steps = iter([[[2.0, 3.0, 9.0], [1.5, 1.5, 1.0]], [[1.0], [1.0]], [[3.0], [2.0]]] * 2)
+    steps = iter([[[2.0, 3.0, 9.0], [1.5, 1.5, 1.0]], [[2.0], [1.0]], [[4.0], [2.0]]] * 2)
     monkeypatch.setattr(dropout, "printed_by", lambda *_: next(steps))
     out = tmp_path / "rate.md"
     done = CliRunner().invoke(dropout.main, ["rate", "--repeats", "3", "--out", str(out)])
     assert done.exit_code == 0, done.output
-    assert "| PyTorch | 1.500 | 1.000 to 2.000 |" in out.read_text()
+    assert "| PyTorch | 2.000 (no interval of 3) |" in out.read_text()
     assert "`python -m bench.studies.dropout rate --repeats 3 --steps 30 --out FILE`" in out.read_text()
+    assert machine.cpu_model() in out.read_text()
 
 
 def test_input_is_compared_with_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
-    speeds = {"disk": [0.9, 1.1], "device": [2.0, 2.0]}
-    monkeypatch.setattr(dropout, "throughputs", lambda _name, _preset, _wing, mode, *_: speeds[mode])
-    done = CliRunner().invoke(dropout.main, ["input"])
+    cells = []
+
+    def throughput(name: str, preset: str, wing: str, mode: str, steps: int) -> float:
+        cells.append((name, preset, wing, mode, steps))
+        return {"disk": 1.0, "device": 2.0}[mode]
+
+    monkeypatch.setattr(dropout, "throughput", throughput)
+    done = CliRunner().invoke(dropout.main, ["input", "--steps", "2"])
     assert done.exit_code == 0, done.output
-    assert "| bert-base imdb | TensorFlow | 1 | 2 | 0.500 |" in done.output
+    assert "| bert-base imdb | TensorFlow | 1 | 2 | 0.500 [0.500, 0.500] at 93.8% |" in done.output
+    assert cells[:2] == [("bert-6l", "full", "pt", mode, 2) for mode in ("disk", "device")]
+    assert len(cells) == 2 * 2 * 2 * 5
