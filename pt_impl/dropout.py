@@ -61,10 +61,10 @@ def factors(keys: Tensor, hashes: Tensor, like: Tensor, rate: float) -> Tensor:
 class Dropout:
     """What is dropped of a batch.
 
-    Factors stay in memory for the backward pass, as wide as the activations beside them. `python -m tests.dropout_speed`
-    has the other ways: factors made again, and bytes kept. Both need a function of autograd in Python, whose calls make
-    a step of bert-6l quick 3 % slower on two cores; at the full width bytes save a tenth of sum and norm, which is less
-    than a hundredth of a step. A compiled step chooses for itself.
+    Factors stay in memory for the backward pass, as wide as the activations beside them. The other ways, factors made
+    again and bytes kept (`python -m tests.dropout_speed` times them), need a function of autograd in Python, whose
+    calls make a step of bert-6l quick 3 % slower on two cores; at the full width bytes save a tenth of sum and norm,
+    which is less than a hundredth of a step. A compiled step chooses for itself.
     """
 
     def __init__(self, keys: Tensor) -> None:
