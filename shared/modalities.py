@@ -28,7 +28,14 @@ class Tokens:
     vocabulary_size: int  # of the vocabulary that is trained where none is given
 
 
-Modality = Pages | Tokens
+@dataclass(frozen=True)
+class Boxes:
+    """Where on the page each token stands: the box of its word."""
+
+    scale: int  # of the page's width and height
+
+
+Modality = Pages | Tokens | Boxes
 
 
 def page_pixels(store: Store, samples: np.ndarray, size: int) -> np.ndarray:
@@ -49,6 +56,15 @@ def text_tokens(store: Store, samples: np.ndarray, size: int, width: int) -> tup
     tokens[: len(samples)] = store.tokens[samples, :width]
     lengths[: len(samples)] = store.lengths[samples]
     return tokens, lengths
+
+
+def token_boxes(store: Store, samples: np.ndarray, size: int, width: int) -> np.ndarray:
+    """The boxes of some samples' tokens (int32, size x width x 4: left, top, right, bottom), filled up with zeros, as
+    what is no word's has them."""
+    assert store.token_boxes is not None, "the plan gives a store what its workload reads"
+    boxes = np.zeros((size, width, 4), np.int32)
+    boxes[: len(samples)] = store.token_boxes[samples, :width]
+    return boxes
 
 
 def longest_text(store: Store, samples: np.ndarray) -> int:

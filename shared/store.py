@@ -6,7 +6,8 @@ A store is a directory, written under a temporary name and renamed when it is wh
 counts, classes, source, tool versions, sha256 of every file, rejected inputs with the reason) and what it holds of
     pages: `images.u8` (N x H x W, grey, raw bytes);
     text: `text.utf8` with `text.offsets.npy`, and of text that was read by OCR also the words (`shared.words`);
-    tokens: `tokens.npy` (int32, N x T, 0 behind the end), `lengths.npy` (int32, N) and their `vocab.txt`.
+    tokens: `tokens.npy` (int32, N x T, 0 behind the end), `lengths.npy` (int32, N) and their `vocab.txt`; where the
+        text has words, and it is asked for, `token_boxes.npy` (uint16, N x T x 4: that of a token's word, thousandths).
 """
 
 from __future__ import annotations
@@ -34,8 +35,10 @@ from shared.store_check import (
     SPLITS,
     STORE_SCHEMA,
     TEXT,
+    TOKEN_BOXES,
     TOKENS,
     check_arrays,
+    check_boxes,
     check_manifest,
     check_tokens,
     string_files,
@@ -96,7 +99,7 @@ def map_bytes(path: Path) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Store:
-    """An opened store; pages, text and tokens stay on disk until they are indexed."""
+    """An opened store; pages, text, tokens and boxes stay on disk until they are indexed."""
 
     path: Path
     manifest: dict[str, Any]
@@ -105,6 +108,7 @@ class Store:
     pixels: np.ndarray | None = None  # uint8, N x H x W, memory-mapped
     tokens: np.ndarray | None = None  # int32, N x T, memory-mapped
     lengths: np.ndarray | None = None  # int32, N: tokens before the padding
+    token_boxes: np.ndarray | None = None  # uint16, N x T x 4: left, top, right, bottom, memory-mapped
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the place, not the content: a loader process opens the store itself."""
@@ -112,10 +116,11 @@ class Store:
         return reopen, (self.path, not isinstance(content, np.memmap), self.split_codes)
 
     def in_memory(self) -> Store:
-        """The same store with its pages and tokens read into memory."""
-        pixels = None if self.pixels is None else np.array(self.pixels)
-        tokens = None if self.tokens is None else np.array(self.tokens)
-        return replace(self, pixels=pixels, tokens=tokens)
+        """The same store with its pages, tokens and boxes read into memory."""
+        pixels, tokens, boxes = (
+            None if array is None else np.array(array) for array in (self.pixels, self.tokens, self.token_boxes)
+        )
+        return replace(self, pixels=pixels, tokens=tokens, token_boxes=boxes)
 
     def with_splits(self, split_codes: np.ndarray) -> Store:
         """The same documents dealt out in another way (int8, N; a code outside SPLITS takes part in none)."""
@@ -268,7 +273,7 @@ def open_store(path: str | Path, checksums: bool | None = False, on_bytes: OnByt
         return read_array(root / name, mapped) if name in there else None
 
     labels, split_codes, pixels = array(LABELS), array(SPLIT_CODES), None
-    tokens, lengths = array(TOKENS, mapped=True), array(LENGTHS)
+    tokens, lengths, token_boxes = array(TOKENS, mapped=True), array(LENGTHS), array(TOKEN_BOXES, mapped=True)
     assert labels is not None and split_codes is not None  # check_manifest has seen to it
     if IMAGES in there:
         content, page = map_bytes(root / IMAGES), (int(manifest["image_size"]),) * 2
@@ -276,12 +281,14 @@ def open_store(path: str | Path, checksums: bool | None = False, on_bytes: OnByt
             raise UserError(f"{root}: {IMAGES} does not hold {count} pages of {page[0]} px; prepare the store again")
         pixels = content.reshape(count, *page)
     try:
-        check_arrays(manifest, labels, split_codes, tokens, lengths)
+        check_arrays(manifest, labels, split_codes, tokens, lengths, token_boxes)
         if tokens is not None and checksums is not False:
             check_tokens(manifest, tokens)
+        if token_boxes is not None and checksums is not False:
+            check_boxes(token_boxes)
     except ValueError as error:
         raise UserError(f"{root}: {error}; prepare the store again") from None
-    return Store(root, manifest, labels, split_codes, pixels, tokens, lengths)
+    return Store(root, manifest, labels, split_codes, pixels, tokens, lengths, token_boxes)
 
 
 def reopen(path: Path, in_memory: bool, split_codes: np.ndarray) -> Store:

@@ -17,6 +17,8 @@ MANIFEST = "manifest.json"
 IMAGES, LABELS, SPLIT_CODES = "images.u8", "labels.npy", "splits.npy"
 NAMES, TEXT = "names", "text"  # stems of two files each, see `Strings`
 TOKENS, LENGTHS, VOCABULARY = "tokens.npy", "lengths.npy", "vocab.txt"
+TOKEN_BOXES = "token_boxes.npy"
+BOX_SCALE = 1000  # of a page's width and height: boxes count in thousandths, as LayoutLM does
 SPLITS = ("train", "val", "test")
 MOST_PIXELS = 1 << 16  # of a side of a page
 MOST_CLASSES = 100_000
@@ -66,6 +68,7 @@ def check_arrays(
     split_codes: np.ndarray,
     tokens: np.ndarray | None,
     lengths: np.ndarray | None,
+    token_boxes: np.ndarray | None = None,
 ) -> None:
     """Whether the arrays are of the manifest's documents and classes; pages are checked by their number of bytes.
 
@@ -73,8 +76,14 @@ def check_arrays(
         ValueError: the first thing that does not fit, in words.
     """
     count, num_classes = manifest["count"], len(manifest["classes"])
-    arrays = {LABELS: labels, SPLIT_CODES: split_codes, TOKENS: tokens, LENGTHS: lengths}
-    dimensions = {LABELS: (1, 2), SPLIT_CODES: (1,), TOKENS: (2,), LENGTHS: (1,)}
+    arrays = {
+        LABELS: labels,
+        SPLIT_CODES: split_codes,
+        TOKENS: tokens,
+        LENGTHS: lengths,
+        TOKEN_BOXES: token_boxes,
+    }
+    dimensions = {LABELS: (1, 2), SPLIT_CODES: (1,), TOKENS: (2,), LENGTHS: (1,), TOKEN_BOXES: (3,)}
     if (tokens is None) != (lengths is None):
         raise ValueError(f"{TOKENS} and {LENGTHS} go together")
     for name, array in arrays.items():
@@ -94,6 +103,8 @@ def check_arrays(
     width = 0 if tokens is None else tokens.shape[1]
     if lengths is not None and count and not 1 <= int(lengths.min()) <= int(lengths.max()) <= width:
         raise ValueError(f"{LENGTHS} holds {int(lengths.min())} to {int(lengths.max())} of {width} tokens")
+    if token_boxes is not None and (tokens is None or token_boxes.shape != (*tokens.shape, 4)):
+        raise ValueError(f"{TOKEN_BOXES} does not hold four edges a token of {TOKENS}")
 
 
 def check_tokens(manifest: Mapping[str, Any], tokens: np.ndarray) -> None:
@@ -107,6 +118,18 @@ def check_tokens(manifest: Mapping[str, Any], tokens: np.ndarray) -> None:
         raise ValueError(
             f"{TOKENS} holds {int(tokens.min())} to {int(tokens.max())}, its vocabulary has {size} entries"
         )
+
+
+def check_boxes(boxes: np.ndarray) -> None:
+    """Whether every box lies on the page and its edges are in order; reads all of them.
+
+    Raises:
+        ValueError: one does not.
+    """
+    if boxes.size and not 0 <= int(boxes.min()) <= int(boxes.max()) <= BOX_SCALE:
+        raise ValueError(f"{TOKEN_BOXES} holds {int(boxes.min())} to {int(boxes.max())}, 0 to {BOX_SCALE} expected")
+    if (boxes[..., 2:] < boxes[..., :2]).any():
+        raise ValueError(f"{TOKEN_BOXES} holds a box whose right or bottom edge lies before the other")
 
 
 def _is_int(value: Any, lowest: int, highest: int) -> bool:

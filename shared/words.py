@@ -17,10 +17,10 @@ import numpy as np
 
 from shared.outside import read_array
 from shared.store import Store
+from shared.store_check import BOX_SCALE as BOX_SCALE  # whoever reads words imports it from here
 
 OFFSETS, SPANS, BOXES, CONFIDENCE = "word_offsets.npy", "word_spans.npy", "word_boxes.npy", "word_confidence.npy"
 WORD_FILES = (OFFSETS, SPANS, BOXES, CONFIDENCE)
-BOX_SCALE = 1000
 
 
 class Word(NamedTuple):

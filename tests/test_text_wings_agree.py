@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from shared.batches import EvalBatches, TrainBatches
-from shared.families.bert.settings import BertWorkload
 from shared.family import Batch, Weights
 from shared.layouts import from_hwio
 from shared.schedule import learning_rates
@@ -33,20 +33,20 @@ DTYPES = {"fp64": np.float64}
 class Wings:
     """Both wings' steps of one workload, from the same weights."""
 
-    settings: BertWorkload
+    settings: Any  # a workload
     precision: str
     weights: Weights | None = None
 
     def __post_init__(self) -> None:
-        arch = tiny_text.architecture(self.settings)
-        start = self.weights or tiny_text.weights(arch, DTYPES.get(self.precision, np.float32))
+        dtype = DTYPES.get(self.precision, np.float32)
+        start = self.weights or tiny_text.weights(tiny_text.architecture(self.settings), dtype)
         self.pt = pt_impl.step.Step(pt_impl.networks.build(self.settings, start), self.settings, self.precision, 1)
         self.tf = tf_impl.step.Step(tf_impl.networks.build(self.settings, start), self.settings, self.precision, 1)
 
     def losses_and_gradients(self, batch: Batch) -> tuple[tuple[float, float], tuple[Weights, Weights]]:
         """Of a training batch; gradients by canonical name and layout."""
         ours_loss, _ = self.pt.loss_and_gradients(torch_batch(batch))
-        ours = {n: t.grad.numpy() for n, t in pt_impl.networks.named_tensors(self.pt.network, self.settings).items()}
+        ours = {n: p.grad.numpy() for n, p in self.pt.network.canonical_parameters().items()}
         theirs_loss, gradients = self.tf.loss_and_gradients(tensorflow_batch(batch))
         names = [canonical_name(variable) for variable in self.tf.optimizer.parameters]
         theirs = {n: from_hwio(n, g.numpy()) for n, g in zip(names, gradients, strict=True)}

@@ -17,10 +17,19 @@ LINE_EMS = 60  # length of a ready-made line, in font sizes
 
 
 class Line(NamedTuple):
-    """A line of text as a mask, and the x positions (pixels) where a word ends."""
+    """A line of text as a mask, its words, and the x positions (pixels) where each begins and ends."""
 
     mask: Image.Image
+    words: list[str]
+    word_starts: list[int]
     word_ends: list[int]
+
+
+class Drawn(NamedTuple):
+    """A word on a page."""
+
+    text: str
+    box: tuple[float, float, float, float]  # left, top, right, bottom, pixels
 
 
 @lru_cache(maxsize=64)
@@ -38,14 +47,16 @@ def text_line(stock_name: str, pixels: int, number: int) -> Line:
     mask = Image.new("L", (LINE_EMS * pixels, round(1.3 * pixels)))
     draw = ImageDraw.Draw(mask)
     x = 0.0
-    ends = []
+    words_of_line, starts, ends = [], [], []
     while x < mask.width:
         word = rng.choice(stock)
         draw.text((x, 0), word, fill=255, font=face)
+        words_of_line.append(word)
+        starts.append(int(x))
         x += face.getlength(word)
         ends.append(int(x))
         x += 0.3 * pixels
-    return Line(mask, ends)
+    return Line(mask, words_of_line, starts, ends)
 
 
 class Canvas:
@@ -59,6 +70,7 @@ class Canvas:
         self.ink = rng.randint(0, 60)
         self.image = Image.new("L", (size, size), self.paper)
         self.draw = ImageDraw.Draw(self.image)
+        self.lines: list[list[Drawn]] = []  # of words that can be read, in the order of their drawing
         # the whole sheet lies a little elsewhere on every scan
         self.dx, self.dy = rng.uniform(-0.025, 0.025), rng.uniform(-0.025, 0.025)
 
@@ -127,6 +139,11 @@ class Canvas:
         slack = {"left": 0.0, "centre": 0.5, "right": 1.0}[align] * (longest - length)
         corner = (int(self.x(x0) + slack), int(self.y(y)))
         self.image.paste(ink, corner, line.mask.crop((0, 0, max(1, length), line.mask.height)))
+        left, top = corner
+        words_drawn = zip(line.words, line.word_starts, line.word_ends[: len(fitting)], strict=False)
+        self.lines.append(
+            [Drawn(word, (left + start, top, left + end, top + line.mask.height)) for word, start, end in words_drawn]
+        )
 
     def _bars(self, x0: float, y: float, x1: float, height: float, ink: int) -> None:
         """Words as bars, for letters too small to be drawn; lighter than ink, as small print is."""

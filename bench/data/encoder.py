@@ -66,6 +66,28 @@ class Encoder:
             ids[row, : len(found) + 2] = [first, *found, last]
         return Encoded(ids, lengths, full_lengths)
 
+    def of_words(self, pages: Sequence[Sequence[str]]) -> tuple[Encoded, np.ndarray]:
+        """Encode n pages of words, all at once: the ids of their text, and which word each token is of (int32, n x T;
+        -1: none's).
+
+        By the words themselves, not by offsets within a text, which a tokeniser counts in its cleaned text or in the
+        word.
+        """
+        first, last, padding = (self.vocabulary.ids[token] for token in (CLS, SEP, PAD))
+        ids = np.full((len(pages), self.max_tokens), padding, np.int32)
+        words = np.full((len(pages), self.max_tokens), -1, np.int32)
+        lengths, full_lengths = np.zeros(len(pages), np.int32), np.zeros(len(pages), np.int64)
+        found = self.tokenizer.encode_batch([list(page) for page in pages], True, add_special_tokens=False)
+        for row, encoding in enumerate(found):
+            full_lengths[row] = len(encoding.ids) + 2
+            kept = np.arange(len(encoding.ids))
+            if len(kept) > self.head + self.tail:
+                kept = np.concatenate([kept[: self.head], kept[len(kept) - self.tail :]])
+            lengths[row] = len(kept) + 2
+            ids[row, : len(kept) + 2] = [first, *np.array(encoding.ids, np.int32)[kept], last]
+            words[row, 1 : len(kept) + 1] = np.array(encoding.word_ids, np.int32)[kept]
+        return Encoded(ids, lengths, full_lengths), words
+
     def stream(self, texts: Iterable[str]) -> Iterator[Encoded]:
         """Encode any number of texts, some at a time, in order."""
         yield from map(self, chunks(texts))

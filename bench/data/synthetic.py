@@ -31,14 +31,19 @@ def render(number: int, size: int, seed: int, num_classes: int) -> np.ndarray:
     Returns:
         uint8, size x size, grey: the same for the same arguments in any process.
     """
-    class_name = CLASSES[number % num_classes]
-    rng = random.Random(f"{seed}/{number}")
-    canvas = Canvas(size, class_name, rng)
-    LAYOUTS[class_name](canvas)
-    page = np.asarray(canvas.image).astype(np.int16)
+    canvas = drawn(number, size, seed, num_classes)
+    rng, page = canvas.rng, np.asarray(canvas.image).astype(np.int16)
     grain = np.frombuffer(rng.randbytes(size * size), dtype=np.uint8).reshape(size, size)
     page += grain.astype(np.int16) * NOISE // 256 - NOISE // 2
     return page.clip(0, 255).astype(np.uint8)
+
+
+def drawn(number: int, size: int, seed: int, num_classes: int) -> Canvas:
+    """A page before it is scanned, with the words on it; arguments as those of `render`."""
+    class_name = CLASSES[number % num_classes]
+    canvas = Canvas(size, class_name, random.Random(f"{seed}/{number}"))
+    LAYOUTS[class_name](canvas)
+    return canvas
 
 
 def image(number: int, seed: int, num_classes: int) -> Image.Image:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from bench.data import synthetic, synthetic_text
+from bench.data import synthetic, synthetic_layout, synthetic_text
 from bench.data.source import Source
 from bench.data.splits import DEFAULT_SPLIT
 from shared.errors import UserError
 from shared.families import family_of
-from shared.modalities import Pages, Tokens
+from shared.modalities import Boxes, Pages, Tokens
 from shared.spec import Workload
 from shared.tasks import task_of
 
 CLASSES = synthetic.CLASSES
+NO_IMAGE = 32  # pixels of a page whose words alone are read: a store of words has pages
 
 
 def source_of(
@@ -36,6 +37,9 @@ def source_of(
     if kinds == {Pages}:
         (pixels,) = (modality.pixels for modality in read if isinstance(modality, Pages))
         return synthetic.source(count, seed, num_classes, shares, task.several), pixels
+    if kinds >= {Tokens, Boxes}:
+        pixels = next((modality.pixels for modality in read if isinstance(modality, Pages)), NO_IMAGE)
+        return synthetic_layout.source(count, seed, num_classes, shares, task.several), pixels
     if kinds == {Tokens}:
         return synthetic_text.source(count, seed, num_classes, shares, words, several=task.several), 0
     names = " and ".join(sorted(kind.__name__.lower() for kind in kinds))

@@ -31,6 +31,7 @@ from shared.store import (
     SPLITS,
     STORE_SCHEMA,
     TEXT,
+    TOKEN_BOXES,
     TOKENS,
     VOCABULARY,
     Store,
@@ -41,9 +42,10 @@ from shared.store import (
     string_files,
 )
 from shared.wordpiece import UNK, kept_ends, write_vocabulary
-from shared.words import WORD_FILES
+from shared.words import OFFSETS, WORD_FILES, read_words
 
 TOKENISATION_VERSION = 1  # part of the fingerprint: raise it when the same text would give other ids
+PAGES_AT_ONCE = 256  # of words
 OF_PAGES_ONLY = ("resize_filter",)  # what a manifest says of pages, which the derived store has not
 
 
@@ -87,6 +89,7 @@ class Tokenisation:
     max_tokens: int
     truncation: str
     with_pages: bool = False  # keep the pages and the places of their words beside the tokens
+    with_boxes: bool = False  # note the box of each token's word
 
     def fingerprint(self, store: Store) -> str:
         """Hash of everything that decides the derived store's content, without reading a text."""
@@ -94,6 +97,7 @@ class Tokenisation:
         splits = hashlib.sha256(store.split_codes.tobytes()).hexdigest()  # may be others than the store's own
         parts = [TOKENISATION_VERSION, store.name, store.digest, splits, origin, self.max_tokens, self.truncation]
         parts += ["with pages"] if self.with_pages else []
+        parts += ["with boxes"] if self.with_boxes else []
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 
@@ -106,6 +110,7 @@ def tokenised(
     out: str | Path,
     progress: Progress = silent,
     with_pages: bool = False,
+    with_boxes: bool = False,
 ) -> Store:
     """A copy of a store with tokens in place of pages: the same order, labels, splits and names. Reused where it is.
 
@@ -120,14 +125,18 @@ def tokenised(
         out: the new store's directory.
         progress: told how many documents are encoded.
         with_pages: keep the pages and the places of their words too, for a network that reads them beside the text.
+        with_boxes: note the box of each token's word.
 
     Raises:
-        UserError: no text; `out` is something else, or cannot be written; what `encode` and `train_vocabulary` raise.
+        UserError: no text; no words where their boxes are asked for; `out` is something else, or cannot be written;
+            what `encode` and `train_vocabulary` raise.
     """
     if store.text is None:
         raise UserError(f"{store.path}: holds no text; prepare it again with `bench data prepare ... --ocr tesseract`")
+    if with_boxes and OFFSETS not in store.manifest["bytes"]:
+        raise UserError(f"{store.path}: its text has no places on the page; prepare it again with `--ocr tesseract`")
     kept_ends(max_tokens, truncation)
-    how = Tokenisation(vocabulary, vocabulary_size, max_tokens, truncation, with_pages)
+    how = Tokenisation(vocabulary, vocabulary_size, max_tokens, truncation, with_pages, with_boxes)
     out, fingerprint = Path(out), how.fingerprint(store)
     if out.exists() or out.is_symlink():
         return existing(out, fingerprint)
@@ -164,11 +173,15 @@ def write(store: Store, text: Strings, how: Tokenisation, fingerprint: str, fold
     if vocabulary is None:
         progress("vocabulary", 0, 1)
         vocabulary = train_vocabulary(Rows(text, store.indices(SPLITS[0])), how.vocabulary_size)
-    shares = write_tokens(text, Encoder(vocabulary, how.max_tokens, how.truncation), folder, progress)
+    encoder = Encoder(vocabulary, how.max_tokens, how.truncation)
+    if how.with_boxes:
+        shares = write_words_as_tokens(store, encoder, folder, progress)
+    else:
+        shares = write_tokens(text, encoder, folder, progress)
     write_vocabulary(folder / VOCABULARY, vocabulary.tokens)
     np.save(folder / LABELS, store.labels, allow_pickle=False)
     np.save(folder / SPLIT_CODES, store.split_codes, allow_pickle=False)
-    made = (LABELS, SPLIT_CODES, TOKENS, LENGTHS, VOCABULARY)
+    made = (LABELS, SPLIT_CODES, TOKENS, LENGTHS, VOCABULARY, *((TOKEN_BOXES,) if how.with_boxes else ()))
     linked = [*string_files(NAMES), *string_files(TEXT)]
     if how.with_pages:
         linked += [name for name in (IMAGES, *WORD_FILES) if name in store.manifest["bytes"]]
@@ -220,6 +233,34 @@ def write_tokens(text: Strings, encoder: Encoder, folder: Path, progress: Progre
         done = rows.stop
         progress("tokens", done, count)
     tokens.flush()
+    np.save(folder / LENGTHS, lengths, allow_pickle=False)
+    kept = int(lengths.sum(dtype=np.int64)) - 2 * count
+    return {"truncated": truncated / max(count, 1), "unknown": unknown / max(kept, 1)}
+
+
+def write_words_as_tokens(store: Store, encoder: Encoder, folder: Path, progress: Progress) -> dict[str, float]:
+    """`write_tokens` of a store's words, and the box of each token's word in TOKEN_BOXES; zeros where it has none."""
+    words, count, unknown_id = read_words(store), len(store.labels), encoder.vocabulary.ids[UNK]
+    assert words is not None, "asked before"
+    shape = (count, encoder.max_tokens)
+    tokens = np.lib.format.open_memmap(folder / TOKENS, "w+", np.dtype(np.int32), shape)
+    boxes = np.lib.format.open_memmap(folder / TOKEN_BOXES, "w+", np.dtype(np.uint16), (*shape, 4))
+    lengths = np.zeros(count, np.int32)
+    truncated = unknown = 0
+    progress("tokens", 0, count)
+    for begin in range(0, count, PAGES_AT_ONCE):
+        rows = range(begin, min(begin + PAGES_AT_ONCE, count))
+        pages = [words.page(row) for row in rows]
+        part, of_word = encoder.of_words([[word.text for word in page] for page in pages])
+        for row, page, which in zip(rows, pages, of_word, strict=True):
+            places = np.array([*(word.box for word in page), (0, 0, 0, 0)], np.uint16)  # the last is no word's
+            boxes[row] = places[which]
+        tokens[rows.start : rows.stop], lengths[rows.start : rows.stop] = part.ids, part.lengths
+        truncated += int((part.full_lengths > part.lengths).sum())
+        unknown += int((part.ids == unknown_id).sum())
+        progress("tokens", rows.stop, count)
+    tokens.flush()
+    boxes.flush()
     np.save(folder / LENGTHS, lengths, allow_pickle=False)
     kept = int(lengths.sum(dtype=np.int64)) - 2 * count
     return {"truncated": truncated / max(count, 1), "unknown": unknown / max(kept, 1)}

@@ -16,7 +16,7 @@ from bench.data.vocabulary_files import load_vocabulary
 from bench.host.locations import results_directory
 from shared.errors import UserError
 from shared.families import family_of
-from shared.modalities import Pages, Tokens
+from shared.modalities import Boxes, Pages, Tokens
 from shared.spec import Workload
 from shared.store import SPLITS, Store, open_store
 from shared.store_facts import StoreFacts
@@ -121,18 +121,19 @@ def tokenised_texts(
     dry_run: bool,
     say: Say,
     with_pages: bool = False,
+    with_boxes: bool = False,
 ) -> StoreFacts:
     """A store's texts as tokens of the workload's width, made once and kept.
 
     Args:
-        with_pages: keep the pages beside them.
+        with_pages: keep the pages beside them. with_boxes: note where on the page each of them stands.
         vocabulary: `--vocab`; None: one is trained on the texts of the training split.
 
     Raises:
         UserError: no store there, a damaged one, one without text, or an unusable vocabulary.
     """
     store = open_store(path, checksums=None)
-    if store.max_tokens == tokens.width and vocabulary is None:
+    if store.max_tokens == tokens.width and vocabulary is None and not (with_boxes and store.token_boxes is None):
         return describe(store)  # it was tokenised by hand: those are the tokens that are meant
     if store.text is None:
         raise UserError(
@@ -143,8 +144,8 @@ def tokenised_texts(
 
     words, size = None if vocabulary is None else load_vocabulary(vocabulary), tokens.vocabulary_size
     origin = f"own{size}" if words is None else words.digest[:8]
-    pages = "-pages" if with_pages else ""
-    out = kept_stores() / f"{store.digest}-{tokens.width}-tokens-{tokens.truncation}-{origin}{pages}"
+    beside = "-pages" * with_pages + "-boxes" * with_boxes
+    out = kept_stores() / f"{store.digest}-{tokens.width}-tokens-{tokens.truncation}-{origin}{beside}"
     if dry_run and not out.is_dir():
         num_words = size if words is None else len(words.tokens)
         return replace(
@@ -158,7 +159,9 @@ def tokenised_texts(
     if not out.is_dir():
         say(f"tokenising the store's texts: {out}")
         out.parent.mkdir(parents=True, exist_ok=True)
-    made = tokenised(store, words, size, tokens.width, tokens.truncation, out, at_intervals(say), with_pages)
+    made = tokenised(
+        store, words, size, tokens.width, tokens.truncation, out, at_intervals(say), with_pages, with_boxes
+    )
     return describe(made)
 
 
@@ -191,9 +194,11 @@ def resolve_store(
     for modality in read:
         if isinstance(modality, Pages):
             facts = sized_pages(path, workload, modality, dry_run, say)
+        elif isinstance(modality, Tokens):
+            with_pages, with_boxes = (any(isinstance(other, kind) for other in read) for kind in (Pages, Boxes))
+            facts = tokenised_texts(path, workload, modality, vocabulary, dry_run, say, with_pages, with_boxes)
         else:
-            with_pages = any(isinstance(other, Pages) for other in read)
-            facts = tokenised_texts(path, workload, modality, vocabulary, dry_run, say, with_pages)
+            continue  # places come with the tokens
         if facts.digest == NOT_MADE:
             return facts
         path = facts.path

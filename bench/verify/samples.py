@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shared.families import family_of
-from shared.modalities import Tokens
+from shared.modalities import Boxes, Pages, Tokens
 from shared.spec import Workload
 from shared.weights import save_weights
 
@@ -138,10 +138,14 @@ def make_odd_texts(out: Path, workload: Workload) -> None:
 
 
 def tokenise(texts: Path, out: Path, workload: Workload) -> None:
-    """A store's texts as tokens of a workload's width, with a vocabulary of their own."""
+    """A store's texts as tokens of a workload's width, with a vocabulary of their own, and what else it reads."""
     from bench.data.tokens import tokenised
     from shared.store import open_store
+    from shared.words import read_words
 
     read = tokens_of(workload)
     assert read is not None
-    tokenised(open_store(texts), None, read.vocabulary_size, read.width, read.truncation, out)
+    kinds = {type(modality) for modality in family_of(workload).modalities(workload)}
+    store = open_store(texts)
+    beside = {"with_pages": Pages in kinds, "with_boxes": Boxes in kinds and read_words(store) is not None}
+    tokenised(store, None, read.vocabulary_size, read.width, read.truncation, out, **beside)

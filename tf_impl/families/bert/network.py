@@ -1,47 +1,17 @@
 """BERT in TensorFlow. Mirror: `pt_impl/families/bert/network.py`.
 
-Legend: N texts, T tokens, H features, A heads, D features per head, K classes.
+Legend: N texts, T tokens, H features, K classes.
 """
 
 from __future__ import annotations
 
-import math
-
 import tensorflow as tf
 
 from shared.families.bert.architecture import EMBEDDINGS_PLACE, Architecture, layer_place
-from tf_impl import text_ops
 from tf_impl.dropout import Dropout
 from tf_impl.families.bert.inputs import Inputs
-from tf_impl.layers import Linear, Weights, canonical_name, trained
-
-
-class LayerNorm(tf.Module):
-    """Layer norm over H."""
-
-    def __init__(self, weights: Weights, name: str, epsilon: float) -> None:
-        super().__init__()
-        self.weight = trained(weights, f"{name}.weight")
-        self.bias = trained(weights, f"{name}.bias")
-        self.epsilon = epsilon
-
-    def __call__(self, x: tf.Tensor) -> tf.Tensor:
-        """(..., H) to the same."""
-        return text_ops.layer_norm(x, self.weight, self.bias, self.epsilon)
-
-    def of_sum(self, x: tf.Tensor, change: tf.Tensor, drops: Dropout | None, place: int, rate: float) -> tf.Tensor:
-        """x + change (..., H), some features of the change dropped, and normed."""
-        if drops is None:
-            return self(x + change)
-        return text_ops.sum_norm(x, change, drops, place, rate, self.weight, self.bias, self.epsilon)
-
-
-class Embedding(tf.Module):
-    """A table of vectors, one row an entry."""
-
-    def __init__(self, weights: Weights, name: str) -> None:
-        super().__init__()
-        self.weight = trained(weights, f"{name}.weight")
+from tf_impl.layers import Linear, Weights, canonical_name
+from tf_impl.transformer import Embedding, Layer, LayerNorm
 
 
 class Embeddings(tf.Module):
@@ -60,50 +30,6 @@ class Embeddings(tf.Module):
         return self.norm(tf.cast(tf.gather(self.token.weight, tokens) + place, dtype))
 
 
-class Layer(tf.Module):
-    """Self-attention and a feed-forward network, each with a residual connection and a norm behind it."""
-
-    def __init__(self, weights: Weights, index: int, arch: Architecture) -> None:
-        super().__init__()
-        name = f"layers.{index}"
-        self.query = Linear(weights, f"{name}.query")
-        self.key = Linear(weights, f"{name}.key")
-        self.value = Linear(weights, f"{name}.value")
-        self.output = Linear(weights, f"{name}.output")
-        self.attention_norm = LayerNorm(weights, f"{name}.attention_norm", arch.norm_epsilon)
-        self.up = Linear(weights, f"{name}.up")
-        self.down = Linear(weights, f"{name}.down")
-        self.output_norm = LayerNorm(weights, f"{name}.output_norm", arch.norm_epsilon)
-        self.num_heads = arch.num_heads
-        self.places = layer_place(index, 0), layer_place(index, 1)
-        self.rate = arch.hidden_dropout
-
-    def __call__(self, x: tf.Tensor, readers: tf.Tensor, bias: tf.Tensor, drops: Dropout | None) -> tf.Tensor:
-        """The new features of the tokens that are read.
-
-        Args:
-            x: (N, T, H), what is attended to. readers: (N, R, H), the first R tokens of it.
-            bias: (N, 1, 1, T), 0 for a token and -inf for padding.
-            drops: of the batch; None drops nothing.
-        """
-        attended = self.output(self.attention(x, readers, bias))
-        x = self.attention_norm.of_sum(readers, attended, drops, self.places[0], self.rate)
-        changed = self.down(text_ops.gelu(self.up(x)))
-        return self.output_norm.of_sum(x, changed, drops, self.places[1], self.rate)
-
-    def attention(self, x: tf.Tensor, readers: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
-        """Scaled dot-product attention, every head: (N, T, H), (N, R, H) to (N, R, H)."""
-        query, key, value = self.split(self.query(readers)), self.split(self.key(x)), self.split(self.value(x))
-        scores = tf.matmul(query * (1.0 / math.sqrt(query.shape[-1])), key, transpose_b=True)
-        attended = tf.matmul(tf.nn.softmax(scores + bias), value)
-        return tf.reshape(tf.transpose(attended, [0, 2, 1, 3]), readers.shape)
-
-    def split(self, x: tf.Tensor) -> tf.Tensor:
-        """(N, T, H) to (N, A, T, D)."""
-        apart = tf.reshape(x, [*x.shape[:-1], self.num_heads, x.shape[-1] // self.num_heads])
-        return tf.transpose(apart, [0, 2, 1, 3])
-
-
 class Bert(tf.Module):
     """The network of an architecture, from weights by canonical name."""
 
@@ -111,7 +37,13 @@ class Bert(tf.Module):
         super().__init__()
         self.arch = arch
         self.embeddings = Embeddings(weights, arch)
-        self.layers = [Layer(weights, index, arch) for index in range(arch.num_layers)]
+        self.layers = [
+            Layer(
+                weights, f"layers.{index}", arch.num_heads, arch.norm_epsilon,
+                (layer_place(index, 0), layer_place(index, 1)), arch.hidden_dropout,
+            )
+            for index in range(arch.num_layers)
+        ]  # fmt: skip
         self.pooler = Linear(weights, "pooler")
         self.classifier = Linear(weights, "classifier")
 
@@ -120,7 +52,7 @@ class Bert(tf.Module):
         return {canonical_name(variable): variable for variable in self.trainable_variables}
 
     def features(self, inputs: Inputs, drops: Dropout | None, training: bool) -> tf.Tensor:
-        """Texts to features (N, H), in the precision of the inputs' bias (see `Layer`).
+        """Texts to features (N, H), in the precision of the inputs' bias.
 
         Of the last layer only [CLS] is read, so only its part is computed: a seventh of the work of six layers.
         """
