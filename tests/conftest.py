@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from shared.store import Store
-from tests import tiny, tiny_text
+from tests import tiny, tiny_layout, tiny_text
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is imported: its warnings bury a test's report
 for size in ("COLUMNS", "LINES"):  # of whoever started the tests; xdist's workers have 80 and 24 by accident
@@ -51,3 +51,9 @@ def noise(tmp_path_factory: pytest.TempPathFactory) -> Store:
 def babble(tmp_path_factory: pytest.TempPathFactory) -> Store:
     """A store of 36 texts of random tokens; tests do not change it."""
     return tiny_text.make_store(tmp_path_factory.mktemp("babble") / "store")
+
+
+@pytest.fixture(scope="session")
+def scrawl(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """A store of 36 pages of noise with random words on them; tests do not change it."""
+    return tiny_layout.make_store(tmp_path_factory.mktemp("scrawl") / "store")

@@ -29,9 +29,9 @@ BOUNDS = {"fp64": (1e-12, 1e-11, 1e-11), "fp32": (1e-5, 1e-4, 1e-4)}  # of logit
 in_both = pytest.mark.parametrize("precision", BOUNDS)
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    return tiny_layout.make_store(tmp_path_factory.mktemp("pages") / "store")
+@pytest.fixture
+def store(scrawl: Store) -> Store:
+    return scrawl
 
 
 def wings(settings: LayoutWorkload, precision: str) -> Wings:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.util import _pywrap_util_port
 
 from shared.batches import EvalBatches, TrainBatches
 from shared.protocol import Cell, leave
@@ -92,7 +93,7 @@ class Wing(BaseWing):
             "compiled": "tf.function" if cuda else "tf.function, XLA for elementwise expressions",
             "compute_dtype": self.step.dtype.name,  # each step checks it
             "tf32": tf.config.experimental.tensor_float_32_execution_enabled() if cuda else False,
-            "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1") == "1",
+            "onednn": _pywrap_util_port.IsMklEnabled(),  # of itself TensorFlow turns it on for some processors alone
             "deterministic": os.environ.get("TF_DETERMINISTIC_OPS", "0") == "1",
             "denormals": "computed with" if float(tf.reduce_max(tf.fill([64], DENORMAL) * 1.0)) else "flushed to zero",
             "cudnn.benchmark": os.environ.get("TF_CUDNN_USE_AUTOTUNE", "1") == "1" if cuda else False,

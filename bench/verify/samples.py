@@ -147,5 +147,6 @@ def tokenise(texts: Path, out: Path, workload: Workload) -> None:
     assert read is not None
     kinds = {type(modality) for modality in family_of(workload).modalities(workload)}
     store = open_store(texts)
-    beside = {"with_pages": Pages in kinds, "with_boxes": Boxes in kinds and read_words(store) is not None}
-    tokenised(store, None, read.vocabulary_size, read.width, read.truncation, out, **beside)
+    boxes = Boxes in kinds and read_words(store) is not None  # texts that are hard to tokenise have no places
+    how = (read.vocabulary_size, read.width, read.truncation, out)
+    tokenised(store, None, *how, with_pages=Pages in kinds, with_boxes=boxes)

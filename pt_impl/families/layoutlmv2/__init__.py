@@ -14,7 +14,7 @@ from pt_impl.families.layoutlmv2 import native, peer
 from pt_impl.families.layoutlmv2.inputs import Inputs, network_inputs
 from pt_impl.families.layoutlmv2.network import LayoutLMv2
 from shared.families import family_of
-from shared.families.layoutlmv2.architecture import tokens_at
+from shared.families.layoutlmv2.architecture import shape_at
 from shared.families.layoutlmv2.batch import LayoutBatch
 from shared.families.layoutlmv2.settings import LayoutWorkload
 from shared.family import Weights
@@ -47,8 +47,8 @@ class Family(family.Family[LayoutWorkload, LayoutBatch, Inputs, Dropout]):
         found = {"padding": torch.isneginf(inputs.bias)}
         if inputs.images is not None:
             found["images"] = inputs.images.permute(0, 2, 3, 1)
-        for place, (rate, width) in arch.drop_sizes.items():
-            found[f"kept.{place}"] = drops.kept(place, rate, tokens_at(arch, place, num_text), width)
+        for place, rate in arch.drop_rates.items():
+            found[f"kept.{place}"] = drops.kept(place, rate, *shape_at(arch, place, num_text))
         return found
 
     def native_network(self, cell: Cell) -> native.NativeNetwork:

@@ -10,7 +10,7 @@ Legend: N documents, T text tokens, V visual tokens, L = T + V, H features, A he
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -99,13 +99,11 @@ class Architecture:
         return self.classifier_place + 1
 
     @property
-    def drop_sizes(self) -> dict[int, tuple[float, int]]:
-        """The places where something is dropped, in forward order, to their rates and to the features that they have:
-        how wide a token is."""
+    def drop_rates(self) -> dict[int, float]:
+        """The places where something is dropped, in forward order, to their rates."""
         places = [place for place in range(self.classifier_place) if self.visual or place != VISUAL_PLACE]
-        sizes = dict.fromkeys(places, (self.hidden_dropout, self.hidden_size))
-        sizes[self.classifier_place] = (self.classifier_dropout, self.num_features)
-        return {place: (rate, width) for place, (rate, width) in sizes.items() if rate}
+        rates = dict.fromkeys(places, self.hidden_dropout) | {self.classifier_place: self.classifier_dropout}
+        return {place: rate for place, rate in rates.items() if rate}
 
 
 def layer_place(index: int, half: int) -> int:
@@ -113,16 +111,17 @@ def layer_place(index: int, half: int) -> int:
     return FIRST_LAYER_PLACE + 2 * index + half
 
 
-def tokens_at(arch: Architecture, place: int, num_text: int) -> int:
-    """How many tokens' features are dropped at a place: the last layer computes what the classifier reads alone."""
+def shape_at(arch: Architecture, place: int, num_text: int) -> tuple[int, int]:
+    """Tokens and features of which some are dropped at a place; the last layer computes what the classifier reads
+    alone."""
     if place == TEXT_PLACE:
-        return num_text
+        return num_text, arch.hidden_size
     if place == VISUAL_PLACE:
-        return arch.num_visual
+        return arch.num_visual, arch.hidden_size
     if place == arch.classifier_place:
-        return 1
+        return 1, arch.num_features
     last = place >= layer_place(arch.num_layers - 1, 0)
-    return arch.num_visual + (1 if last else num_text)
+    return arch.num_visual + (1 if last else num_text), arch.hidden_size
 
 
 def stages(backbone: Backbone) -> list[list[Block]]:
@@ -223,7 +222,7 @@ def is_statistic(name: str) -> bool:
     return name.startswith("visual.backbone.") and ".norm." in name
 
 
-def folded(weights: dict[str, np.ndarray], name: str) -> tuple[np.ndarray, np.ndarray]:
+def folded(weights: Mapping[str, np.ndarray], name: str) -> tuple[np.ndarray, np.ndarray]:
     """A frozen norm as the factor and the summand of each channel, in the weights' precision."""
     weight, bias, mean, variance = (
         weights[f"{name}.norm.{tensor}"] for tensor in ("weight", "bias", "running_mean", "running_var")

@@ -98,6 +98,7 @@ LADDER = Ladder(
         Mutation("a coarser level of the pyramid", "pt", "forward-fp64", "coarser_level"),
         Mutation("stride in the first convolution of a block", "pt", "forward-fp64", "stride_first"),
         Mutation("padding mask off", "tf", "forward-fp64", "padding_mask_off"),
+        Mutation("a place of dropout drawn twice", "tf", "trajectory-fp64", "place_drawn_twice"),
         Mutation("a rate of dropout off by 1/256", "tf", "input-fp64", "other_rate_of_dropout"),
     ),
 )

@@ -17,12 +17,16 @@ from shared.batches import EvalBatches, TrainBatches
 from shared.family import AnyFamily
 from shared.frameworks import KEYS
 from shared.ladder import COMMON_MUTATIONS, Mutation, Tolerance
-from shared.modalities import Pages, Tokens
+from shared.modalities import Boxes, Pages, Tokens
 from shared.spec import Workload
 from shared.store import Store
-from tests import tiny, tiny_text
+from tests import tiny, tiny_layout, tiny_text
 
-TINY: Mapping[str, Workload] = {"efficientnet": tiny.workload(), "bert": tiny_text.workload()}
+TINY: Mapping[str, Workload] = {
+    "efficientnet": tiny.workload(),
+    "bert": tiny_text.workload(),
+    "layoutlmv2": tiny_layout.workload(),
+}
 SHIPPED = [(name, preset) for name in spec.workload_names() for preset in spec.preset_names(name)]
 # the ladder's tasks whose rung a mutation may break; the replicas' is rung 6, which has no task
 OWNERS = {"input-fp64", "forward-fp64", "backward-fp64", "trajectory-fp64", "predictions", "replicas"}
@@ -49,7 +53,7 @@ def at_ladders_size(name: str, preset: str) -> Workload:
 @pytest.fixture
 def store(request: pytest.FixtureRequest, name: str) -> Store:
     """What a family's small workload reads."""
-    found: Store = request.getfixturevalue({"efficientnet": "noise", "bert": "babble"}[name])
+    found: Store = request.getfixturevalue({"efficientnet": "noise", "bert": "babble", "layoutlmv2": "scrawl"}[name])
     return found
 
 
@@ -117,7 +121,7 @@ def test_it_reads_something_and_says_what(name: str) -> None:
     family, workload, _ = of(name)
     read = family.modalities(workload)
     assert read
-    assert all(isinstance(modality, Pages | Tokens) for modality in read)
+    assert all(isinstance(modality, Pages | Tokens | Boxes) for modality in read)
     described = family.describe(workload)
     assert described.network.startswith(name)
     assert described.sample

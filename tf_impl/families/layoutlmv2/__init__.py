@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from shared.families import family_of
-from shared.families.layoutlmv2.architecture import tokens_at
+from shared.families.layoutlmv2.architecture import shape_at
 from shared.families.layoutlmv2.batch import LayoutBatch
 from shared.families.layoutlmv2.settings import LayoutWorkload
 from shared.family import Weights
@@ -46,8 +46,8 @@ class Family(family.Family[LayoutWorkload, LayoutBatch, Inputs, Dropout]):
         found = {"padding": tf.math.is_inf(inputs.bias)}
         if inputs.images is not None:
             found["images"] = inputs.images
-        for place, (rate, width) in arch.drop_sizes.items():
-            found[f"kept.{place}"] = drops.kept(place, rate, tokens_at(arch, place, num_text), width)
+        for place, rate in arch.drop_rates.items():
+            found[f"kept.{place}"] = drops.kept(place, rate, *shape_at(arch, place, num_text))
         return found
 
     def native_network(self, cell: Cell) -> native.NativeNetwork:

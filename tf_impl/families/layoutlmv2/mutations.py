@@ -61,3 +61,9 @@ def other_rate_of_dropout() -> None:
     """Features are dropped 1/256 more often."""
     threshold = dropout.threshold
     dropout.threshold = lambda rate: threshold(rate) + 1
+
+
+def place_drawn_twice() -> None:
+    """Both halves of a layer drop the same features."""
+    layer_place = network.layer_place
+    network.layer_place = lambda index, half: layer_place(index, 0)

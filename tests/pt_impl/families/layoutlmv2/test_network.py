@@ -20,7 +20,7 @@ from pt_impl.networks import build, named_tensors, num_trained, weights_of  # no
 from pt_impl.step import Step  # noqa: E402
 from shared.dropout import kept, scale  # noqa: E402
 from shared.families import layoutlmv2  # noqa: E402
-from shared.families.layoutlmv2.architecture import is_statistic, layer_place, tokens_at  # noqa: E402
+from shared.families.layoutlmv2.architecture import is_statistic, layer_place, shape_at  # noqa: E402
 from shared.families.layoutlmv2.batch import LayoutBatch  # noqa: E402
 from shared.families.layoutlmv2.convert import (  # noqa: E402
     IGNORED,
@@ -36,9 +36,9 @@ NUMPY = {"fp64": np.float64}
 FLOAT = torch.Tensor.float
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    return tiny_layout.make_store(tmp_path_factory.mktemp("pages") / "store")
+@pytest.fixture
+def store(scrawl: Store) -> Store:
+    return scrawl
 
 
 @pytest.fixture(autouse=True)
@@ -154,9 +154,8 @@ def test_dropout_stands_where_the_library_has_it(store: Store) -> None:
     batch = on_device(tiny_layout.train_batch(store, settings))
 
     def factors(place: int) -> torch.Tensor:
-        rate, width = arch.drop_sizes[place]
-        tokens = tokens_at(arch, place, tiny_layout.TOKENS_WIDE)
-        return torch.from_numpy(kept(batch.drop_keys[:, place].numpy(), tokens, width, rate)).double() * scale(rate)
+        rate, shape = arch.drop_rates[place], shape_at(arch, place, tiny_layout.TOKENS_WIDE)
+        return torch.from_numpy(kept(batch.drop_keys[:, place].numpy(), *shape, rate)).double() * scale(rate)
 
     def of_readers(place: int) -> torch.Tensor:
         """[CLS] and the visual tokens; what the others get in the last layer, nobody reads."""
