@@ -33,6 +33,7 @@ from shared.errors import UserError
 from shared.frameworks import FRAMEWORKS, KEYS, framework
 
 WORKLOADS = (("bert-6l", "full"), ("bert-base", "imdb"), ("bert-large", "imdb"))
+TEXTS = 2  # a step of `input`: loader and network both take their time by the text, and two cores have not much of it
 # In a process of either revision, with that revision's own code; its names are those that both have.
 BATCHES = """
 import json, sys, tempfile, time
@@ -179,7 +180,8 @@ def of_input(repeats: int, steps: int, out: Path | None) -> None:
             click.echo(" ".join(rows[-1]), err=True)
     columns = ("workload", "framework", "samples/s, disk", "samples/s, device", "ratio")
     command = f"input --repeats {repeats} --steps {steps}"
-    deliver(document("Input from disk by one loader against a batch on the device", command, columns, rows), out)
+    what = f"Input from disk by one loader against a batch on the device, {TEXTS} texts a step"
+    deliver(document(what, command, columns, rows), out)
 
 
 def throughput(name: str, preset: str, wing: str, mode: str, steps: int) -> float:
@@ -190,7 +192,7 @@ def throughput(name: str, preset: str, wing: str, mode: str, steps: int) -> floa
     """
     request = Request(
         frameworks=(wing,), replicas=(1,), workload=name, preset=preset, device="cpu", epochs=0, steps=steps,
-        repeats=1, input_mode=mode, loader_workers=1, tune=False,
+        repeats=1, input_mode=mode, loader_workers=1, tune=False, batch=TEXTS,
     )  # fmt: skip
     reporter = ConsoleReporter(Console(file=io.StringIO()))
     with (

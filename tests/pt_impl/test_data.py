@@ -11,7 +11,7 @@ import numpy as np
 import psutil
 import pytest
 
-from tests import tiny
+from tests import tiny, tiny_text
 
 torch = pytest.importorskip("torch")
 
@@ -49,9 +49,15 @@ def assert_same(delivered: tuple[torch.Tensor, ...], expected: Batch) -> None:
 
 
 @pytest.mark.parametrize("workers", [0, 1, 2])
-def test_batches_come_in_order_for_every_replica(noise: Store, workers: int) -> None:
+@pytest.mark.parametrize("kind", ["noise", "babble"])
+def test_batches_and_their_draws_come_in_order_for_every_replica(
+    kind: str, workers: int, request: pytest.FixtureRequest
+) -> None:
+    """Into the second epoch."""
+    store, workload = request.getfixturevalue(kind), {"noise": tiny, "babble": tiny_text}[kind].workload()
     before = processes()
-    batches = TrainBatches(noise, tiny.workload(), seed=1, replicas=2)
+    batches = TrainBatches(store, workload, seed=1, replicas=2)
+    assert batches.steps_per_epoch < 5
     for rank in range(2):
         delivered = list(data.stream(batches.batch, 5, workers, place(rank, 2)))
         assert len(delivered) == 5

@@ -6,7 +6,7 @@ import numpy as np
 import psutil
 import pytest
 
-from tests import tiny
+from tests import tiny, tiny_text
 
 tf = pytest.importorskip("tensorflow")
 
@@ -28,9 +28,13 @@ def assert_same(delivered: tuple[tf.Tensor, ...], expected: Batch) -> None:
 
 
 @pytest.mark.parametrize("workers", [0, 1, 2])
-def test_batches_come_in_order(noise: Store, workers: int) -> None:
+@pytest.mark.parametrize("kind", ["noise", "babble"])
+def test_batches_and_their_draws_come_in_order(kind: str, workers: int, request: pytest.FixtureRequest) -> None:
+    """Into the second epoch."""
+    store, workload = request.getfixturevalue(kind), {"noise": tiny, "babble": tiny_text}[kind].workload()
     before = set(psutil.Process().children(recursive=True))
-    batches = TrainBatches(noise, tiny.workload(), seed=1, replicas=1)
+    batches = TrainBatches(store, workload, seed=1, replicas=1)
+    assert batches.steps_per_epoch < 9
     delivered = list(data.stream(batches.batch, 9, workers, one_replica()))
     assert len(delivered) == 9
     for step, batch in enumerate(delivered):
