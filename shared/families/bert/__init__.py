@@ -17,6 +17,7 @@ from shared.family import Description, Drawn, Family, ParameterGroup, Shapes, We
 from shared.modalities import Modality, Tokens, bucket, longest_text
 from shared.store import Store
 from shared.store_facts import StoreFacts
+from shared.transformer import layered_groups, vocabulary_of
 
 if TYPE_CHECKING:
     from shared.contest import Contest
@@ -45,11 +46,7 @@ class Bert(Family[BertWorkload, Architecture, TextBatch]):
 
     def fit(self, workload: BertWorkload, facts: StoreFacts) -> dict[str, tuple[Any, str]]:
         """The vocabulary that its tokens are of."""
-        theirs, ours = facts.vocabulary_size, workload.model.vocabulary_size
-        if theirs in (None, ours):
-            return {}
-        line = f"the vocabulary has {theirs} entries, the workload's {ours}: the vocabulary's"
-        return {"model.vocabulary_size": (theirs, line)}
+        return vocabulary_of(facts, workload.model.vocabulary_size)
 
     def architecture(self, workload: BertWorkload) -> Architecture:
         model = workload.model
@@ -73,26 +70,10 @@ class Bert(Family[BertWorkload, Architecture, TextBatch]):
         return start.initial_weights(arch, seed)
 
     def parameter_groups(self, arch: Architecture, workload: BertWorkload) -> dict[str, ParameterGroup]:
-        """The classifier has its own rate; the last layer and the pooler have the schedule's; every layer below has
-        `layer_decay` times the one above it, the embeddings come last (paper section 4.2, after Sun et al., "How to
-        fine-tune BERT for text classification", 2019, section 3.3).
-
-        Biases, norms and the classifier do not decay, as in the paper's released code.
-        """
-        settings = workload.optimizer
-        groups = {}
-        for name in structure.parameter_shapes(arch):
-            part, _, rest = name.partition(".")
-            if part == "classifier":
-                factor = settings.head_rate / workload.schedule.peak_rate
-            elif part == "pooler":
-                factor = 1.0
-            else:
-                layer = int(rest.partition(".")[0]) if part == "layers" else -1
-                factor = settings.layer_decay ** (arch.num_layers - 1 - layer)
-            exempt = name.endswith(".bias") or "norm." in name or part == "classifier"
-            groups[name] = ParameterGroup(factor, 0.0 if exempt else settings.weight_decay)
-        return groups
+        """See `layered_groups`: paper section 4.2; what does not decay is that of the paper's released code."""
+        settings, trained = workload.optimizer, structure.parameter_shapes(arch)
+        head_factor = settings.head_rate / workload.schedule.peak_rate
+        return layered_groups(trained, arch.num_layers, head_factor, settings.layer_decay, settings.weight_decay)
 
     def batch(
         self, store: Store, workload: BertWorkload, samples: np.ndarray, size: int, drawn: Drawn, width: int

@@ -17,6 +17,7 @@ from shared.family import Description, Drawn, Family, ParameterGroup, Shapes, We
 from shared.modalities import Boxes, Modality, Pages, Tokens
 from shared.store import Store
 from shared.store_facts import StoreFacts
+from shared.transformer import layered_groups, vocabulary_of
 from shared.words import BOX_SCALE
 
 if TYPE_CHECKING:
@@ -53,11 +54,7 @@ class LayoutLMv2(Family[LayoutWorkload, Architecture, LayoutBatch]):
 
     def fit(self, workload: LayoutWorkload, facts: StoreFacts) -> dict[str, tuple[Any, str]]:
         """The vocabulary that its tokens are of."""
-        theirs, ours = facts.vocabulary_size, workload.model.vocabulary_size
-        if theirs in (None, ours):
-            return {}
-        line = f"the vocabulary has {theirs} entries, the workload's {ours}: the vocabulary's"
-        return {"model.vocabulary_size": (theirs, line)}
+        return vocabulary_of(facts, workload.model.vocabulary_size)
 
     def architecture(self, workload: LayoutWorkload) -> Architecture:
         model = workload.model
@@ -87,23 +84,13 @@ class LayoutLMv2(Family[LayoutWorkload, Architecture, LayoutBatch]):
         return start.initial_weights(arch, seed)
 
     def parameter_groups(self, arch: Architecture, workload: LayoutWorkload) -> dict[str, ParameterGroup]:
-        """The classifier has its own rate; the last layer has the schedule's; every layer below has `layer_decay` times
-        the one above it, embeddings, image and biases by distance come last. Biases, norms and the classifier do not
-        decay."""
-        settings = workload.optimizer
-        groups = {}
-        for name in structure.parameter_shapes(arch):
-            if structure.is_statistic(name):
-                continue
-            part, _, rest = name.partition(".")
-            if part == "classifier":
-                factor = settings.head_rate / workload.schedule.peak_rate
-            else:
-                layer = int(rest.partition(".")[0]) if part == "layers" else -1
-                factor = settings.layer_decay ** (arch.num_layers - 1 - layer)
-            exempt = name.endswith("bias") or "norm." in name or part == "classifier"
-            groups[name] = ParameterGroup(factor, 0.0 if exempt else settings.weight_decay)
-        return groups
+        """See `layered_groups`; the image, places and biases by distance come before the layers."""
+        settings, trained = (
+            workload.optimizer,
+            (name for name in structure.parameter_shapes(arch) if not structure.is_statistic(name)),
+        )
+        head_factor = settings.head_rate / workload.schedule.peak_rate
+        return layered_groups(trained, arch.num_layers, head_factor, settings.layer_decay, settings.weight_decay)
 
     def batch(
         self, store: Store, workload: LayoutWorkload, samples: np.ndarray, size: int, drawn: Drawn, width: int

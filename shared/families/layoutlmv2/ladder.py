@@ -55,6 +55,7 @@ LADDER = Ladder(
     gradients=Tolerance(1e-11, 1e-4),
     trajectory=Tolerance(1e-12, 1e-4),
     statistics=Tolerance(0.0, 0.0),  # its norms are constants
+    inputs={"images": Tolerance(1e-12, 1e-6)},  # two orders of one subtraction and one division
     small={
         "input.image_size": 64,
         "model.pool": 4,
