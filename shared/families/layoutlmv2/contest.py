@@ -12,4 +12,10 @@ CONTEST = Contest(
     ),
     ratios=(Ratio("pt-wing", "pt-peer", 1.2), Ratio("pt-wing", "pt-peer-tuned", 1.2), *PIPELINE_RATIOS),
     batch=2,
+    loop="        for layer in lower:\n",
+    # TensorFlow's grappler would cancel two transpositions
+    copies={
+        "pt": "x.transpose(1, 2).contiguous().transpose(1, 2).contiguous()",
+        "tf": "tf.reverse(tf.reverse(x, [1]), [1])",
+    },
 )
