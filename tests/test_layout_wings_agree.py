@@ -52,7 +52,7 @@ def test_logits_loss_and_gradients_agree(store: Store, changes: dict[str, Any], 
 
 
 @in_both
-@pytest.mark.parametrize("changes", [{}, {"model__fused_projections": False}])
+@pytest.mark.parametrize("changes", [{}, {"model__fused_projections": False, "model__backbone_frozen": 2}])
 def test_trainings_agree(store: Store, changes: dict[str, Any], precision: str) -> None:
     settings = tiny_layout.workload(**changes)
     losses, weights = wings(settings, precision).trained(store, 10)

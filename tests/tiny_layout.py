@@ -43,6 +43,7 @@ def workload(preset: str = "quick", **changes: Any) -> LayoutWorkload:
         "model.backbone_stem": 8,
         "model.backbone_channels": 16,
         "model.backbone_pyramid": 12,
+        "model.backbone_frozen": 0,
         "input.max_tokens": TOKENS_WIDE,
         "input.image_size": PIXELS,
         "train.batch_per_replica": 4,

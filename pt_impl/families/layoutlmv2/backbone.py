@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pt_impl.layers import Weights
-from shared.families.layoutlmv2.architecture import Backbone, Block, folded, stages
+from shared.families.layoutlmv2.architecture import Backbone, Block, folded, is_trained_stage, stages
 
 
 class Convolution(nn.Module):
@@ -19,10 +19,13 @@ class Convolution(nn.Module):
     The norm is folded into the weight, a pass over the weight in place of one over every map.
     """
 
-    def __init__(self, weights: Weights, name: str, stride: int = 1, groups: int = 1) -> None:
+    def __init__(self, weights: Weights, name: str, is_trained: bool, stride: int = 1, groups: int = 1) -> None:
         super().__init__()
-        value = torch.tensor(weights[f"{name}.weight"])
-        self.weight = nn.Parameter(value.contiguous(memory_format=torch.channels_last))
+        value = torch.tensor(weights[f"{name}.weight"]).contiguous(memory_format=torch.channels_last)
+        if is_trained:
+            self.weight = nn.Parameter(value)
+        else:
+            self.register_buffer("weight", value)
         self.norm = FrozenNorm(weights, name)
         self.stride, self.groups, self.padding = stride, groups, value.shape[-1] // 2
         self.ambiguous = value.shape[1] == 1 or value.shape[2:] == (1, 1)
@@ -70,10 +73,11 @@ class Bottleneck(nn.Module):
 
     def __init__(self, weights: Weights, name: str, block: Block, groups: int) -> None:
         super().__init__()
-        self.shortcut = Convolution(weights, f"{name}.shortcut", block.stride) if block.has_shortcut else None
-        self.reduce = Convolution(weights, f"{name}.reduce")
-        self.grouped = Convolution(weights, f"{name}.grouped", block.stride, groups)
-        self.expand = Convolution(weights, f"{name}.expand")
+        trained, stride, shortcut = block.trained, block.stride, block.has_shortcut
+        self.shortcut = Convolution(weights, f"{name}.shortcut", trained, stride) if shortcut else None
+        self.reduce = Convolution(weights, f"{name}.reduce", trained)
+        self.grouped = Convolution(weights, f"{name}.grouped", trained, stride, groups)
+        self.expand = Convolution(weights, f"{name}.expand", trained)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, C', H / stride, W / stride)."""
@@ -86,7 +90,7 @@ class ResNeXtPyramid(nn.Module):
 
     def __init__(self, weights: Weights, name: str, backbone: Backbone) -> None:
         super().__init__()
-        self.stem = Convolution(weights, f"{name}.stem", stride=2)
+        self.stem = Convolution(weights, f"{name}.stem", is_trained_stage(backbone, -1), stride=2)
         self.stages = nn.ModuleList(
             nn.ModuleList(
                 Bottleneck(weights, f"{name}.stages.{stage}.{index}", block, backbone.groups)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -70,6 +71,7 @@ class LayoutLMv2(Family[LayoutWorkload, Architecture, LayoutBatch]):
             stem_channels=model.backbone_stem,
             stage_channels=model.backbone_channels,
             pyramid_channels=model.backbone_pyramid,
+            frozen=model.backbone_frozen,
         )
         return Architecture(**same, backbone=blocks)
 
@@ -80,15 +82,17 @@ class LayoutLMv2(Family[LayoutWorkload, Architecture, LayoutBatch]):
         """The vectors of the backbone's frozen norms."""
         return structure.is_statistic(name)
 
+    def num_trained(self, arch: Architecture) -> int:
+        shapes = self.parameter_shapes(arch)
+        return sum(math.prod(shape) for name, shape in shapes.items() if structure.is_trained(arch, name))
+
     def initial_weights(self, arch: Architecture, seed: int) -> Weights:
         return start.initial_weights(arch, seed)
 
     def parameter_groups(self, arch: Architecture, workload: LayoutWorkload) -> dict[str, ParameterGroup]:
         """See `layered_groups`; the image, places and biases by distance come before the layers."""
-        settings, trained = (
-            workload.optimizer,
-            (name for name in structure.parameter_shapes(arch) if not structure.is_statistic(name)),
-        )
+        settings = workload.optimizer
+        trained = (name for name in structure.parameter_shapes(arch) if structure.is_trained(arch, name))
         head_factor = settings.head_rate / workload.schedule.peak_rate
         return layered_groups(trained, arch.num_layers, head_factor, settings.layer_decay, settings.weight_decay)
 

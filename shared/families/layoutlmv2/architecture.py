@@ -35,6 +35,7 @@ class Backbone:
     stem_channels: int
     stage_channels: int  # that come out of the first stage; doubles with every stage
     pyramid_channels: int
+    frozen: int  # parts that are not trained: 1 the stem, 2 the first stage too, and so on (detectron2's FREEZE_AT)
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class Block:
     middle: int
     channels_out: int
     stride: int
+    trained: bool
 
     @property
     def has_shortcut(self) -> bool:
@@ -131,7 +133,8 @@ def stages(backbone: Backbone) -> list[list[Block]]:
         middle, out = backbone.groups * backbone.group_width << stage, backbone.stage_channels << stage
         blocks = []
         for index in range(num_blocks):
-            blocks.append(Block(channels, middle, out, 2 if index == 0 and stage > 0 else 1))
+            stride = 2 if index == 0 and stage > 0 else 1
+            blocks.append(Block(channels, middle, out, stride, is_trained_stage(backbone, stage)))
             channels = out
         found.append(blocks)
     return found
@@ -220,6 +223,21 @@ def _backbone(backbone: Backbone) -> Iterator[tuple[str, tuple[int, ...]]]:
 def is_statistic(name: str) -> bool:
     """Whether a tensor is of the backbone's norms, which are constants."""
     return name.startswith("visual.backbone.") and ".norm." in name
+
+
+def is_trained_stage(backbone: Backbone, stage: int) -> bool:
+    """Whether a stage of the backbone is trained; -1: the stem."""
+    return backbone.frozen < stage + 2
+
+
+def is_trained(arch: Architecture, name: str) -> bool:
+    """Whether a tensor is trained: all but the backbone's norms and the parts of it that are frozen."""
+    if is_statistic(name):
+        return False
+    parts = name.split(".")
+    if parts[:2] != ["visual", "backbone"] or parts[2] not in ("stem", "stages"):
+        return True
+    return is_trained_stage(arch.backbone, int(parts[3]) if parts[2] == "stages" else -1)
 
 
 def folded(weights: Mapping[str, np.ndarray], name: str) -> tuple[np.ndarray, np.ndarray]:

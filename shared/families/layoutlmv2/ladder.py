@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from shared.families.layoutlmv2.architecture import Architecture, Backbone
+from shared.families.layoutlmv2.architecture import Architecture
 from shared.families.layoutlmv2.settings import LayoutWorkload
 from shared.ladder import Ladder, Mutation, Tolerance
 from shared.tasks import DEFAULT
@@ -19,7 +19,7 @@ REPLICAS_RATE = 0.001  # of rung 6, the encoder's and the classifier's
 
 # Scalars of the released bodies, by layers and features. They count what is never trained here, see `counts`.
 PUBLISHED = {(12, 768): 200_081_984, (24, 1024): 425_991_872}
-RELEASED = Backbone((3, 4, 23, 3), 32, 8, 64, 256, 256)
+RELEASED_BLOCKS = (3, 4, 23, 3)
 PUBLISHED_VOCABULARY, PUBLISHED_POSITIONS = 30_522, 512
 
 
@@ -33,10 +33,11 @@ def counts(workload: LayoutWorkload) -> tuple[int, int] | None:
 
     arch = FAMILY.architecture(workload)
     published = PUBLISHED.get((arch.num_layers, arch.hidden_size))
-    whole = arch.visual and arch.spatial_attention and sum(arch.backbone.blocks) == sum(RELEASED.blocks)
+    whole = arch.visual and arch.spatial_attention and arch.backbone.blocks == RELEASED_BLOCKS
     if published is None or not whole:
         return None
-    full = replace(arch, max_positions=PUBLISHED_POSITIONS, vocabulary_size=PUBLISHED_VOCABULARY, num_classes=1)
+    sizes = {"max_positions": PUBLISHED_POSITIONS, "vocabulary_size": PUBLISHED_VOCABULARY, "num_classes": 1}
+    full = replace(arch, backbone=replace(arch.backbone, frozen=0), **sizes)
     classifier = full.num_features + 1
     return FAMILY.num_trained(full) - classifier + never_read(full), published
 

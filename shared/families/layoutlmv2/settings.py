@@ -46,6 +46,7 @@ class LayoutModel(Model):
     backbone_stem: Channels
     backbone_channels: Channels
     backbone_pyramid: Channels
+    backbone_frozen: Annotated[int, Field(ge=0, le=5)]  # parts from the image on that are not trained, the stem first
 
 
 class LayoutInput(Section):

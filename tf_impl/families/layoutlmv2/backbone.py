@@ -9,7 +9,8 @@ from functools import cache
 
 import tensorflow as tf
 
-from shared.families.layoutlmv2.architecture import Backbone, Block, folded, stages
+from shared.families.layoutlmv2.architecture import Backbone, Block, folded, is_trained_stage, stages
+from shared.layouts import to_hwio
 from tf_impl.kernels import on_gpu
 from tf_impl.layers import Weights, trained
 
@@ -20,9 +21,13 @@ class Convolution(tf.Module):
     The norm is folded into the weight, a pass over the weight in place of one over every map.
     """
 
-    def __init__(self, weights: Weights, name: str, stride: int = 1, groups: int = 1) -> None:
+    def __init__(self, weights: Weights, name: str, is_trained: bool, stride: int = 1, groups: int = 1) -> None:
         super().__init__()
-        self.weight = trained(weights, f"{name}.weight")
+        full = f"{name}.weight"
+        if is_trained:
+            self.weight = trained(weights, full)
+        else:
+            self.weight = tf.Variable(to_hwio(full, weights[full]), name=full, trainable=False)
         self.norm = FrozenNorm(weights, name)
         self.stride, self.groups, self.padding = stride, groups, self.weight.shape[0] // 2
 
@@ -98,10 +103,11 @@ class Bottleneck(tf.Module):
 
     def __init__(self, weights: Weights, name: str, block: Block, groups: int) -> None:
         super().__init__()
-        self.shortcut = Convolution(weights, f"{name}.shortcut", block.stride) if block.has_shortcut else None
-        self.reduce = Convolution(weights, f"{name}.reduce")
-        self.grouped = Convolution(weights, f"{name}.grouped", block.stride, groups)
-        self.expand = Convolution(weights, f"{name}.expand")
+        trained, stride, shortcut = block.trained, block.stride, block.has_shortcut
+        self.shortcut = Convolution(weights, f"{name}.shortcut", trained, stride) if shortcut else None
+        self.reduce = Convolution(weights, f"{name}.reduce", trained)
+        self.grouped = Convolution(weights, f"{name}.grouped", trained, stride, groups)
+        self.expand = Convolution(weights, f"{name}.expand", trained)
 
     def __call__(self, x: tf.Tensor) -> tf.Tensor:
         """(N, H, W, C) to (N, H / stride, W / stride, C')."""
@@ -114,7 +120,7 @@ class ResNeXtPyramid(tf.Module):
 
     def __init__(self, weights: Weights, name: str, backbone: Backbone) -> None:
         super().__init__()
-        self.stem = Convolution(weights, f"{name}.stem", stride=2)
+        self.stem = Convolution(weights, f"{name}.stem", is_trained_stage(backbone, -1), stride=2)
         self.stages = [
             [
                 Bottleneck(weights, f"{name}.stages.{stage}.{index}", block, backbone.groups)

@@ -16,11 +16,11 @@ transformers = pytest.importorskip("transformers")
 from torch import nn  # noqa: E402
 
 from pt_impl.families.layoutlmv2.native import library_settings, stand_in  # noqa: E402
-from pt_impl.networks import build, named_tensors, num_trained, weights_of  # noqa: E402
+from pt_impl.networks import build, num_trained, weights_of  # noqa: E402
 from pt_impl.step import Step  # noqa: E402
 from shared.dropout import kept, scale  # noqa: E402
 from shared.families import layoutlmv2  # noqa: E402
-from shared.families.layoutlmv2.architecture import is_statistic, layer_place, shape_at  # noqa: E402
+from shared.families.layoutlmv2.architecture import is_statistic, is_trained, layer_place, shape_at  # noqa: E402
 from shared.families.layoutlmv2.batch import LayoutBatch  # noqa: E402
 from shared.families.layoutlmv2.convert import (  # noqa: E402
     IGNORED,
@@ -90,11 +90,7 @@ def library_logits(network: nn.Module, batch: LayoutBatch) -> torch.Tensor:
 
 def gradients_of_both(step: Step, network: nn.Module) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Ours and theirs by our names, of what both train: they freeze the biases by distance."""
-    ours = {
-        name: tensor.grad.numpy()
-        for name, tensor in named_tensors(step.network, step.workload).items()
-        if not is_statistic(name)
-    }
+    ours = {name: parameter.grad.numpy() for name, parameter in step.network.canonical_parameters().items()}
     theirs = {name: value.grad for name, value in network.named_parameters()}
     common = {name for name in ours if theirs.get(transformers_name(name)) is not None}
     assert ours.keys() - common <= {f"attention_bias.{each}.weight" for each in ("distance", "x", "y")}
@@ -108,6 +104,7 @@ VARIANTS = (
     {"model__spatial_attention": False},
     {"model__pool": 2},
     {"model__backbone_blocks": (2, 1, 1, 2)},
+    {"model__backbone_frozen": 2},
 )
 
 
@@ -133,6 +130,23 @@ def test_biases_by_distance_are_trained(store: Store) -> None:
         gradient = step.network.canonical_parameters()[f"attention_bias.{table}.weight"].grad
         assert gradient is not None
         assert float(gradient.abs().max()) > 0
+
+
+@pytest.mark.parametrize(("frozen", "parts"), [(1, {"stem"}), (2, {"stem", "stages.0"}), (5, {"stem", "stages"})])
+def test_frozen_parts_of_the_backbone_stay_as_they_are(store: Store, frozen: int, parts: set[str]) -> None:
+    settings = tiny_layout.workload(model__backbone_frozen=frozen)
+    step, arch = make_step(settings, "fp32"), tiny_layout.architecture(settings)
+    before = weights_of(step.network, settings)
+    for index in range(3):
+        step.train(on_device(tiny_layout.train_batch(store, settings, index)), 1e-2)
+    after = weights_of(step.network, settings)
+    same = {name for name in before if np.array_equal(before[name], after[name])}
+    prefixes = tuple(f"visual.backbone.{part}." for part in parts)
+    assert {name for name in same if not is_statistic(name)} == {
+        name for name in before if name.startswith(prefixes) and not is_statistic(name)
+    }
+    assert same == {name for name in before if not is_trained(arch, name)}
+    assert num_trained(step.network) == layoutlmv2.FAMILY.num_trained(arch)
 
 
 class Dropped(nn.Module):
