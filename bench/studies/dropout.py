@@ -33,7 +33,7 @@ from shared.errors import UserError
 from shared.frameworks import FRAMEWORKS, KEYS, framework
 
 WORKLOADS = (("bert-6l", "full"), ("bert-base", "imdb"), ("bert-large", "imdb"))
-TEXTS = 2  # a step of `input`: loader and network both take their time by the text, and two cores have not much of it
+TEXTS = 1  # a step of `input`: the fewest, beside which what a loader takes for a step weighs the most
 # In a process of either revision, with that revision's own code; its names are those that both have.
 BATCHES = """
 import json, sys, tempfile, time
@@ -180,7 +180,7 @@ def of_input(repeats: int, steps: int, out: Path | None) -> None:
             click.echo(" ".join(rows[-1]), err=True)
     columns = ("workload", "framework", "samples/s, disk", "samples/s, device", "ratio")
     command = f"input --repeats {repeats} --steps {steps}"
-    what = f"Input from disk by one loader against a batch on the device, {TEXTS} texts a step"
+    what = f"Input from disk by one loader against a batch on the device, {TEXTS} text a step"
     deliver(document(what, command, columns, rows), out)
 
 
