@@ -180,8 +180,13 @@ def of_input(repeats: int, steps: int, out: Path | None) -> None:
             )
             click.echo(" ".join(rows[-1]), err=True)
     columns = (
-        "workload", "framework", "samples/s, disk", "samples/s, device", "ratio", "of a step from disk: waited for input"
-    )  # fmt: skip
+        "workload",
+        "framework",
+        "samples/s, disk",
+        "samples/s, device",
+        "ratio",
+        "share of a step from disk waited",
+    )
     command = f"input --repeats {repeats} --steps {steps}"
     what = f"Input from disk by one loader against a batch on the device, {TEXTS} text a step"
     deliver(document(what, command, columns, rows), out)
