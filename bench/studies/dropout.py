@@ -15,7 +15,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 from rich.console import Console
@@ -33,7 +33,7 @@ from shared.errors import UserError
 from shared.frameworks import FRAMEWORKS, KEYS, framework
 
 WORKLOADS = (("bert-6l", "full"), ("bert-base", "imdb"), ("bert-large", "imdb"))
-TEXTS = 2  # a step of `input`: loader and network both take their time by the text, and two cores have not much of it
+TEXTS = 1  # a step of `input`: the fewest, beside which what a loader takes for a step weighs the most
 # In a process of either revision, with that revision's own code; its names are those that both have.
 BATCHES = """
 import json, sys, tempfile, time
@@ -171,28 +171,43 @@ def of_input(repeats: int, steps: int, out: Path | None) -> None:
     for name, preset in (("bert-6l", "full"), ("bert-base", "imdb")):
         for wing in KEYS:
             # by turns, so that a slow moment hits both
-            pairs = [
-                [throughput(name, preset, wing, mode, steps) for mode in ("disk", "device")] for _ in range(repeats)
-            ]
-            disk, device = ([pair[side] for pair in pairs] for side in (0, 1))
+            pairs = [[measured(name, preset, wing, mode, steps) for mode in ("disk", "device")] for _ in range(repeats)]
+            disk, device = ([pair[side].throughput for pair in pairs] for side in (0, 1))
             medians = (f"{intervals.median(each).value:.4g}" for each in (disk, device))
-            rows.append((f"{name} {preset}", framework(wing).title, *medians, ratio_text(disk, device)))
+            waited = intervals.median([pair[0].waited for pair in pairs]).value
+            rows.append(
+                (f"{name} {preset}", framework(wing).title, *medians, ratio_text(disk, device), f"{waited:.2%}")
+            )
             click.echo(" ".join(rows[-1]), err=True)
-    columns = ("workload", "framework", "samples/s, disk", "samples/s, device", "ratio")
+    columns = (
+        "workload",
+        "framework",
+        "samples/s, disk",
+        "samples/s, device",
+        "ratio",
+        "share of a step from disk waited",
+    )
     command = f"input --repeats {repeats} --steps {steps}"
-    what = f"Input from disk by one loader against a batch on the device, {TEXTS} texts a step"
+    what = f"Input from disk by one loader against a batch on the device, {TEXTS} text a step"
     deliver(document(what, command, columns, rows), out)
 
 
-def throughput(name: str, preset: str, wing: str, mode: str, steps: int) -> float:
-    """Samples per second of a cell.
+class Measured(NamedTuple):
+    """What a cell has shown."""
+
+    throughput: float  # samples per second
+    waited: float  # share of the measured steps' seconds that they waited for their batches
+
+
+def measured(name: str, preset: str, wing: str, mode: str, steps: int) -> Measured:
+    """A cell, with the settings that `bench run` gives it by itself.
 
     Raises:
         UserError: it failed.
     """
     request = Request(
         frameworks=(wing,), replicas=(1,), workload=name, preset=preset, device="cpu", epochs=0, steps=steps,
-        repeats=1, input_mode=mode, loader_workers=1, tune=False, batch=TEXTS,
+        repeats=1, input_mode=mode, loader_workers=1, batch=TEXTS,
     )  # fmt: skip
     reporter = ConsoleReporter(Console(file=io.StringIO()))
     with (
@@ -202,7 +217,7 @@ def throughput(name: str, preset: str, wing: str, mode: str, steps: int) -> floa
         (record,) = execute(start_run(directory, request, click.echo), directory, reporter)
     if record.throughput is None:
         raise UserError(f"{name} {preset}, {wing}, {mode}: {record.reason}")
-    return record.throughput
+    return Measured(record.throughput, sum(record.wait_seconds) / sum(record.step_seconds))
 
 
 @main.command()

@@ -40,13 +40,13 @@ def test_the_cost_is_a_ratio_of_medians(monkeypatch: pytest.MonkeyPatch, tmp_pat
 def test_input_is_compared_with_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
     cells = []
 
-    def throughput(name: str, preset: str, wing: str, mode: str, steps: int) -> float:
+    def measured(name: str, preset: str, wing: str, mode: str, steps: int) -> dropout.Measured:
         cells.append((name, preset, wing, mode, steps))
-        return {"disk": 1.0, "device": 2.0}[mode]
+        return {"disk": dropout.Measured(1.0, 0.25), "device": dropout.Measured(2.0, 0.0)}[mode]
 
-    monkeypatch.setattr(dropout, "throughput", throughput)
+    monkeypatch.setattr(dropout, "measured", measured)
     done = CliRunner().invoke(dropout.main, ["input", "--steps", "2"])
     assert done.exit_code == 0, done.output
-    assert "| bert-base imdb | TensorFlow | 1 | 2 | 0.500 [0.500, 0.500] at 93.8% |" in done.output
+    assert "| bert-base imdb | TensorFlow | 1 | 2 | 0.500 [0.500, 0.500] at 93.8% | 25.00% |" in done.output
     assert cells[:2] == [("bert-6l", "full", "pt", mode, 2) for mode in ("disk", "device")]
     assert len(cells) == 2 * 2 * 2 * 5
