@@ -32,8 +32,10 @@ EXCEPTIONS = {
     "shared/ladder.py": "each mutation says which wing it is planted in",
     "shared/families/bert/ladder.py": "each mutation says which wing it is planted in",
     "shared/families/efficientnet/ladder.py": "each mutation says which wing it is planted in",
+    "shared/families/layoutlmv2/ladder.py": "each mutation says which wing it is planted in",
     "shared/families/bert/contest.py": "who takes part in a contest, and against whom",
     "shared/families/efficientnet/contest.py": "who takes part in a contest, and against whom",
+    "shared/families/layoutlmv2/contest.py": "who takes part in a contest, and against whom",
 }
 # a key by itself, or at the beginning of a name: "pt", "tf_impl", "pt@2.13", "tf-matched"; "tf-idf" is none
 NAMES_ONE = re.compile(rf"({'|'.join(KEYS)})([_+@-](?!idf\b)\S*)?")

@@ -36,8 +36,13 @@ def counts(workload: LayoutWorkload) -> tuple[int, int] | None:
     whole = arch.visual and arch.spatial_attention and arch.backbone.blocks == RELEASED_BLOCKS
     if published is None or not whole:
         return None
-    sizes = {"max_positions": PUBLISHED_POSITIONS, "vocabulary_size": PUBLISHED_VOCABULARY, "num_classes": 1}
-    full = replace(arch, backbone=replace(arch.backbone, frozen=0), **sizes)
+    full = replace(
+        arch,
+        backbone=replace(arch.backbone, frozen=0),
+        max_positions=PUBLISHED_POSITIONS,
+        vocabulary_size=PUBLISHED_VOCABULARY,
+        num_classes=1,
+    )
     classifier = full.num_features + 1
     return FAMILY.num_trained(full) - classifier + never_read(full), published
 
