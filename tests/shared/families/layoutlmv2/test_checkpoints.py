@@ -57,7 +57,8 @@ def test_a_folder_of_the_library_is_read_as_it_is(tmp_path: Path) -> None:
 
 
 def test_the_converter_leaves_the_classifier_to_the_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checkpoints.spec, "load", lambda name, preset="full": tiny_layout.workload())
+    workload = tiny_layout.workload()
+    monkeypatch.setattr(checkpoints.spec, "load", lambda name: workload)
     out = tmp_path / "out.safetensors"
     checkpoints.convert_folder("layoutlmv2-base", str(folder(tmp_path / "checkpoint")), out)
     found = read_weights(out, FAMILY, ARCH, seed=5)
