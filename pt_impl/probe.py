@@ -58,7 +58,7 @@ class Probe(probe.Probe):
         """Logits in evaluation mode, after a pass in training mode that drops nothing."""
         inputs = step.inputs(batch, training=False)
         step.network(inputs, None, training=True)
-        return self.array(step.network(inputs, None, training=False))
+        return self.array(step.logits(inputs))
 
     def gradients(self, step: Step, batch: Any) -> tuple[np.ndarray, Arrays]:
         """Loss, and every gradient by canonical name."""

@@ -16,7 +16,7 @@ from pt_impl.optimizer import make_optimizer
 from shared import loss_scale
 from shared.errors import UserError
 from shared.families import family_of
-from shared.family import Batch, ParameterGroup
+from shared.family import Batch, ParameterGroup, weights_of
 from shared.spec import Workload
 from shared.tasks import task_of
 
@@ -25,6 +25,11 @@ COMPUTE_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.f
 # PyTorch 2.13 renamed the flag and warns of the older name.
 DDP_FLAGS = inspect.signature(DistributedDataParallel).parameters
 SYNC_BUFFERS = "forward_sync_buffers" if "forward_sync_buffers" in DDP_FLAGS else "broadcast_buffers"
+
+
+def heads_of(logits: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """The logits of each of a network's heads."""
+    return logits if isinstance(logits, tuple) else (logits,)
 
 
 class _Head(nn.Module):
@@ -56,7 +61,8 @@ class Step:
         self.network = network
         self.workload = workload
         self.family = family(workload.model.family)
-        self.task_loss = getattr(losses, task_of(workload).loss)
+        task = task_of(workload)
+        self.task_loss, self.weighted = getattr(losses, task.loss), task.weighted
         self.dtype = COMPUTE_DTYPES[precision]
         self.exchange = exchange and replicas > 1
         self.frozen = False
@@ -114,15 +120,16 @@ class Step:
             logits = self.forward(features, drops)
         else:
             logits = self.forward(inputs, drops, training=True)
-        self._require_precision(logits)
-        logits = logits.to(torch.float64 if self.dtype == torch.float64 else torch.float32)
-        loss: Tensor = self.task_loss(logits, batch.labels)
+        exact = torch.float64 if self.dtype == torch.float64 else torch.float32
+        heads = [self._of_precision(head).to(exact) for head in heads_of(logits)]
+        loss: Tensor = self.task_loss(*heads, batch.labels, *((weights_of(batch),) if self.weighted else ()))
         return loss
 
-    def _require_precision(self, logits: Tensor) -> None:
-        if logits.dtype != self.dtype:
-            found, asked = (str(dtype).removeprefix("torch.") for dtype in (logits.dtype, self.dtype))
-            raise UserError(f"the network computes in {found}, the cell asks for {asked}")
+    def _of_precision(self, logits: Tensor) -> Tensor:
+        if logits.dtype == self.dtype:
+            return logits
+        found, asked = (str(dtype).removeprefix("torch.") for dtype in (logits.dtype, self.dtype))
+        raise UserError(f"the network computes in {found}, the cell asks for {asked}")
 
     def loss_and_gradients(self, batch: Batch) -> tuple[Tensor, list[Tensor]]:
         """This replica's loss, and the gradients averaged over replicas, in the order of the optimizer's parameters."""
@@ -150,6 +157,10 @@ class Step:
 
     @torch.no_grad()
     def predict(self, batch: Batch) -> Tensor:
-        """Logits (N, K), evaluation mode."""
-        logits: Tensor = self.network(self.inputs(batch, training=False), None, training=False)
-        return logits.float()
+        """Logits (N, ..., K), evaluation mode."""
+        return self.logits(self.inputs(batch, training=False)).float()
+
+    def logits(self, inputs: Any) -> Tensor:
+        """Logits in evaluation mode; those of several heads flat, one behind the other (N, K)."""
+        heads = heads_of(self.network(inputs, None, training=False))
+        return heads[0] if len(heads) == 1 else torch.cat([head.flatten(1) for head in heads], 1)

@@ -12,20 +12,31 @@ from shared.families import family_of
 from shared.family import AnyFamily, Batch, Drawn
 from shared.spec import Workload
 from shared.store import Store
+from shared.tasks import task_of
 
 
 def assemble(
-    store: Store, workload: Workload, samples: np.ndarray, size: int, drawn: Drawn, together: np.ndarray
+    store: Store,
+    workload: Workload,
+    samples: np.ndarray,
+    size: int,
+    drawn: Drawn,
+    together: np.ndarray,
+    width: int | None = None,
 ) -> Batch:
     """The batch of some samples.
 
     Args:
         size: rows; those behind the samples only fill the batch up.
         drawn: seed and epoch of the samples' draws; None (evaluation): nothing is drawn.
-        together: all replicas' samples of this step: they share the width that their longest asks for.
+        together: all replicas' samples of this step: they share the width that their longest asks for, and the factors
+            that make the mean over replicas one over what is labelled.
+        width: another than their longest asks for.
     """
-    family = family_of(workload)
-    return family.batch(store, workload, samples, size, drawn, family.width(store, workload, together))
+    family, task = family_of(workload), task_of(workload)
+    wide = family.width(store, workload, together) if width is None else width
+    batch: Batch = family.batch(store, workload, samples, size, drawn, wide)
+    return batch._replace(weights=task.weights(store, workload, size, together)) if task.weighted else batch
 
 
 @dataclass(frozen=True)
@@ -83,7 +94,7 @@ class TrainBatches:
     def filler(self, width: int) -> Batch:
         """A replica's batch of no samples, of one of the `widths`: for a program that is compiled by shapes."""
         size, none = self.workload.train.batch_per_replica, np.zeros(0, np.int64)
-        return self._family.batch(self.store, self.workload, none, size, (self.seed, 0), width)
+        return assemble(self.store, self.workload, none, size, (self.seed, 0), none, width)
 
     def smallest(self) -> Batch:
         """The smallest batch that the network trains on: what costs little but its operations."""
@@ -102,8 +113,10 @@ class TrainBatches:
 class EvalBatches:
     """The evaluation batches of a split: every sample exactly once over all replicas, whatever their number.
 
-    Replica r takes samples r, r + R, r + 2R, ...; all replicas take the same number of batches, the last ones filled
-    up with rows of no sample, so that shapes never change and no replica waits for a collective that another skips.
+    Replica r takes samples r, r + R, r + 2R, ...; where some are judged together (windows of a document), such groups
+    are dealt out like that, so that one replica has all of a group. All replicas take the same number of batches, the
+    last ones filled up with rows of no sample, so that shapes never change and no replica waits for a collective that
+    another skips.
     """
 
     store: Store
@@ -116,18 +129,25 @@ class EvalBatches:
         """The split's samples (int64, ascending)."""
         return self.store.indices(self.split)
 
+    @cached_property
+    def shares(self) -> tuple[np.ndarray, ...]:
+        """Each replica's samples (int64, ascending)."""
+        if self.store.groups is None:
+            return tuple(self.indices[replica :: self.replicas] for replica in range(self.replicas))
+        _, number = np.unique(self.store.groups[self.indices], return_inverse=True)
+        return tuple(self.indices[number % self.replicas == replica] for replica in range(self.replicas))
+
     @property
     def num_batches(self) -> int:
-        longest = -(-len(self.indices) // self.replicas)
-        return -(-longest // self.workload.train.batch_per_replica)
+        return -(-max(map(len, self.shares)) // self.workload.train.batch_per_replica)
 
     def samples(self, index: int, replica: int) -> np.ndarray:
         """Sample indices (int64) of batch `index` of a replica; at the end fewer than the batch has rows."""
         size = self.workload.train.batch_per_replica
-        return self.indices[replica :: self.replicas][index * size : (index + 1) * size]
+        return self.shares[replica][index * size : (index + 1) * size]
 
     def batch(self, index: int, replica: int) -> Batch:
         """Batch `index` of a replica."""
         size = self.workload.train.batch_per_replica
-        together = self.indices[index * size * self.replicas : (index + 1) * size * self.replicas]
+        together = np.concatenate([self.samples(index, each) for each in range(self.replicas)])
         return assemble(self.store, self.workload, self.samples(index, replica), size, None, together)

@@ -23,6 +23,7 @@ class Purpose(IntEnum):
     ORDER = 2
     SAMPLE = 3
     FEATURES = 4
+    HIDING = 5
 
 
 def words(seed: int, purpose: Purpose, epoch: int, item: int, count: int) -> np.ndarray:

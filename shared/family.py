@@ -47,6 +47,11 @@ class Batch(Protocol):
     def __len__(self) -> int: ...
 
 
+def weights_of(batch: Batch) -> Any:
+    """The factors of the samples' losses (n x 1), in a batch of a task that has some (`shared.task.Task.weights`)."""
+    return batch._asdict()["weights"]
+
+
 W = TypeVar("W", bound="Workload")
 A = TypeVar("A")
 B = TypeVar("B")

@@ -6,10 +6,13 @@ A family names the modalities that it reads, with their settings; one that reads
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from shared.store import Store
+
+Parts = Literal["documents", "windows", "questions"]  # a whole text, a window of one, a question with a window
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,8 @@ class Tokens:
     width: int  # T, tokens of a text
     truncation: str  # see shared.wordpiece.kept_ends
     vocabulary_size: int  # of the vocabulary that is trained where none is given
+    parts: Parts = "documents"  # what a row of the store is
+    stride: int = 0  # tokens that two windows of a document share
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,7 @@ def page_pixels(store: Store, samples: np.ndarray, size: int) -> np.ndarray:
     """The pages of some samples (uint8, size x H x W), filled up with black ones."""
     assert store.pixels is not None, "the plan gives a store what its workload reads"
     pixels = np.zeros((size, *store.pixels.shape[1:]), np.uint8)
-    pixels[: len(samples)] = store.pixels[samples]
+    pixels[: len(samples)] = store.pixels[store.document_of(samples)]
     return pixels
 
 

@@ -23,6 +23,7 @@ from shared.family import AnyFamily, Batch, Weights
 from shared.schedule import learning_rates
 from shared.spec import Workload, check
 from shared.store import open_store
+from shared.task import Decisions
 from shared.tasks import task_of
 
 Arrays = dict[str, np.ndarray]
@@ -165,7 +166,7 @@ class Probe(ABC):
         return self.weights_of(step) | {"losses": np.array(losses)}
 
     def predictions(self, task: Task) -> Arrays:
-        """What is said of every test document after a short training (int64, n or n x K), and whether it is right."""
+        """What is decided about the test documents after a short training, and whether it is right."""
         store, family = open_store(task.store), task.family
         step = self.make_step(task, family.initial_weights(family.architecture(task.workload), task.seed))
         for learning_rate, batch in zip(
@@ -173,12 +174,12 @@ class Probe(ABC):
         ):
             step.train(batch, float(learning_rate))
         evaluation, of_task = EvalBatches(store, task.workload, "test", 1), task_of(task.workload)
-        predicted = []
+        found = []
         for index, batch in enumerate(self.stream(evaluation.batch, evaluation.num_batches, 0)):
-            logits = self.logits(step, batch)[: len(evaluation.samples(index, 0))]
-            predicted.append(of_task.predicted(logits))
-        given, labels = np.concatenate(predicted), store.labels[evaluation.indices]
-        return {"predicted": given, "right": of_task.right(given, labels), "labels": labels}
+            samples = evaluation.samples(index, 0)
+            found.append(of_task.decisions(store, task.workload, self.logits(step, batch)[: len(samples)], samples))
+        decisions = Decisions(*map(np.concatenate, zip(*found, strict=True)))
+        return {**decisions._asdict(), "right": of_task.right(decisions)}
 
     @property
     def answers(self) -> Mapping[str, Callable[[Task], Arrays]]:

@@ -29,6 +29,17 @@ class Model(Section):
     num_classes: NumClasses
 
 
+class Pretraining(Section):
+    """What is hidden of a page to be found again (`shared.pretraining`)."""
+
+    masked: Rate  # share of the tokens
+    covered: Rate  # share of the lines, on the image
+    replaced: Rate  # share of the images that are another page's
+    dropped: Rate  # share of the images that are left out
+    alignment: bool  # whether each token is said to be covered or not
+    matching: bool  # whether the image is said to be the page's or not
+
+
 class PageInput(Section):
     image_size: Annotated[int, Field(ge=32, le=2048, multiple_of=32)]
     shear_degrees: Annotated[float, Field(ge=0, le=45, strict=False)]

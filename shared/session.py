@@ -25,7 +25,7 @@ from shared.outside import read_array
 from shared.protocol import Cell
 from shared.schedule import learning_rates
 from shared.store import SPLITS, Store, open_store
-from shared.task import Counts, added
+from shared.task import DocumentTask
 from shared.tasks import task_of
 from shared.warmup import most_steps
 from shared.weights import load_weights
@@ -218,7 +218,7 @@ def evaluate(cell: Cell, wing: Wing, store: Store, emit: EventWriter, stage: str
         if not len(store.indices(split)):
             continue
         batches = EvalBatches(store, cell.workload, split, cell.replicas)
-        counts: Counts = {}
+        tally = task.tally(store, cell.workload)
         rows: list[np.ndarray] = []
         found: list[np.ndarray] = []
         every: list[np.ndarray] = []
@@ -226,12 +226,15 @@ def evaluate(cell: Cell, wing: Wing, store: Store, emit: EventWriter, stage: str
             for replica, of_replica in zip(replicas_of(wing), logits, strict=True):
                 samples = batches.samples(index, replica)
                 every.append(of_replica[: len(samples)])
-                counts = added(counts, task.count(every[-1], store.labels[samples]))
-                rows.append(samples)
-                found.append(task.probabilities(every[-1]))
+                tally.add(every[-1], samples)
+                if keep:
+                    assert isinstance(task, DocumentTask), "the harness keeps predictions of documents alone"
+                    rows.append(samples)
+                    found.append(task.probabilities(every[-1]))
         check_logits(wing, every, split)
-        emit("eval", split=split, stage=stage, counts=counts)
-        kept |= {f"{split}.samples": np.concatenate(rows), f"{split}.probabilities": np.concatenate(found)}
+        emit("eval", split=split, stage=stage, counts=tally.counts())
+        if keep:
+            kept |= {f"{split}.samples": np.concatenate(rows), f"{split}.probabilities": np.concatenate(found)}
     if keep:
         path = cell.predictions_path(wing.rank)
         partial = path.with_name(f".{path.name}")

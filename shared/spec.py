@@ -172,7 +172,24 @@ def read_toml(name: str) -> tuple[Path, dict[str, Any]]:
     for table in ("presets", "sources"):
         if not isinstance(content.get(table, {}), dict):
             raise UserError(f"{path.name}: {table}: a table expected")
-    return path, content
+    return path, on_base(path, content)
+
+
+def on_base(path: Path, content: dict[str, Any]) -> dict[str, Any]:
+    """A workload's tables laid over those of the one that its `base` names, where it names one.
+
+    Raises:
+        UserError: the base is none of the suite's own workloads, or has a base itself.
+    """
+    base = content.pop("base", None)
+    if base is None:
+        return content
+    if base not in workload_names():
+        raise UserError(f"{path.name}: base: {base!r} is no workload of the suite; `bench list` shows them")
+    below = tomllib.loads(read_text(WORKLOADS / f"{base}.toml", MOST_TOML_BYTES))
+    if "base" in below:
+        raise UserError(f"{path.name}: base: {base} has a base itself; name that one")
+    return merge(below, content)
 
 
 def preset_names(name: str) -> list[str]:

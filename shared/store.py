@@ -26,24 +26,36 @@ import numpy as np
 from shared.errors import UserError
 from shared.outside import NO_SUCH_FILE, OutsideError, inside, open_file, read_array, read_json
 from shared.store_check import (
+    ANSWERS,
+    DOCUMENTS,
+    GROUPS,
     IMAGES,
     LABELS,
     LENGTHS,
     MANIFEST,
     NAMES,
+    QUESTION_LENGTHS,
+    ROW_FILES,
     SPLIT_CODES,
     SPLITS,
     STORE_SCHEMA,
     TEXT,
     TOKEN_BOXES,
+    TOKEN_LINES,
+    TOKEN_TAGS,
+    TOKEN_WORDS,
     TOKENS,
     check_arrays,
     check_boxes,
     check_manifest,
+    check_rows,
     check_tokens,
     string_files,
 )
-from shared.store_check import VOCABULARY as VOCABULARY  # whoever reads a store imports its names from here
+from shared.store_check import NO_LABEL as NO_LABEL  # whoever reads a store imports its names from here
+from shared.store_check import QUESTIONS as QUESTIONS
+from shared.store_check import VOCABULARY as VOCABULARY
+from shared.store_check import WORD_TAGS as WORD_TAGS
 
 CHECKSUM_LIMIT_BYTES = 1 << 30  # larger files are checked by size on opening, by sha256 only when asked to
 READ_BYTES = 1 << 22
@@ -136,6 +148,58 @@ class Store:
     def text(self) -> Strings | None:
         """Each document's text; None where the store holds none."""
         return read_strings(self.path, TEXT) if string_files(TEXT)[0] in self.manifest["bytes"] else None
+
+    def _of_rows(self, name: str) -> np.ndarray | None:
+        return read_array(self.path / name, mapped=True) if name in self.manifest["bytes"] else None
+
+    @cached_property
+    def documents(self) -> np.ndarray | None:
+        """The document that each row is a part of (int32, N); None: rows are documents."""
+        return self._of_rows(DOCUMENTS)
+
+    @cached_property
+    def groups(self) -> np.ndarray | None:
+        """The number that rows share which are judged together (int32, N, ascending); None: each by itself."""
+        return self._of_rows(GROUPS)
+
+    @cached_property
+    def token_words(self) -> np.ndarray | None:
+        """Which of its document's words each token is of (int32, N x T; -1: none's)."""
+        return self._of_rows(TOKEN_WORDS)
+
+    @cached_property
+    def token_lines(self) -> np.ndarray | None:
+        """Which line of its row's text each token stands in (int32, N x T), counted from the row's first."""
+        return self._of_rows(TOKEN_LINES)
+
+    @cached_property
+    def token_tags(self) -> np.ndarray | None:
+        """The tag of each token (int16, N x T; NO_LABEL: it is not scored)."""
+        return self._of_rows(TOKEN_TAGS)
+
+    @cached_property
+    def answers(self) -> np.ndarray | None:
+        """First and last token of each row's answer (int32, N x 2; NO_LABEL: nothing to train on)."""
+        return self._of_rows(ANSWERS)
+
+    @cached_property
+    def question_lengths(self) -> np.ndarray | None:
+        """Tokens of each row's first segment, the question (int32, N)."""
+        return self._of_rows(QUESTION_LENGTHS)
+
+    @cached_property
+    def questions(self) -> Strings | None:
+        """Of each document what is asked of it (JSON: a list of `text` and `answers`); None: nothing."""
+        return read_strings(self.path, QUESTIONS) if string_files(QUESTIONS)[0] in self.manifest["bytes"] else None
+
+    @property
+    def tags(self) -> list[str]:
+        """The names of the words' tags; none where they have none."""
+        return list(self.manifest.get("tags") or [])
+
+    def document_of(self, rows: np.ndarray) -> np.ndarray:
+        """The documents of some rows: where their page, their words and their questions are."""
+        return rows if self.documents is None else np.asarray(self.documents[rows])
 
     @property
     def multi_label(self) -> bool:
@@ -277,15 +341,22 @@ def open_store(path: str | Path, checksums: bool | None = False, on_bytes: OnByt
     assert labels is not None and split_codes is not None  # check_manifest has seen to it
     if IMAGES in there:
         content, page = map_bytes(root / IMAGES), (int(manifest["image_size"]),) * 2
-        if len(content) != count * page[0] ** 2:
-            raise UserError(f"{root}: {IMAGES} does not hold {count} pages of {page[0]} px; prepare the store again")
-        pixels = content.reshape(count, *page)
+        num_pages = int(manifest.get("documents") or count)
+        if len(content) != num_pages * page[0] ** 2:
+            raise UserError(
+                f"{root}: {IMAGES} does not hold {num_pages} pages of {page[0]} px; prepare the store again"
+            )
+        pixels = content.reshape(num_pages, *page)
     try:
         check_arrays(manifest, labels, split_codes, tokens, lengths, token_boxes)
         if tokens is not None and checksums is not False:
             check_tokens(manifest, tokens)
         if token_boxes is not None and checksums is not False:
             check_boxes(token_boxes)
+        if checksums is not False:
+            check_rows(
+                manifest, tokens, {name: read_array(root / name, mapped=True) for name in ROW_FILES if name in there}
+            )
     except ValueError as error:
         raise UserError(f"{root}: {error}; prepare the store again") from None
     return Store(root, manifest, labels, split_codes, pixels, tokens, lengths, token_boxes)

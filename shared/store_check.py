@@ -18,6 +18,13 @@ IMAGES, LABELS, SPLIT_CODES = "images.u8", "labels.npy", "splits.npy"
 NAMES, TEXT = "names", "text"  # stems of two files each, see `Strings`
 TOKENS, LENGTHS, VOCABULARY = "tokens.npy", "lengths.npy", "vocab.txt"
 TOKEN_BOXES = "token_boxes.npy"
+WORD_TAGS, QUESTIONS = "word_tags.npy", "questions"
+# of a store whose rows are parts of documents (`shared.rows`)
+DOCUMENTS, GROUPS, TOKEN_WORDS = "documents.npy", "groups.npy", "token_words.npy"
+TOKEN_LINES = "token_lines.npy"
+TOKEN_TAGS, ANSWERS, QUESTION_LENGTHS = "token_tags.npy", "answers.npy", "question_lengths.npy"
+ROW_FILES = (DOCUMENTS, GROUPS, TOKEN_WORDS, TOKEN_LINES, TOKEN_TAGS, ANSWERS, QUESTION_LENGTHS)
+NO_LABEL = -100  # of a token that is not scored, and of an answer that is not trained on
 BOX_SCALE = 1000  # of a page's width and height: boxes count in thousandths, as LayoutLM does
 SPLITS = ("train", "val", "test")
 MOST_PIXELS = 1 << 16  # of a side of a page
@@ -120,6 +127,41 @@ def check_tokens(manifest: Mapping[str, Any], tokens: np.ndarray) -> None:
         )
 
 
+def check_rows(manifest: Mapping[str, Any], tokens: np.ndarray | None, arrays: Mapping[str, np.ndarray]) -> None:
+    """Whether the arrays of a store whose rows are parts of documents fit its manifest and its tokens; reads all.
+
+    Args:
+        arrays: those of ROW_FILES that are there, by name.
+
+    Raises:
+        ValueError: the first thing that does not fit, in words.
+    """
+    if not arrays:
+        return
+    if tokens is None or not {DOCUMENTS, GROUPS, TOKEN_WORDS} <= arrays.keys():
+        raise ValueError(f"{TOKENS}, {DOCUMENTS}, {GROUPS} and {TOKEN_WORDS} go together")
+    (count, width), num_tags = tokens.shape, len(manifest.get("tags") or ())
+    documents = manifest.get("documents")
+    most = {
+        DOCUMENTS: (0, (documents if isinstance(documents, int) else 0) - 1),
+        GROUPS: (0, count - 1),
+        TOKEN_WORDS: (-1, MOST_TOKENS),
+        TOKEN_LINES: (0, width - 1),
+        TOKEN_TAGS: (NO_LABEL, num_tags - 1),
+        ANSWERS: (NO_LABEL, width - 1),
+        QUESTION_LENGTHS: (0, width),
+    }
+    shapes = {TOKEN_WORDS: (count, width), TOKEN_LINES: (count, width), TOKEN_TAGS: (count, width), ANSWERS: (count, 2)}
+    for name, array in arrays.items():
+        if array.dtype.kind not in "iu" or array.shape != shapes.get(name, (count,)):
+            raise ValueError(f"{name} holds {array.dtype} of shape {array.shape}, not integers of a row each")
+        low, high = most[name]
+        if array.size and not low <= int(array.min()) <= int(array.max()) <= high:
+            raise ValueError(f"{name} holds {int(array.min())} to {int(array.max())}, {low} to {high} expected")
+    if count and (np.diff(arrays[GROUPS].astype(np.int64)) < 0).any():
+        raise ValueError(f"{GROUPS}: rows of a group are not beside one another")
+
+
 def check_boxes(boxes: np.ndarray) -> None:
     """Whether every box lies on the page and its edges are in order; reads all of them.
 
@@ -204,4 +246,6 @@ OPTIONAL: dict[str, Check] = {
         "a list of lines",
     ),
     "created": (lambda value: isinstance(value, str), "a time"),
+    "tags": (_is_classes, f"a list of different names of 1 to {LONGEST_NAME} characters each"),
+    "documents": (lambda value: _is_int(value, 0, 1 << 40), "a number of documents"),
 }

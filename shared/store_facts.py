@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -18,3 +18,8 @@ class StoreFacts:
     image_size: int | None = None  # pixels; None: no pages
     max_tokens: int | None = None  # None: no tokens
     vocabulary_size: int | None = None
+    outputs: dict[str, int] = field(default_factory=dict)  # of a network, by task; a task that is not here: num_classes
+
+    def outputs_of(self, task: str) -> int:
+        """Outputs of a network that is trained for a task."""
+        return self.outputs.get(task, self.num_classes)

@@ -19,6 +19,7 @@ from shared.spec import Workload
 KERAS_SUFFIXES = (".h5", ".keras")
 
 MOST_NAMED = 3  # tensors of another shape that an error names
+HEAD = "classifier."  # what the names of a head begin with
 
 
 def save_weights(path: Path, weights: Mapping[str, np.ndarray]) -> None:
@@ -112,13 +113,16 @@ def fitted(weights: Mapping[str, np.ndarray], family: AnyFamily, arch: Any, seed
     shapes = family.parameter_shapes(arch)
     weights = dict(weights)
     head = weights.get("classifier.weight")
-    if head is None:  # a pre-trained encoder has none of its own
-        replaced = not family.own_classifier
+    if head is None or not family.own_classifier:  # a pre-trained encoder has none of its own, or one of another task
+        theirs = {name: tensor.shape for name, tensor in weights.items() if name.startswith(HEAD)}
+        ours = {name: shape for name, shape in shapes.items() if name.startswith(HEAD)}
+        replaced = not family.own_classifier and theirs != ours
     else:
         replaced = head.shape[1:] == (family.classifier_inputs(arch),) and len(head) != arch.num_classes
     if replaced and seed is not None:
+        weights = {name: tensor for name, tensor in weights.items() if not name.startswith(HEAD)}
         start = family.initial_weights(arch, seed)
-        weights |= {name: start[name] for name in ("classifier.weight", "classifier.bias")}
+        weights |= {name: tensor for name, tensor in start.items() if name.startswith(HEAD)}
     missing = sorted(set(shapes) - set(weights))
     unknown = sorted(set(weights) - set(shapes))
     if missing or unknown:

@@ -7,6 +7,7 @@ The harness fills a store's `tokens.npy` (`bench.data.tokens`); each wing has it
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +72,7 @@ def check_tokens(tokens: Iterable[str], where: str) -> tuple[str, ...]:
     return tuple(seen)
 
 
+@lru_cache(maxsize=4)
 def read_vocabulary(path: str | Path) -> tuple[str, ...]:
     """The tokens of a `vocab.txt`: one a line, the line's number from 0 is the id; a byte order mark is no token.
 

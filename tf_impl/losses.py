@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from shared.store import NO_LABEL
+
 
 def cross_entropy(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
     """Mean over samples. Logits (N, K), labels (N)."""
@@ -14,3 +16,37 @@ def binary_cross_entropy(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
     """Mean over samples and labels. Logits (N, K), labels (N, K): 1 where a sample has a label."""
     truth = tf.cast(labels, logits.dtype)
     return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels=truth, logits=logits))
+
+
+def token_cross_entropy(logits: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+    """Mean over samples of the sum over labelled tokens, times the sample's factor. Logits (N, T, K), labels (N, T;
+    NO_LABEL: none), weights (N, 1)."""
+    of_sample = tf.reduce_sum(_by_token(logits, labels), 1, keepdims=True)
+    return tf.reduce_mean(of_sample * tf.cast(weights, logits.dtype))
+
+
+def span_cross_entropy(logits: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+    """Mean over samples and over both ends of the answer, times the sample's factor. Logits (N, T, 2), labels (N, 2;
+    NO_LABEL: none), weights (N, 1)."""
+    of_sample = tf.reduce_mean(_by_token(tf.transpose(logits, [0, 2, 1]), labels), 1, keepdims=True)
+    return tf.reduce_mean(of_sample * tf.cast(weights, logits.dtype))
+
+
+def pretraining(
+    tokens: tf.Tensor, alignment: tf.Tensor, matching: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor
+) -> tf.Tensor:
+    """The sum of three means over samples: of masked tokens, of covered ones, of the page's own image.
+
+    Logits (N, P, V), (N, T, 2), (N, 1, 2), labels (N, P + T + 1; NO_LABEL: none), weights (N, 3).
+    """
+    most = tokens.shape[1]
+    parts = ((tokens, labels[:, :most]), (alignment, labels[:, most:-1]), (matching, labels[:, -1:]))
+    sums = tf.stack([tf.reduce_sum(_by_token(logits, of_part), 1) for logits, of_part in parts], 1)
+    return tf.reduce_mean(tf.reduce_sum(sums * tf.cast(weights, sums.dtype), 1))
+
+
+def _by_token(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    """Logits (N, T, K), labels (N, T) to (N, T), 0 where nothing is labelled."""
+    labelled = labels != NO_LABEL
+    loss = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=tf.where(labelled, labels, 0), logits=logits)
+    return tf.where(labelled, loss, tf.zeros_like(loss))

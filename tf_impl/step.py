@@ -10,7 +10,7 @@ import tensorflow as tf
 from shared import loss_scale
 from shared.errors import UserError
 from shared.families import family_of
-from shared.family import Batch, ParameterGroup
+from shared.family import Batch, ParameterGroup, weights_of
 from shared.spec import Workload
 from shared.tasks import task_of
 from tf_impl import losses
@@ -18,6 +18,11 @@ from tf_impl.family import Network, family
 from tf_impl.optimizer import make_optimizer
 
 COMPUTE_DTYPES = {"fp32": tf.float32, "bf16": tf.bfloat16, "fp16": tf.float16, "fp64": tf.float64}
+
+
+def heads_of(logits: tf.Tensor | tuple[tf.Tensor, ...]) -> tuple[tf.Tensor, ...]:
+    """The logits of each of a network's heads."""
+    return logits if isinstance(logits, tuple) else (logits,)
 
 
 class Step:
@@ -41,7 +46,8 @@ class Step:
         self.num_sharing = replicas if self.exchange else 1
         self.frozen = False
         self.family = family(workload.model.family)
-        self.task_loss = getattr(losses, task_of(workload).loss)
+        task = task_of(workload)
+        self.task_loss, self.weighted = getattr(losses, task.loss), task.weighted
         self.exact = tf.float64 if self.dtype == tf.float64 else tf.float32
         self.strategy = tf.distribute.get_strategy()
         self.scaled = precision == "fp16"
@@ -88,12 +94,13 @@ class Step:
             logits = self.network.classify(features, drops)
         else:
             logits = self.network(inputs, drops, training=True)
-        self._require_precision(logits)
-        return self.task_loss(tf.cast(logits, self.exact), batch.labels)
+        heads = [tf.cast(self._of_precision(head), self.exact) for head in heads_of(logits)]
+        return self.task_loss(*heads, batch.labels, *((weights_of(batch),) if self.weighted else ()))
 
-    def _require_precision(self, logits: tf.Tensor) -> None:
-        if logits.dtype != self.dtype:
-            raise UserError(f"the network computes in {logits.dtype.name}, the cell asks for {self.dtype.name}")
+    def _of_precision(self, logits: tf.Tensor) -> tf.Tensor:
+        if logits.dtype == self.dtype:
+            return logits
+        raise UserError(f"the network computes in {logits.dtype.name}, the cell asks for {self.dtype.name}")
 
     def loss_and_gradients(self, batch: Batch) -> tuple[tf.Tensor, list[tf.Tensor]]:
         """This replica's loss, and the gradients averaged over replicas, in the order of the optimizer's parameters."""
@@ -134,7 +141,7 @@ class Step:
         return update
 
     def predict(self, batch: Batch) -> list[tf.Tensor]:
-        """Logits (N, K) of each replica's batch, evaluation mode."""
+        """Logits (N, ..., K) of each replica's batch, evaluation mode."""
         return list(self.strategy.experimental_local_results(self._predict(batch)))
 
     def trace(self, batches: Iterable[Batch]) -> None:
@@ -186,4 +193,9 @@ class Step:
         return self.strategy.run(self._predict_replica, args=(batch,))
 
     def _predict_replica(self, batch: Batch) -> tf.Tensor:
-        return tf.cast(self.network(self.inputs(batch, training=False), None, training=False), tf.float32)
+        return tf.cast(self.logits(self.inputs(batch, training=False)), tf.float32)
+
+    def logits(self, inputs: Any) -> tf.Tensor:
+        """Logits in evaluation mode; those of several heads flat, one behind the other (N, K)."""
+        heads = heads_of(self.network(inputs, None, training=False))
+        return heads[0] if len(heads) == 1 else tf.concat([tf.reshape(head, [head.shape[0], -1]) for head in heads], 1)

@@ -83,9 +83,10 @@ def check_documents(store: Store, protocol: Protocol) -> None:
     Raises:
         UserError: documents with several labels, or a class that is too small.
     """
-    if task_of_store(store).several:
+    if not task_of_store(store).single:
         raise UserError(
-            f"{store.path}: its documents may have several labels; --protocol {protocol.name} needs one each"
+            f"{store.path}: its documents have {task_of_store(store).labelled}; --protocol {protocol.name} needs one "
+            "label each"
         )
     check_counts(np.bincount(store.labels, minlength=len(store.classes)), store.classes, protocol, str(store.path))
 

@@ -106,16 +106,17 @@ def check_families(workloads: dict[str, Workload]) -> None:
     """Whether each member has a workload of its kind.
 
     Raises:
-        UserError: pages for the text model, text for the image model, or a workload of several labels.
+        UserError: pages for the text model, text for the image model, or a workload of other labels than one each.
     """
     for member, workload in workloads.items():
         if reads_text(workload) != (member == "text"):
             raise UserError(
                 f"--{member}-workload {workload.name}: its model ({workload.model.family}) reads no {member}"
             )
-        if task_of(workload).several:
+        if not task_of(workload).single:
             raise UserError(
-                f"--{member}-workload {workload.name}: it gives several labels; the protocol needs one each"
+                f"--{member}-workload {workload.name}: it learns {task_of(workload).labelled}; the protocol needs one "
+                "label each"
             )
 
 
@@ -137,7 +138,7 @@ def check_content(store: Store, members: Sequence[str]) -> None:
 def scaled_protocol(request: AccuracyRequest, store: Store) -> tuple[Protocol, list[str]]:
     """The protocol as asked for; on the pages that stand in where no data is named, as large as they allow."""
     per_class, notes = request.per_class, []
-    if request.data is None and per_class is None and not task_of_store(store).several:
+    if request.data is None and per_class is None and task_of_store(store).single:
         published = load_protocol(request.protocol).per_class
         per_class = min(published, int(smallest_class(store.labels, len(store.classes)) * SYNTHETIC_SHARE))
         if per_class < published:

@@ -119,8 +119,8 @@ def make_stage1(
     """
     assert request.pretrain is not None
     large = open_store(request.pretrain, checksums=None)
-    if task_of_store(large).several or large.pixels is None:
-        lacks = "no pages" if large.pixels is None else "documents with several labels"
+    if not task_of_store(large).single or large.pixels is None:
+        lacks = "no pages" if large.pixels is None else f"documents with {task_of_store(large).labelled}"
         raise UserError(f"--pretrain {request.pretrain}: holds {lacks}; the image model needs pages of one label each")
     facts = resolve_store(request.pretrain, workload, False, say)
     say("looking for documents that stage 1 and the evaluation share")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -126,4 +127,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         discard_output()  # else the interpreter tries once more as it ends, and says so at length
         place = error.filename or "standard output"
         fail(f"error: {printable(place)}: {error.strerror or error}; nothing that was finished is lost", 2)
+    finally:
+        # nothing is left to clear up: a signal that comes now ends the process, it does not tear a traceback out of an
+        # interpreter that shuts down
+        if arguments is None and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
     sys.exit(result if isinstance(result, int) else 0)

@@ -10,7 +10,10 @@ import click
 from bench.cli import options
 
 PAGE_SIZES, DEFAULT_SIZE = click.IntRange(8, 4096), 384
-SOURCES = ["rvl-cdip", "tobacco3482", "folder", "index", "corpus", "synthetic"]
+SOURCES = [
+    "rvl-cdip", "tobacco3482", "folder", "index", "corpus", "funsd", "cord", "sroie", "docvqa", "kleister-nda",
+    "synthetic",
+]  # fmt: skip
 ENGINES = ["tesseract", "rapidocr", "auto", "none", "txt"]
 
 
@@ -95,6 +98,11 @@ def prepare(
     index        PATH is a .csv or .jsonl file with file, label and perhaps split
     corpus       PATH is a .jsonl file, or has train.jsonl, perhaps val.jsonl and test.jsonl: text without pages,
                  with text (or title and body) and label (or labels, a list)
+    funsd        PATH has training_data/ and testing_data/, or is the re-annotated edition: forms, words tagged
+    cord         PATH has train/, dev/, test/ with image/ and json/: receipts, words tagged with 30 fields
+    sroie        PATH has box/, key/, img/, split.json, or train/ and test/: receipts, words tagged with 4 fields
+    docvqa       PATH has train_v1.0.json, val_v1.0.json, test_v1.0.json, documents/, ocr_results/: questions
+    kleister-nda PATH has train/, dev-0/, test-A/ with in.tsv.xz and expected.tsv: text without pages, words tagged
     synthetic    no PATH: pages are drawn; good for trying the suite out, not for judging accuracy
 
     Pages that can't be read are listed and passed over; one that OCR can't read has no text and is listed too; where
@@ -103,14 +111,14 @@ def prepare(
     """
     from rich.console import Console
 
-    from bench.data.load import Request, open_source, refuse
+    from bench.data.load import TEXT_ALONE, Request, open_source, refuse
     from bench.data.prepare import prepare as prepare_store
     from bench.data.progress import ConsoleProgress
     from bench.data.show import print_summary
     from bench.data.source import counted
     from bench.data.splits import parse_split
 
-    if source == "corpus":
+    if source in TEXT_ALONE:
         refuse(source, {"--size": size})
     shares = parse_split(split) if split is not None else None
     console = Console()

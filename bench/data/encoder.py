@@ -88,6 +88,11 @@ class Encoder:
             words[row, 1 : len(kept) + 1] = np.array(encoding.word_ids, np.int32)[kept]
         return Encoded(ids, lengths, full_lengths), words
 
+    def pieces(self, pages: Sequence[Sequence[str]]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """The tokens of each of n pages of words, and which word each token is of (int32 both); nothing is cut off."""
+        for encoding in self.tokenizer.encode_batch([list(page) for page in pages], True, add_special_tokens=False):
+            yield np.array(encoding.ids, np.int32), np.array(encoding.word_ids, np.int32)
+
     def stream(self, texts: Iterable[str]) -> Iterator[Encoded]:
         """Encode any number of texts, some at a time, in order."""
         yield from map(self, chunks(texts))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.data import sources
+from bench.data import annotated, sources
 from bench.data.decode import count_pages, decode, later_pages, open_page
 from bench.data.documents import without_links
 from bench.data.ocr import PAGE_SECONDS, find_engine, with_ocr
@@ -17,8 +17,10 @@ from bench.data.text_files import with_text_files, without_text_files
 from shared.errors import UserError
 from shared.store import SPLITS
 
-KINDS = ("rvl-cdip", "tobacco3482", "folder", "index", "corpus", "synthetic")
-OWN_SPLITS = ("folder", "index", "corpus")  # kinds that may have splits of their own without a val
+ANNOTATED = tuple(annotated.READERS)  # words, and what is asked of them, come with the data set
+KINDS = ("rvl-cdip", "tobacco3482", "folder", "index", "corpus", *ANNOTATED, "synthetic")
+TEXT_ALONE = ("corpus", "kleister-nda")  # kinds without pages
+OWN_SPLITS = ("folder", "index", "corpus", *ANNOTATED)  # kinds that may have splits of their own without a val
 NO_OCR, TEXT_FILES = "none", "txt"
 FIRST, ALL = "first", "all"  # of several pages in a file
 DEFAULT_PAGES, DEFAULT_CLASSES = 3200, 16
@@ -52,7 +54,7 @@ def open_source(request: Request) -> Source:
             source's reader objects to.
     """
     refuse_unused(request)
-    openers = {"synthetic": open_synthetic, "corpus": open_corpus}
+    openers = {"synthetic": open_synthetic, "corpus": open_corpus, **dict.fromkeys(ANNOTATED, open_annotated)}
     try:
         return with_text(openers.get(request.kind, open_pages)(request), request)
     except OSError as error:
@@ -70,7 +72,7 @@ def refuse_unused(request: Request) -> None:
         refuse(kind, {"--root": request.root})
     if kind not in OWN_SPLITS:
         refuse(kind, {"--val-share": request.val_share})
-    if kind in ("corpus", "synthetic"):
+    if kind in ("corpus", "synthetic", *ANNOTATED):
         refuse(kind, {f"--pages {request.file_pages}": request.file_pages})
     ocr = request.ocr or NO_OCR
     if ocr in (NO_OCR, TEXT_FILES) and request.file_pages == ALL:
@@ -188,6 +190,27 @@ def open_corpus(request: Request) -> Source:
         text=text,
         multi_label=several,
         notes=look_alikes(classes),
+    )
+
+
+def open_annotated(request: Request) -> Source:
+    """A data set whose words are annotated; it has its own text and splits."""
+    assert request.path is not None
+    refuse(request.kind, {"--ocr": None if request.ocr == NO_OCR else request.ocr})
+    found = annotated.read(request.kind, request.path)
+    require_learnable(request.path, found.classes, found.pages)
+    pages, drawn = with_val(request, found.pages)
+    if request.limit is not None:
+        pages = take(pages, request.limit, request.seed)
+    return Source(
+        name=request.kind,
+        classes=found.classes,
+        pages=pages,
+        render=found.render,
+        arguments={"seed": request.seed, "limit": request.limit, "val": request.val_share},
+        path=str(request.path),
+        text=found.text,
+        notes=[*found.notes, *drawn],
     )
 
 

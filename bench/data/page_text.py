@@ -85,7 +85,7 @@ def joined(pages: Sequence[PageText]) -> PageText:
     return PageText(text[:MAX_CHARACTERS], pages[0].words, length)
 
 
-def thousandths(box: tuple[float, float, float, float], width: int, height: int) -> tuple[int, int, int, int]:
+def thousandths(box: tuple[float, float, float, float], width: float, height: float) -> tuple[int, int, int, int]:
     """Left, top, right, bottom in pixels to thousandths of a page.
 
     >>> thousandths((10, 20, 50, 40), 100, 200)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.data import synthetic, synthetic_layout, synthetic_text
+from bench.data import synthetic, synthetic_forms, synthetic_layout, synthetic_text
 from bench.data.source import Source
 from bench.data.splits import DEFAULT_SPLIT
 from shared.errors import UserError
@@ -39,6 +39,8 @@ def source_of(
         return synthetic.source(count, seed, num_classes, shares, task.several), pixels
     if kinds >= {Tokens, Boxes}:
         pixels = next((modality.pixels for modality in read if isinstance(modality, Pages)), NO_IMAGE)
+        if task.parts != "documents":
+            return synthetic_forms.source(count, seed, shares), pixels
         return synthetic_layout.source(count, seed, num_classes, shares, task.several), pixels
     if kinds == {Tokens}:
         return synthetic_text.source(count, seed, num_classes, shares, words, several=task.several), 0

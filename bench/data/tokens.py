@@ -6,10 +6,12 @@ import hashlib
 import json
 import os
 import shutil
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tokenizers
@@ -17,16 +19,19 @@ import tokenizers
 from bench.data.encoder import Encoder
 from bench.data.finish import missing_classes
 from bench.data.partial import Partial
+from bench.data.parts import Parts as Cut
 from bench.data.prepare import disk_errors, silent
 from bench.data.source import Progress
 from bench.data.vocabulary_files import Vocabulary, train_vocabulary
 from shared.errors import UserError
+from shared.modalities import Parts
 from shared.store import (
     IMAGES,
     LABELS,
     LENGTHS,
     MANIFEST,
     NAMES,
+    QUESTIONS,
     SPLIT_CODES,
     SPLITS,
     STORE_SCHEMA,
@@ -40,6 +45,7 @@ from shared.store import (
     file_sha256,
     open_store,
     string_files,
+    write_strings,
 )
 from shared.wordpiece import UNK, kept_ends, write_vocabulary
 from shared.words import OFFSETS, WORD_FILES, read_words
@@ -90,6 +96,8 @@ class Tokenisation:
     truncation: str
     with_pages: bool = False  # keep the pages and the places of their words beside the tokens
     with_boxes: bool = False  # note the box of each token's word
+    parts: Parts = "documents"  # what a row is
+    stride: int = 0  # tokens that windows share
 
     def fingerprint(self, store: Store) -> str:
         """Hash of everything that decides the derived store's content, without reading a text."""
@@ -98,6 +106,7 @@ class Tokenisation:
         parts = [TOKENISATION_VERSION, store.name, store.digest, splits, origin, self.max_tokens, self.truncation]
         parts += ["with pages"] if self.with_pages else []
         parts += ["with boxes"] if self.with_boxes else []
+        parts += [self.parts, self.stride] if self.parts != "documents" else []
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 
@@ -111,6 +120,8 @@ def tokenised(
     progress: Progress = silent,
     with_pages: bool = False,
     with_boxes: bool = False,
+    parts: Parts = "documents",
+    stride: int = 0,
 ) -> Store:
     """A copy of a store with tokens in place of pages: the same order, labels, splits and names. Reused where it is.
 
@@ -126,6 +137,8 @@ def tokenised(
         progress: told how many documents are encoded.
         with_pages: keep the pages and the places of their words too, for a network that reads them beside the text.
         with_boxes: note the box of each token's word.
+        parts: rows that are no whole documents: windows of them, or questions with windows; see `shared.store`.
+        stride: tokens that a window shares with the one before.
 
     Raises:
         UserError: no text; no words where their boxes are asked for; `out` is something else, or cannot be written;
@@ -136,7 +149,7 @@ def tokenised(
     if with_boxes and OFFSETS not in store.manifest["bytes"]:
         raise UserError(f"{store.path}: its text has no places on the page; prepare it again with `--ocr tesseract`")
     kept_ends(max_tokens, truncation)
-    how = Tokenisation(vocabulary, vocabulary_size, max_tokens, truncation, with_pages, with_boxes)
+    how = Tokenisation(vocabulary, vocabulary_size, max_tokens, truncation, with_pages, with_boxes, parts, stride)
     out, fingerprint = Path(out), how.fingerprint(store)
     if out.exists() or out.is_symlink():
         return existing(out, fingerprint)
@@ -169,27 +182,34 @@ def existing(out: Path, fingerprint: str) -> Store:
 
 def write(store: Store, text: Strings, how: Tokenisation, fingerprint: str, folder: Path, progress: Progress) -> None:
     """Write the derived store's files into an empty folder."""
-    vocabulary = how.vocabulary
+    vocabulary, known = how.vocabulary, dict[str, str](store.manifest["sha256"])
     if vocabulary is None:
         progress("vocabulary", 0, 1)
         vocabulary = train_vocabulary(Rows(text, store.indices(SPLITS[0])), how.vocabulary_size)
     encoder = Encoder(vocabulary, how.max_tokens, how.truncation)
-    if how.with_boxes:
+    labels, split_codes = store.labels, store.split_codes
+    made = [LABELS, SPLIT_CODES, TOKENS, LENGTHS, VOCABULARY, *((TOKEN_BOXES,) if how.with_boxes else ())]
+    linked, of_parts = [*string_files(NAMES), *string_files(TEXT)], dict[str, Any]()
+    if how.parts != "documents":
+        documents, arrays, shares = Cut(store, encoder, how.stride, how.parts).write(folder, progress)
+        labels, split_codes = labels[documents], split_codes[documents]
+        write_strings(folder, NAMES, numbered(store.names, documents))
+        made = list(dict.fromkeys([*made, *arrays, *string_files(NAMES)]))
+        linked = [*string_files(TEXT), *(name for name in (*WORD_FILES, *string_files(QUESTIONS)) if name in known)]
+        of_parts = {"documents": len(store.labels), "count": len(labels)}
+    elif how.with_boxes:
         shares = write_words_as_tokens(store, encoder, folder, progress)
     else:
         shares = write_tokens(text, encoder, folder, progress)
     write_vocabulary(folder / VOCABULARY, vocabulary.tokens)
-    np.save(folder / LABELS, store.labels, allow_pickle=False)
-    np.save(folder / SPLIT_CODES, store.split_codes, allow_pickle=False)
-    made = (LABELS, SPLIT_CODES, TOKENS, LENGTHS, VOCABULARY, *((TOKEN_BOXES,) if how.with_boxes else ()))
-    linked = [*string_files(NAMES), *string_files(TEXT)]
+    np.save(folder / LABELS, labels, allow_pickle=False)
+    np.save(folder / SPLIT_CODES, split_codes, allow_pickle=False)
     if how.with_pages:
-        linked += [name for name in (IMAGES, *WORD_FILES) if name in store.manifest["bytes"]]
+        linked += [name for name in (IMAGES, *WORD_FILES) if name in known and name not in linked]
     left_out = () if how.with_pages else OF_PAGES_ONLY
     for name in linked:
         link_or_copy(store.path / name, folder / name)
-    counts = count_documents(store.labels, store.split_codes, store.classes)
-    known: dict[str, str] = store.manifest["sha256"]
+    counts = count_documents(labels, split_codes, store.classes)
     manifest = {key: value for key, value in store.manifest.items() if key not in left_out} | {
         "schema": STORE_SCHEMA,
         "source": {
@@ -202,8 +222,9 @@ def write(store: Store, text: Strings, how: Tokenisation, fingerprint: str, fold
             "tokenised_from": store.digest,
         },
         "image_size": store.image_size if how.with_pages else None,
+        **of_parts,
         "counts": counts,
-        "notes": missing_classes(counts, store.split_codes),
+        "notes": missing_classes(counts, split_codes),
         "tokens": shares,
         "versions": {**store.manifest.get("versions", {}), "tokenizers": tokenizers.__version__},
         "sha256": {name: file_sha256(folder / name) for name in made} | {name: known[name] for name in linked},
@@ -212,6 +233,14 @@ def write(store: Store, text: Strings, how: Tokenisation, fingerprint: str, fold
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+
+
+def numbered(names: Strings, documents: np.ndarray) -> Iterator[str]:
+    """A name for each part of a document: its first part has the document's own."""
+    seen: Counter[int] = Counter()
+    for document in documents.tolist():
+        seen[document] += 1
+        yield names[document] if seen[document] == 1 else f"{names[document]} [{seen[document]}]"
 
 
 def write_tokens(text: Strings, encoder: Encoder, folder: Path, progress: Progress) -> dict[str, float]:

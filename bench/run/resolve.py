@@ -258,17 +258,17 @@ def fit_to_store(request: Request, workload: Workload, store: StoreFacts) -> tup
     """
     notes: list[str] = []
     changes: dict[str, Any] = {}
-    if store.num_classes != workload.model.num_classes:
-        theirs, ours = store.num_classes, workload.model.num_classes
+    task = workload.task if workload.task in store.tasks else store.tasks[0]
+    theirs, ours = store.outputs_of(task), workload.model.num_classes
+    if theirs != ours:
         notes.append(f"the store has {theirs} classes, the workload {ours}: the store's")
         changes["model.num_classes"] = theirs
     for key, (value, line) in family_of(workload).fit(workload, store).items():
         notes.append(line)
         changes[key] = value
-    if workload.task not in store.tasks:
-        several = tasks.task(store.tasks[0]).several
-        notes.append(f"the store's documents have {'several labels each' if several else 'one label each'}")
-        changes["task"] = store.tasks[0]
+    if task != workload.task:
+        notes.append(f"the store's documents have {tasks.task(task).labelled}")
+        changes["task"] = task
     if changes:
         workload = workload.overridden(changes, store.path)
     num_train, largest = store.split_sizes["train"], max(request.replicas) * workload.train.batch_per_replica

@@ -20,7 +20,7 @@ from shared.modalities import Boxes, Pages, Tokens
 from shared.spec import Workload
 from shared.store import SPLITS, Store, open_store
 from shared.store_facts import StoreFacts
-from shared.tasks import tasks_of_store
+from shared.tasks import task, task_of, tasks_of_store
 
 SYNTHETIC_SEED = 0  # of the pages, whatever the seed of the training: every run sees the same ones
 NOT_MADE = "not made yet"
@@ -42,6 +42,7 @@ def describe(store: Store) -> StoreFacts:
         image_size=store.image_size,
         max_tokens=store.max_tokens,
         vocabulary_size=vocabulary,
+        outputs={name: task(name).outputs(store) for name in tasks_of_store(store)},
     )
 
 
@@ -78,7 +79,10 @@ def synthetic_store(workload: Workload, dry_run: bool, say: Say) -> StoreFacts:
         if dry_run:
             splits = Counter(page.split for page in source.pages)
             sizes = {split: splits[split] for split in SPLITS}
-            return StoreFacts(str(out), source.name, NOT_MADE, classes, sizes, (workload.task,), size or None)
+            outputs = {workload.task: task_of(workload).synthetic_outputs(classes)}
+            return StoreFacts(
+                str(out), source.name, NOT_MADE, classes, sizes, (workload.task,), size or None, outputs=outputs
+            )
         say(f"making {count} synthetic {unit}s: {out}")
         out.parent.mkdir(parents=True, exist_ok=True)
         prepare(source, out, size, progress=at_intervals(say))
@@ -133,7 +137,9 @@ def tokenised_texts(
         UserError: no store there, a damaged one, one without text, or an unusable vocabulary.
     """
     store = open_store(path, checksums=None)
-    if store.max_tokens == tokens.width and vocabulary is None and not (with_boxes and store.token_boxes is None):
+    has_boxes = store.token_boxes is not None or not with_boxes
+    has_parts = (store.documents is not None) == (tokens.parts != "documents")
+    if store.max_tokens == tokens.width and vocabulary is None and has_boxes and has_parts:
         return describe(store)  # it was tokenised by hand: those are the tokens that are meant
     if store.text is None:
         raise UserError(
@@ -145,6 +151,7 @@ def tokenised_texts(
     words, size = None if vocabulary is None else load_vocabulary(vocabulary), tokens.vocabulary_size
     origin = f"own{size}" if words is None else words.digest[:8]
     beside = "-pages" * with_pages + "-boxes" * with_boxes
+    beside += f"-{tokens.parts}-{tokens.stride}" if tokens.parts != "documents" else ""
     out = kept_stores() / f"{store.digest}-{tokens.width}-tokens-{tokens.truncation}-{origin}{beside}"
     if dry_run and not out.is_dir():
         num_words = size if words is None else len(words.tokens)
@@ -160,8 +167,9 @@ def tokenised_texts(
         say(f"tokenising the store's texts: {out}")
         out.parent.mkdir(parents=True, exist_ok=True)
     made = tokenised(
-        store, words, size, tokens.width, tokens.truncation, out, at_intervals(say), with_pages, with_boxes
-    )
+        store, words, size, tokens.width, tokens.truncation, out, at_intervals(say), with_pages, with_boxes,
+        tokens.parts, tokens.stride,
+    )  # fmt: skip
     return describe(made)
 
 
@@ -191,6 +199,10 @@ def resolve_store(
         if facts.digest == NOT_MADE:
             return facts
         path = facts.path
+    there = tasks_of_store(open_store(path, checksums=None))
+    if workload.task not in there and task(there[0]).head in family.heads:
+        workload = workload.overridden({"task": there[0]}, path)
+        read = family.modalities(workload)
     for modality in read:
         if isinstance(modality, Pages):
             facts = sized_pages(path, workload, modality, dry_run, say)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from shared import tasks
 from shared.families import family_of
 from shared.modalities import Boxes, Pages, Tokens
 from shared.spec import Workload
+from shared.tasks import task_of
 from shared.weights import save_weights
 
 SEED = 0
@@ -53,7 +55,7 @@ def rung_workload(workload: Workload) -> Workload:
     key, most = ladder.size
     changes = {
         "train.batch_per_replica": ladder.batch,
-        "model.num_classes": NUM_CLASSES,
+        "model.num_classes": task_of(workload).synthetic_outputs(NUM_CLASSES),
         key: min(most, workload.setting(key)),
     }
     return workload.overridden(changes | dict(ladder.small), "ladder")
@@ -61,13 +63,16 @@ def rung_workload(workload: Workload) -> Workload:
 
 def easy_workload(workload: Workload) -> Workload:
     """The task that rung 7 trains on."""
-    easy = {"model.num_classes": EASY_CLASSES, **family_of(workload).ladder.easy}
+    easy = dict(family_of(workload).ladder.easy)
+    task = tasks.task(easy.get("task", workload.task))
+    easy["model.num_classes"] = task.synthetic_outputs(EASY_CLASSES)
     return rung_workload(workload).overridden(easy, "ladder")
 
 
 def own_size_workload(workload: Workload) -> Workload:
     """The workload at its own size, two samples per batch."""
-    changes = {"train.batch_per_replica": 2, "model.num_classes": NUM_CLASSES}
+    outputs = task_of(workload).synthetic_outputs(NUM_CLASSES)
+    changes = {"train.batch_per_replica": 2, "model.num_classes": outputs}
     return workload.overridden({**changes, **family_of(workload).ladder.small}, "ladder")
 
 
@@ -147,6 +152,8 @@ def tokenise(texts: Path, out: Path, workload: Workload) -> None:
     assert read is not None
     kinds = {type(modality) for modality in family_of(workload).modalities(workload)}
     store = open_store(texts)
-    boxes = Boxes in kinds and read_words(store) is not None  # texts that are hard to tokenise have no places
+    placed = read_words(store) is not None  # texts that are hard to tokenise have no places, and are read as they are
+    parts = (read.parts, read.stride) if placed else ("documents", 0)
     how = (read.vocabulary_size, read.width, read.truncation, out)
-    tokenised(store, None, *how, with_pages=Pages in kinds, with_boxes=boxes)
+    boxes = Boxes in kinds and placed
+    tokenised(store, None, *how, with_pages=Pages in kinds, with_boxes=boxes, parts=parts[0], stride=parts[1])

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from shared.store import Store
     from shared.task import Task
 
-NAMES = ("classification", "labels")
+NAMES = ("classification", "labels", "tags", "spans", "pretraining")
 DEFAULT = NAMES[0]  # of a workload that names none
 
 
@@ -34,8 +34,8 @@ def task_of(workload: Workload) -> Task:
 
 
 def tasks_of_store(store: Store) -> tuple[str, ...]:
-    """The tasks whose kind of labels a store has, the usual one first."""
-    return tuple(name for name in NAMES if task(name).has_labels(store))
+    """The tasks whose kind of labels a store has, the usual one first; DEFAULT where it has none of any kind."""
+    return tuple(name for name in NAMES if task(name).has_labels(store)) or (DEFAULT,)
 
 
 def task_of_store(store: Store) -> Task:

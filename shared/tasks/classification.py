@@ -8,22 +8,22 @@ import numpy as np
 from scipy.special import log_softmax, softmax
 
 from shared.store import Store
-from shared.task import Counts, Head, Metric, Task
+from shared.task import Counts, Decisions, DocumentTask, Metric
 
 
-class Classification(Task):
+class Classification(DocumentTask):
     """One class a document."""
 
     name = "classification"
-    head: Head = "document"
     loss = "cross_entropy"
-    several = False
+    single = True
+    labelled = "one label each"
     headline = "accuracy"
     metrics = {"accuracy": Metric("accuracy")}
     hashed = {"model": {"multi_label": False}}  # as in the first published hashes, when it was a setting of the model
 
     def has_labels(self, store: Store) -> bool:
-        return store.labels.ndim == 1
+        return store.labels.ndim == 1 and len(store.classes) > 1
 
     def labels(self, store: Store, samples: np.ndarray, size: int, num_classes: int) -> np.ndarray:
         """int32, size."""
@@ -48,8 +48,8 @@ class Classification(Task):
         """The class with the largest logit (int64, n)."""
         return logits.argmax(1)
 
-    def right(self, predicted: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        return np.asarray(predicted == labels)
+    def right(self, decisions: Decisions) -> np.ndarray:
+        return np.asarray(decisions.predicted == decisions.labels)
 
     def chance(self, num_classes: int) -> float:
         return 1.0 / num_classes

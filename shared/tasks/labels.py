@@ -9,16 +9,16 @@ import numpy as np
 from scipy.special import expit, logsumexp
 
 from shared.store import Store
-from shared.task import Counts, Head, Metric, Task
+from shared.task import Counts, Decisions, DocumentTask, Metric
 
 
-class Labels(Task):
+class Labels(DocumentTask):
     """Any number of labels a document; one is given where its probability is above one half."""
 
     name = "labels"
-    head: Head = "document"
     loss = "binary_cross_entropy"
     several = True
+    labelled = "several labels each"
     headline = "f1"
     metrics = {"f1": Metric("F1 (micro)"), "accuracy": Metric("accuracy (all labels)")}
     hashed = {"model": {"multi_label": True}}  # as in the first published hashes, when it was a setting of the model
@@ -61,8 +61,8 @@ class Labels(Task):
         """1 for each label that is given (int64, n x K)."""
         return (logits > 0).astype(np.int64)
 
-    def right(self, predicted: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        return np.asarray((predicted == labels).all(1))
+    def right(self, decisions: Decisions) -> np.ndarray:
+        return np.asarray((decisions.predicted == decisions.labels).all(1))
 
     def chance(self, num_classes: int) -> float:
         """Every label guessed."""

@@ -18,7 +18,9 @@ class Inputs(NamedTuple):
     """What the network reads; it computes in the precision of `bias`."""
 
     tokens: Tensor  # N x T
+    segments: Tensor | None  # N x T: 0 for a question, 1 for the page; None: there is one segment alone
     boxes: Tensor  # N x T x 4
+    positions: Tensor  # N x P: of the tokens that were masked; N x 0 where none were
     images: Tensor | None  # N x 3 x S x S: blue, green, red; None: none is read
     bias: Tensor  # N x 1 x 1 x (T + V), of the attention: 0 for a token, -inf for padding
 
@@ -35,4 +37,7 @@ def network_inputs(batch: LayoutBatch, workload: LayoutWorkload, dtype: torch.dt
     if model.visual:
         mean, std = ([value / BRIGHTEST for value in each] for each in (settings.mean, settings.std))
         images = network_input(batch.pixels, None, mean, std, dtype)
-    return Inputs(tokens, batch.boxes, images, bias[:, None, None, :])
+    segments = None
+    if batch.question_lengths.shape[1]:
+        segments = (torch.arange(tokens.shape[1], device=tokens.device) >= batch.question_lengths).int()
+    return Inputs(tokens, segments, batch.boxes, batch.positions, images, bias[:, None, None, :])

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from pt_impl.dropout import Dropout
 from pt_impl.families.layoutlmv2.inputs import Inputs
+from shared.errors import UserError
 from shared.families import family_of
 from shared.families.layoutlmv2.architecture import (
     NORM_EPSILON,
@@ -188,24 +189,34 @@ def library_settings(workload: LayoutWorkload) -> dict[str, Any]:
     }
 
 
+HEADS = {  # what is classified to the library's class, and the name of its classifier
+    "document": ("LayoutLMv2ForSequenceClassification", "classifier"),
+    "tokens": ("LayoutLMv2ForTokenClassification", "classifier"),
+    "spans": ("LayoutLMv2ForQuestionAnswering", "qa_outputs"),
+}
+
+
 class NativeNetwork(nn.Module):
-    """`transformers.LayoutLMv2ForSequenceClassification` with the interface of the matched network."""
+    """`transformers`' LayoutLMv2 with the head of a task and the interface of the matched network."""
 
     def __init__(self, cell: Cell) -> None:
         super().__init__()
         workload = of_family(cell.workload)
         self.arch = family_of(cell.workload).architecture(cell.workload)
-        if not self.arch.visual:
-            raise ValueError("`transformers` has no LayoutLMv2 without an image; leave --arm native away")
+        if not self.arch.visual or self.arch.layout != "concatenated":
+            raise UserError(
+                "`transformers` has no LayoutLMv2 without an image or with other places; leave --arm native away"
+            )
         stand_in(self.arch.backbone)
         from transformers import LayoutLMv2Config
-        from transformers.models.layoutlmv2.modeling_layoutlmv2 import LayoutLMv2ForSequenceClassification
+        from transformers.models.layoutlmv2 import modeling_layoutlmv2
 
+        kind, self.classifier_name = HEADS[self.arch.head]
         torch.manual_seed(cell.seed)
-        self.whole = LayoutLMv2ForSequenceClassification(LayoutLMv2Config(**library_settings(workload)))
+        self.whole = getattr(modeling_layoutlmv2, kind)(LayoutLMv2Config(**library_settings(workload)))
         for name, parameter in self.whole.named_parameters():  # what it never gives a gradient
             parameter.requires_grad = name in self.trained_names()
-        self.classifier = self.whole.classifier
+        self.classifier = self.whole.get_submodule(self.classifier_name)
         mean, std = workload.input.mean, workload.input.std
         self.register_buffer("mean", torch.tensor(mean)[:, None, None], persistent=False)
         self.register_buffer("std", torch.tensor(std)[:, None, None], persistent=False)
@@ -213,31 +224,39 @@ class NativeNetwork(nn.Module):
     def trained_names(self) -> set[str]:
         """The library's names of what its loss reaches."""
         names = (name for name in parameter_shapes(self.arch) if not is_statistic(name))
-        return {transformers_name(name) for name in names if not name.startswith("attention_bias.")}
+        return {self.library_name(name) for name in names if not name.startswith("attention_bias.")}
+
+    def library_name(self, name: str) -> str:
+        """The library's name of a tensor."""
+        part, _, rest = name.partition(".")
+        return f"{self.classifier_name}.{rest}" if part == "classifier" else transformers_name(name)
 
     def canonical_parameters(self) -> dict[str, nn.Parameter]:
         """The library's parameters by canonical name."""
         theirs = dict(self.whole.named_parameters())
-        names = (name for name in parameter_shapes(self.arch) if transformers_name(name) in self.trained_names())
-        return {name: theirs[transformers_name(name)] for name in names}
+        names = (name for name in parameter_shapes(self.arch) if self.library_name(name) in self.trained_names())
+        return {name: theirs[self.library_name(name)] for name in names}
 
     def features(self, inputs: Inputs, drops: Dropout | None, training: bool) -> Tensor:
-        """The library's head computes its features and logits in one: what `classify` passes on (N, K)."""
+        """The library's head computes its features and logits in one: what `classify` passes on (N, K) or (N, T, K)."""
         self.train(training)
         num_text = inputs.tokens.shape[1]
         mask = (inputs.bias[:, 0, 0, :num_text] == 0).long()
         assert inputs.images is not None
         pixels = inputs.images.float() * self.std + self.mean  # it takes them as they are, and norms them itself
-        return self.whole(
-            input_ids=inputs.tokens.long(), bbox=inputs.boxes.long(), image=pixels, attention_mask=mask
-        ).logits
+        segments = None if inputs.segments is None else inputs.segments.long()
+        found = self.whole(
+            input_ids=inputs.tokens.long(), bbox=inputs.boxes.long(), image=pixels, attention_mask=mask,
+            token_type_ids=segments,
+        )  # fmt: skip
+        return torch.stack([found.start_logits, found.end_logits], -1) if self.arch.head == "spans" else found.logits
 
     def classify(self, features: Tensor, drops: Dropout | None) -> Tensor:
         """Logits as they are."""
         return features
 
     def forward(self, inputs: Inputs, drops: Dropout | None = None, training: bool = False) -> Tensor:
-        """Pages to logits (N, K), under autocast where the bias is not float32."""
+        """Pages to logits (N, K) or (N, T, K), under autocast where the bias is not float32."""
         dtype, device = inputs.bias.dtype, inputs.bias.device.type
         reduced = dtype in (torch.bfloat16, torch.float16)
         with torch.autocast(device, dtype=dtype if reduced else torch.bfloat16, enabled=reduced):

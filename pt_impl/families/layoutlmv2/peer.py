@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 
 from pt_impl import data, replicas
 from pt_impl.families.layoutlmv2.native import NativeNetwork
@@ -26,13 +25,21 @@ def peer_step(cell: Cell) -> Train:
     assert isinstance(batch, LayoutBatch)
     tokens, boxes, labels = batch.tokens.long(), batch.boxes.long(), batch.labels.long()
     mask = (torch.arange(tokens.shape[1]) < batch.lengths[:, None]).long()
+    segments = None
+    if batch.question_lengths.shape[1]:
+        segments = (torch.arange(tokens.shape[1]) >= batch.question_lengths).long()
     images = batch.pixels[:, None].expand(-1, 3, -1, -1).float()
 
     def step(learning_rate: float) -> torch.Tensor:
         optimizer.param_groups[0]["lr"] = learning_rate
         optimizer.zero_grad()
-        logits = network(input_ids=tokens, bbox=boxes, image=images, attention_mask=mask).logits
-        loss = F.cross_entropy(logits, labels)
+        given = {"input_ids": tokens, "bbox": boxes, "image": images, "attention_mask": mask}
+        if segments is not None:
+            loss = network(
+                **given, token_type_ids=segments, start_positions=labels[:, 0], end_positions=labels[:, 1]
+            ).loss
+        else:
+            loss = network(**given, labels=labels).loss
         loss.backward()
         optimizer.step()
         return loss.detach()

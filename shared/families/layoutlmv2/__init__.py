@@ -18,6 +18,7 @@ from shared.family import Description, Drawn, Family, ParameterGroup, Shapes, We
 from shared.modalities import Boxes, Modality, Pages, Tokens
 from shared.store import Store
 from shared.store_facts import StoreFacts
+from shared.tasks import task_of
 from shared.transformer import layered_groups, vocabulary_of
 from shared.words import BOX_SCALE
 
@@ -34,13 +35,16 @@ class LayoutLMv2(Family[LayoutWorkload, Architecture, LayoutBatch]):
 
     name = "layoutlmv2"
     workload = LayoutWorkload
+    heads = ("document", "tokens", "spans", "pretraining")
     sizes = ("num_classes", "vocabulary_size")
     checkpoints = ("layoutlmv2-base", "layoutlmv2-large")  # workloads
     own_classifier = False
 
     def modalities(self, workload: LayoutWorkload) -> tuple[Modality, ...]:
         settings = workload.input
-        text = Tokens(settings.max_tokens, settings.truncation, workload.model.vocabulary_size)
+        parts = task_of(workload).parts
+        stride = 0 if parts == "documents" else settings.stride
+        text = Tokens(settings.max_tokens, settings.truncation, workload.model.vocabulary_size, parts, stride)
         page = (Pages(settings.image_size),) if workload.model.visual else ()
         return (*page, text, Boxes(BOX_SCALE))
 
@@ -73,7 +77,7 @@ class LayoutLMv2(Family[LayoutWorkload, Architecture, LayoutBatch]):
             pyramid_channels=model.backbone_pyramid,
             frozen=model.backbone_frozen,
         )
-        return Architecture(**same, backbone=blocks)
+        return Architecture(**same, head=task_of(workload).head, backbone=blocks)
 
     def parameter_shapes(self, arch: Architecture) -> Shapes:
         return structure.parameter_shapes(arch)
@@ -104,7 +108,14 @@ class LayoutLMv2(Family[LayoutWorkload, Architecture, LayoutBatch]):
     def smallest(self, batch: LayoutBatch) -> LayoutBatch:
         """One page of one token, its image whole: the pool needs it."""
         one = LayoutBatch(*(array[:1] for array in batch))
-        return one._replace(tokens=one.tokens[:, :1], boxes=one.boxes[:, :1])
+        width, labels = batch.tokens.shape[1], one.labels
+        if labels.shape[1:] == (width,):  # of each token
+            labels = labels[:, :1]
+        elif one.positions.shape[1]:  # of masked tokens, of each token, of the image
+            labels = np.concatenate([labels[:, :1], labels[:, -2:]], 1)
+        return one._replace(
+            tokens=one.tokens[:, :1], boxes=one.boxes[:, :1], labels=labels, positions=0 * one.positions[:, :1]
+        )
 
     def num_tokens(self, store: Store, samples: np.ndarray) -> int:
         assert store.lengths is not None, "the plan gives a store what its workload reads"

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from shared.task import Head
 from shared.words import BOX_SCALE
 
 INITIAL_DEVIATION = 0.02  # of every weight outside the backbone, as in the authors' release
@@ -71,6 +72,8 @@ class Architecture:
     coordinate_size: int  # features of one of a box's four edges
     shape_size: int  # of its width and of its height
     fused_projections: bool  # queries, keys and values by one product, keys without a bias
+    layout: str  # what is made of a box: "none", "summed" (as in LayoutLM), "concatenated"
+    head: Head  # what is classified
     visual: bool  # whether the page's image is read
     spatial_attention: bool  # whether attention has biases by distance, in the text and on the page
     distance_bins: int
@@ -87,8 +90,14 @@ class Architecture:
 
     @property
     def num_features(self) -> int:
-        """What the classifier reads: [CLS], and of an image the mean of its tokens before and behind the layers."""
-        return self.hidden_size * (3 if self.visual else 1)
+        """What the classifier reads: a token; of a whole page [CLS], and of an image the mean of its tokens before and
+        behind the layers."""
+        return self.hidden_size * (3 if self.visual and self.head == "document" else 1)
+
+    @property
+    def segments(self) -> bool:
+        """Whether the text has two segments: a question, and the page."""
+        return self.head == "spans"
 
     @property
     def classifier_place(self) -> int:
@@ -104,7 +113,9 @@ class Architecture:
     def drop_rates(self) -> dict[int, float]:
         """The places where something is dropped, in forward order, to their rates."""
         places = [place for place in range(self.classifier_place) if self.visual or place != VISUAL_PLACE]
-        rates = dict.fromkeys(places, self.hidden_dropout) | {self.classifier_place: self.classifier_dropout}
+        rates = dict.fromkeys(places, self.hidden_dropout)
+        if self.head != "pretraining":
+            rates[self.classifier_place] = self.classifier_dropout
         return {place: rate for place, rate in rates.items() if rate}
 
 
@@ -121,9 +132,10 @@ def shape_at(arch: Architecture, place: int, num_text: int) -> tuple[int, int]:
     if place == VISUAL_PLACE:
         return arch.num_visual, arch.hidden_size
     if place == arch.classifier_place:
-        return 1, arch.num_features
-    last = place >= layer_place(arch.num_layers - 1, 0)
-    return arch.num_visual + (1 if last else num_text), arch.hidden_size
+        return 1 if arch.head == "document" else num_text, arch.num_features
+    if place < layer_place(arch.num_layers - 1, 0):
+        return num_text + arch.num_visual, arch.hidden_size
+    return arch.num_visual + 1 if arch.head == "document" else num_text, arch.hidden_size
 
 
 def stages(backbone: Backbone) -> list[list[Block]]:
@@ -150,10 +162,10 @@ def _shapes(arch: Architecture) -> Iterator[tuple[str, tuple[int, ...]]]:
     yield "embeddings.token.weight", (arch.vocabulary_size, hidden)
     yield "embeddings.position.weight", (arch.max_positions, hidden)
     yield "embeddings.segment.weight", (NUM_SEGMENTS, hidden)
-    for name, width in (("x", arch.coordinate_size), ("y", arch.coordinate_size)):
-        yield f"embeddings.{name}.weight", (BOX_SCALE + BOX_SPARE, width)
-    for name in ("height", "width"):
-        yield f"embeddings.{name}.weight", (BOX_SCALE + BOX_SPARE, arch.shape_size)
+    widths = {"summed": (hidden, hidden), "concatenated": (arch.coordinate_size, arch.shape_size)}.get(arch.layout)
+    if widths is not None:
+        for name, width in zip(("x", "y", "height", "width"), (*widths[:1] * 2, *widths[1:] * 2), strict=True):
+            yield f"embeddings.{name}.weight", (BOX_SCALE + BOX_SPARE, width)
     yield from _norm("embeddings.norm", hidden)
     if arch.visual:
         yield from _backbone(arch.backbone)
@@ -177,7 +189,18 @@ def _shapes(arch: Architecture) -> Iterator[tuple[str, tuple[int, ...]]]:
         yield from _linear(f"{name}.up", inner, hidden)
         yield from _linear(f"{name}.down", hidden, inner)
         yield from _norm(f"{name}.output_norm", hidden)
-    yield from _linear("classifier", arch.num_classes, arch.num_features)
+    if arch.head == "spans":  # without a bias, which a softmax over tokens takes out again
+        yield "classifier.weight", (arch.num_classes, arch.num_features)
+        return
+    if arch.head != "pretraining":
+        yield from _linear("classifier", arch.num_classes, arch.num_features)
+        return
+    yield from _linear("classifier.transform", hidden, hidden)
+    yield from _norm("classifier.norm", hidden)
+    yield "classifier.tokens_bias", (arch.vocabulary_size,)  # its weight is that of the token vectors
+    if arch.visual:
+        yield from _linear("classifier.alignment", 2, hidden)
+        yield from _linear("classifier.matching", 2, hidden)
 
 
 BOX_SPARE = 24  # rows of the tables of coordinates beyond BOX_SCALE, which nothing reads: 1024 in the release

@@ -11,7 +11,6 @@ from dataclasses import replace
 from shared.families.layoutlmv2.architecture import Architecture
 from shared.families.layoutlmv2.settings import LayoutWorkload
 from shared.ladder import Ladder, Mutation, Tolerance
-from shared.tasks import DEFAULT
 
 TOKENS = 144
 VOCABULARY_SIZE = 512
@@ -69,7 +68,6 @@ LADDER = Ladder(
         "model.backbone_blocks": (1, 2, 1, 1),
     },
     easy={
-        "task": DEFAULT,
         "model.num_layers": 2,  # a deep one learns nothing from random weights in so few steps
         "model.hidden_size": 128,
         "model.num_heads": 2,

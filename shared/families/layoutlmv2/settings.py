@@ -6,8 +6,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from shared.sections import AdamW, Constant, Dropout, Model, Positive, Section, WarmupLinear
+from shared.sections import AdamW, Constant, Dropout, Model, Positive, Pretraining, Section, WarmupLinear
 from shared.spec import Workload
+from shared.tasks import task_of
 
 STRIDE = 4  # of the backbone's finest level
 COARSEST = 32  # of its coarsest
@@ -31,6 +32,8 @@ class LayoutModel(Model):
     coordinate_size: Annotated[int, Field(ge=1, le=4096)]  # features of an edge of a box
     shape_size: Annotated[int, Field(ge=1, le=4096)]  # of its width, and of its height
     fused_projections: bool  # queries, keys and values by one product, keys without a bias
+    # what is made of a box: nothing; the sum of six vectors (LayoutLM), or all of them side by side
+    layout: Literal["none", "summed", "concatenated"]
     visual: bool  # whether the page's image is read
     spatial_attention: bool  # whether attention has biases by distance
     distance_bins: Bins
@@ -53,7 +56,8 @@ class LayoutInput(Section):
     """A page's text, places and image. One width: attention has biases between all of a page."""
 
     max_tokens: Annotated[int, Field(ge=8, le=1000)]  # apart at most, as two coordinates are
-    truncation: Literal["head"]
+    truncation: Literal["head"]  # of a page that is read as a whole
+    stride: Annotated[int, Field(ge=0, le=512)]  # tokens that windows of a page share, where it is read in windows
     image_size: Annotated[int, Field(ge=32, le=2048, multiple_of=COARSEST)]
     mean: Annotated[tuple[float, float, float], Field(strict=False)]  # blue, green, red, of 0 to 255
     std: Annotated[tuple[Positive, Positive, Positive], Field(strict=False)]
@@ -66,6 +70,7 @@ class LayoutWorkload(Workload):
     input: LayoutInput
     optimizer: AdamW
     schedule: Annotated[WarmupLinear | Constant, Field(discriminator="name")]
+    pretraining: Pretraining | None = None  # what is hidden, where that is the task
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -76,7 +81,16 @@ class LayoutWorkload(Workload):
             raise ValueError(
                 f"{settings.max_tokens} max_tokens need as many positions; the model has {model.max_positions}"
             )
-        if 4 * model.coordinate_size + 2 * model.shape_size != model.hidden_size:
+        if (self.pretraining is not None) != (task_of(self).head == "pretraining"):
+            raise ValueError("the table pretraining belongs to the task of that name, and that task needs it")
+        if self.pretraining and not model.visual and (self.pretraining.alignment or self.pretraining.matching):
+            raise ValueError("alignment and matching need the image: set model.visual, or leave them out")
+        if settings.stride > settings.max_tokens // 2 - 2:
+            raise ValueError(
+                f"stride {settings.stride}: windows of {settings.max_tokens} tokens that hold a question of half the "
+                f"width move on by less than a token; at most {settings.max_tokens // 2 - 2}"
+            )
+        if model.layout == "concatenated" and 4 * model.coordinate_size + 2 * model.shape_size != model.hidden_size:
             raise ValueError(
                 f"four coordinate_size of {model.coordinate_size} and two shape_size of {model.shape_size} are "
                 f"{4 * model.coordinate_size + 2 * model.shape_size} features, hidden_size is {model.hidden_size}"

@@ -17,7 +17,9 @@ class Inputs(NamedTuple):
     """What the network reads; it computes in the precision of `bias`."""
 
     tokens: tf.Tensor  # N x T
+    segments: tf.Tensor | None  # N x T: 0 for a question, 1 for the page; None: there is one segment alone
     boxes: tf.Tensor  # N x T x 4
+    positions: tf.Tensor  # N x P: of the tokens that were masked; N x 0 where none were
     images: tf.Tensor | None  # N x S x S x 3: blue, green, red; None: none is read
     bias: tf.Tensor  # N x 1 x 1 x (T + V), of the attention: 0 for a token, -inf for padding
 
@@ -33,4 +35,7 @@ def network_inputs(batch: LayoutBatch, workload: LayoutWorkload, dtype: tf.DType
     if model.visual:
         mean, std = ([value / BRIGHTEST for value in each] for each in (settings.mean, settings.std))
         images = network_input(batch.pixels, None, mean, std, dtype)
-    return Inputs(tokens, batch.boxes, images, bias[:, None, None, :])
+    segments = None
+    if batch.question_lengths.shape[1]:
+        segments = tf.cast(tf.range(tokens.shape[1]) >= batch.question_lengths, tf.int32)
+    return Inputs(tokens, segments, batch.boxes, batch.positions, images, bias[:, None, None, :])

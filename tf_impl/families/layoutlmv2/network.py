@@ -5,6 +5,8 @@ Legend: N pages, T text tokens, V visual tokens, L = T + V, H features, A heads,
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import tensorflow as tf
 
 from shared.families.layoutlmv2.architecture import (
@@ -16,32 +18,41 @@ from shared.families.layoutlmv2.architecture import (
     layer_place,
     visual_boxes,
 )
+from tf_impl import text_ops
 from tf_impl.dropout import Dropout
 from tf_impl.families.layoutlmv2.backbone import ResNeXtPyramid
 from tf_impl.families.layoutlmv2.inputs import Inputs
-from tf_impl.layers import Linear, Weights, canonical_name
+from tf_impl.layers import Linear, Weights, canonical_name, trained
 from tf_impl.transformer import Embedding, Layer, LayerNorm
 
 
 class Embeddings(tf.Module):
-    """Token, position, place and (the first) segment vectors, added and normed."""
+    """Token, position, segment and place vectors, added and normed."""
 
     def __init__(self, weights: Weights, arch: Architecture) -> None:
         super().__init__()
         self.token = Embedding(weights, "embeddings.token")
         self.position = Embedding(weights, "embeddings.position")
         self.segment = Embedding(weights, "embeddings.segment")
-        self.x = Embedding(weights, "embeddings.x")
-        self.y = Embedding(weights, "embeddings.y")
-        self.height = Embedding(weights, "embeddings.height")
-        self.width = Embedding(weights, "embeddings.width")
+        self.sides = arch.layout
+        if arch.layout != "none":
+            self.x = Embedding(weights, "embeddings.x")
+            self.y = Embedding(weights, "embeddings.y")
+            self.height = Embedding(weights, "embeddings.height")
+            self.width = Embedding(weights, "embeddings.width")
         self.norm = LayerNorm(weights, "embeddings.norm", arch.norm_epsilon)
 
-    def __call__(self, tokens: tf.Tensor, boxes: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
-        """Token ids (N, T) and their boxes (N, T, 4) to (N, T, H)."""
-        position = self.position.weight[: tokens.shape[1]] + self.segment.weight[0]
-        total = tf.gather(self.token.weight, tokens) + position + self.layout(boxes)
-        return self.norm(tf.cast(total, dtype))
+    def __call__(self, inputs: Inputs) -> tf.Tensor:
+        """The text of pages to (N, T, H)."""
+        tokens = inputs.tokens
+        segment = self.segment.weight[0] if inputs.segments is None else tf.gather(self.segment.weight, inputs.segments)
+        position = self.position.weight[: tokens.shape[1]] + segment
+        total = tf.gather(self.token.weight, tokens) + position
+        return self.norm(tf.cast(self.placed(total, inputs.boxes), inputs.bias.dtype))
+
+    def placed(self, x: tf.Tensor, boxes: tf.Tensor) -> tf.Tensor:
+        """Features (..., H) with what their boxes (..., 4) add to them."""
+        return x if self.sides == "none" else x + self.layout(boxes)
 
     def layout(self, boxes: tf.Tensor) -> tf.Tensor:
         """Boxes (..., 4) to (..., H): their edges, their height and their width."""
@@ -49,6 +60,8 @@ class Embeddings(tf.Module):
         down = tf.gather(self.y.weight, boxes[..., 1::2])
         height = tf.gather(self.height.weight, boxes[..., 3] - boxes[..., 1])
         width = tf.gather(self.width.weight, boxes[..., 2] - boxes[..., 0])
+        if self.sides == "summed":
+            return tf.reduce_sum(across, -2) + tf.reduce_sum(down, -2) + height + width
         return tf.concat([across[..., 0, :], down[..., 0, :], across[..., 1, :], down[..., 1, :], height, width], -1)
 
 
@@ -69,7 +82,7 @@ class Visual(tf.Module):
         count, side, channels, pool = level.shape[0], level.shape[1] // self.pool, level.shape[-1], self.pool
         blocks = tf.reshape(level, [count, pool, side, pool, side, channels])
         patches = tf.reshape(tf.reduce_mean(blocks, [2, 4]), [count, pool**2, channels])
-        place = embeddings.position.weight[: pool**2] + embeddings.layout(tf.constant(self.boxes))
+        place = embeddings.placed(embeddings.position.weight[: pool**2], tf.constant(self.boxes))
         return self.norm(self.projection(patches) + tf.cast(place, patches.dtype))
 
 
@@ -101,6 +114,51 @@ class AttentionBias(tf.Module):
         return tf.gather(tf.convert_to_tensor(table.weight), tf.gather(bins, apart + REACH))
 
 
+class Found(NamedTuple):
+    """What pre-training finds of what was hidden; logits."""
+
+    tokens: tf.Tensor  # N x P x V, of the masked ones
+    alignment: tf.Tensor  # N x T x 2: whether its line is covered on the image
+    matching: tf.Tensor  # N x 1 x 2: whether the image is the page's
+
+
+class PretrainingHead(tf.Module):
+    """The three heads of pre-training. Masked tokens are told by the token vectors themselves, as in BERT."""
+
+    def __init__(self, weights: Weights, arch: Architecture) -> None:
+        super().__init__()
+        self.transform = Linear(weights, "classifier.transform")
+        self.norm = LayerNorm(weights, "classifier.norm", arch.norm_epsilon)
+        self.tokens_bias = trained(weights, "classifier.tokens_bias")
+        self.alignment = Linear(weights, "classifier.alignment") if arch.visual else None
+        self.matching = Linear(weights, "classifier.matching") if arch.visual else None
+
+    def __call__(self, features: tf.Tensor, inputs: Inputs, token: Embedding) -> Found:
+        """Features of the text's tokens (N, T, H) to logits."""
+        masked = tf.gather(features, inputs.positions, batch_dims=1)
+        hidden = self.norm(text_ops.gelu(self.transform(masked)))
+        logits = tf.matmul(hidden, tf.cast(token.weight, hidden.dtype), transpose_b=True) + tf.cast(
+            self.tokens_bias, hidden.dtype
+        )
+        if self.alignment is None or self.matching is None:
+            none = tf.zeros([features.shape[0], 1, 2], features.dtype)
+            return Found(logits, tf.zeros([*features.shape[:2], 2], features.dtype), none)
+        return Found(logits, self.alignment(features), self.matching(features[:, :1]))
+
+
+class SpanScores(tf.Module):
+    """Scores of each token as the first and as the last of an answer, which are compared among tokens alone."""
+
+    def __init__(self, weights: Weights) -> None:
+        super().__init__()
+        self.weight = trained(weights, "classifier.weight")
+
+    def __call__(self, x: tf.Tensor) -> tf.Tensor:
+        """(N, T, H) to (N, T, 2)."""
+        rows = tf.matmul(tf.reshape(x, [-1, x.shape[-1]]), tf.cast(self.weight, x.dtype))
+        return tf.reshape(rows, [*x.shape[:-1], rows.shape[-1]])
+
+
 class LayoutLMv2(tf.Module):
     """The network of an architecture, from weights by canonical name."""
 
@@ -117,19 +175,25 @@ class LayoutLMv2(tf.Module):
             )
             for index in range(arch.num_layers)
         ]  # fmt: skip
-        self.classifier = Linear(weights, "classifier")
+        if arch.head == "pretraining":
+            self.classifier = PretrainingHead(weights, arch)
+        elif arch.head == "spans":
+            self.classifier = SpanScores(weights)
+        else:
+            self.classifier = Linear(weights, "classifier")
 
     def canonical_parameters(self) -> dict[str, tf.Variable]:
         """The parameters by canonical name."""
         return {canonical_name(variable): variable for variable in self.trainable_variables}
 
     def features(self, inputs: Inputs, drops: Dropout | None, training: bool) -> tf.Tensor:
-        """Pages to features (N, 3 H; without an image N, H), in the precision of the inputs' bias.
+        """Pages to features (N, 3 H; without an image N, H; of each token N, T, H), in the precision of the inputs'
+        bias.
 
-        Of the last layer [CLS] and the visual tokens are read, so only their part is computed.
+        Of the last layer [CLS] and the visual tokens are read, or the text, so only their part is computed.
         """
-        dtype, num_text = inputs.bias.dtype, inputs.tokens.shape[1]
-        x, visual = self.embeddings(inputs.tokens, inputs.boxes, dtype), None
+        num_text = inputs.tokens.shape[1]
+        x, visual = self.embeddings(inputs), None
         if drops is not None:
             x = drops.drop(x, TEXT_PLACE, self.arch.hidden_dropout)
         if self.visual is not None:
@@ -141,6 +205,8 @@ class LayoutLMv2(tf.Module):
         *lower, last = self.layers
         for layer in lower:
             x = layer(x, x, bias, drops)
+        if self.arch.head != "document":
+            return last(x, x[:, :num_text], bias[:, :, :num_text], drops)
         readers = tf.concat([x[:, :1], x[:, num_text:]], 1)
         if bias.shape[2] > 1:
             bias = tf.concat([bias[:, :, :1], bias[:, :, num_text:]], 2)
@@ -161,11 +227,17 @@ class LayoutLMv2(tf.Module):
         return self.attention_bias(positions, boxes, inputs.bias.dtype) + inputs.bias
 
     def classify(self, features: tf.Tensor, drops: Dropout | None) -> tf.Tensor:
-        """Features (N, 3 H) to logits (N, K)."""
+        """Features (N, 3 H) to logits (N, K); of each token (N, T, H) to (N, T, K)."""
         if drops is not None:
-            features = drops.drop(features[:, None], self.arch.classifier_place, self.arch.classifier_dropout)[:, 0]
+            tokens = features if features.shape.rank == 3 else features[:, None]
+            dropped = drops.drop(tokens, self.arch.classifier_place, self.arch.classifier_dropout)
+            features = tf.reshape(dropped, features.shape)
+        assert not isinstance(self.classifier, PretrainingHead), "which reads more than features"
         return self.classifier(features)
 
-    def __call__(self, inputs: Inputs, drops: Dropout | None = None, training: bool = False) -> tf.Tensor:
-        """Pages to logits (N, K)."""
-        return self.classify(self.features(inputs, drops, training), drops)
+    def __call__(self, inputs: Inputs, drops: Dropout | None = None, training: bool = False) -> tf.Tensor | Found:
+        """Pages to logits (N, K), or (N, T, K), or of pre-training."""
+        features = self.features(inputs, drops, training)
+        if self.arch.head == "pretraining":
+            return self.classifier(features, inputs, self.embeddings.token)
+        return self.classify(features, drops)
