@@ -107,8 +107,9 @@ def hide(
         hidden_lines = np.flatnonzero(of_row[3] < settings.covered) if settings.alignment else np.zeros(0, np.int64)
         is_covered = np.isin(lines[row], hidden_lines) & of_words[row]
         decides, which = draws[-4], draws[-3]
-        if settings.matching and decides < settings.replaced:
-            pixels[row], own[row] = another_page(store, sample, which), OTHER_PAGE
+        other_page = another_page(store, sample, which)
+        if settings.matching and other_page is not None and decides < settings.replaced:
+            pixels[row], own[row] = other_page, OTHER_PAGE
         elif settings.matching and decides < settings.replaced + settings.dropped:
             pixels[row], own[row] = NO_PAGE, OTHER_PAGE
         blacken(pixels[row], boxes[row, chosen])
@@ -131,12 +132,14 @@ def lines_of(store: Store, samples: np.ndarray, width: int) -> np.ndarray:
     return np.asarray(store.token_lines[samples, :width])
 
 
-def another_page(store: Store, sample: int, draw: float) -> np.ndarray:
-    """The image of a page that is not a sample's (uint8, S x S)."""
+def another_page(store: Store, sample: int, draw: float) -> np.ndarray | None:
+    """The image of a page of the same split that is not a sample's (uint8, S x S); None where there is no other."""
     assert store.pixels is not None, "the plan gives a store what its workload reads"
-    own, count = int(store.document_of(np.array([sample]))[0]), len(store.pixels)
-    step = 1 + int(draw * (count - 1)) if count > 1 else 0
-    page: np.ndarray = store.pixels[(own + step) % count]
+    split = store.split_documents[int(store.split_codes[sample])]
+    own = int(np.searchsorted(split, store.document_of(np.array([sample]))[0]))
+    if len(split) < 2:
+        return None
+    page: np.ndarray = store.pixels[split[(own + 1 + int(draw * (len(split) - 1))) % len(split)]]
     return page
 
 

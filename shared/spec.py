@@ -172,6 +172,9 @@ def read_toml(name: str) -> tuple[Path, dict[str, Any]]:
     for table in ("presets", "sources"):
         if not isinstance(content.get(table, {}), dict):
             raise UserError(f"{path.name}: {table}: a table expected")
+    for preset, settings in content.get("presets", {}).items():
+        if not isinstance(settings, dict):
+            raise UserError(f"{path.name}: presets.{preset}: a table expected")
     return path, on_base(path, content)
 
 

@@ -197,6 +197,13 @@ class Store:
         """The names of the words' tags; none where they have none."""
         return list(self.manifest.get("tags") or [])
 
+    @cached_property
+    def split_documents(self) -> tuple[np.ndarray, ...]:
+        """The documents of each of SPLITS (int64, ascending)."""
+        return tuple(
+            np.unique(self.document_of(np.flatnonzero(self.split_codes == code))) for code in range(len(SPLITS))
+        )
+
     def document_of(self, rows: np.ndarray) -> np.ndarray:
         """The documents of some rows: where their page, their words and their questions are."""
         return rows if self.documents is None else np.asarray(self.documents[rows])

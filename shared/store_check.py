@@ -158,8 +158,11 @@ def check_rows(manifest: Mapping[str, Any], tokens: np.ndarray | None, arrays: M
         low, high = most[name]
         if array.size and not low <= int(array.min()) <= int(array.max()) <= high:
             raise ValueError(f"{name} holds {int(array.min())} to {int(array.max())}, {low} to {high} expected")
-    if count and (np.diff(arrays[GROUPS].astype(np.int64)) < 0).any():
-        raise ValueError(f"{GROUPS}: rows of a group are not beside one another")
+        if low == NO_LABEL and ((array < 0) & (array != NO_LABEL)).any():
+            raise ValueError(f"{name} holds a negative number that is not {NO_LABEL}")
+    for name in (DOCUMENTS, GROUPS):
+        if (np.diff(arrays[name].astype(np.int64)) < 0).any():
+            raise ValueError(f"{name} is not in ascending order")
 
 
 def check_boxes(boxes: np.ndarray) -> None:
@@ -246,6 +249,10 @@ OPTIONAL: dict[str, Check] = {
         "a list of lines",
     ),
     "created": (lambda value: isinstance(value, str), "a time"),
+    "annotation_notes": (
+        lambda value: isinstance(value, list) and all(isinstance(each, str) for each in value),
+        "a list of lines",
+    ),
     "tags": (_is_classes, f"a list of different names of 1 to {LONGEST_NAME} characters each"),
     "documents": (lambda value: _is_int(value, 0, 1 << 40), "a number of documents"),
 }

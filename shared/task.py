@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Counts = dict[str, float]  # sums over evaluated samples; those of parts of a split add up
 # what is classified: the whole sample, each token, each token as the first and as the last of an answer, or what was
 # hidden (`shared.pretraining`)
-Head = Literal["document", "tokens", "spans", "pretraining"]
+Head = Literal["document", "tokens", "span", "hidden"]
 
 
 @dataclass(frozen=True)
@@ -163,3 +163,12 @@ def added(counts: Mapping[str, float], more: Mapping[str, float]) -> Counts:
     {'samples': 3, 'correct': 1}
     """
     return {name: counts.get(name, 0) + more.get(name, 0) for name in {**counts, **more}}
+
+
+def micro_f1(hits: float, predicted: float, relevant: float) -> float:
+    """Micro-averaged F1 over all that may be given: 2 * hits / (predicted + relevant); 0 where there are none.
+
+    >>> micro_f1(3, 4, 6)
+    0.6
+    """
+    return 2.0 * hits / (predicted + relevant) if predicted + relevant else 0.0

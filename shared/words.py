@@ -56,6 +56,11 @@ class Words:
         ]
 
 
+def folded(text: str) -> str:
+    """A text as answers are compared: small letters, white space as one blank."""
+    return " ".join(text.lower().split())
+
+
 def write_words(folder: Path, pages: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> None:
     """Write the words of all pages: spans (int32, w x 2), boxes (uint16, w x 4), confidence (uint8, w) of each."""
     spans, boxes, confidence, offsets = [], [], [], [0]

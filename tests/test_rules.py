@@ -280,7 +280,10 @@ def test_a_room_provides_all_that_its_wing_asks(wing: str, family: str) -> None:
 def test_a_wing_has_the_loss_of_every_task(wing: str) -> None:
     there = public_surface(parse(ROOT / wing / "losses.py"))
     assert set(there) == {tasks.task(name).loss for name in tasks.NAMES}
-    assert set(map(tuple, there.values())) == {("logits", "labels")}
+    for name in tasks.NAMES:  # logits of every head, labels, and the samples' factors where they have some
+        *_, labels = (each for each in there[tasks.task(name).loss] if each != "weights")
+        assert labels == "labels"
+        assert (there[tasks.task(name).loss][-1] == "weights") == tasks.task(name).weighted
 
 
 @pytest.mark.parametrize("name", spec.workload_names())

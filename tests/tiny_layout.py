@@ -45,6 +45,7 @@ def workload(preset: str = "quick", **changes: Any) -> LayoutWorkload:
         "model.backbone_pyramid": 12,
         "model.backbone_frozen": 0,
         "input.max_tokens": TOKENS_WIDE,
+        "input.stride": 8,
         "input.image_size": PIXELS,
         "train.batch_per_replica": 4,
         "measure.warmup_steps": 1,

@@ -98,7 +98,7 @@ def read_page(annotation: Annotation, tags: dict[str, int], notes: Counter[str])
 class AnnotatedText:
     """A `bench.data.source.TextPart`: words, places, tags and questions as the data set has them."""
 
-    engine: str  # where other stores name their OCR engine: the data set
+    engine: str  # who says so: the data set
     read: Callable[[Any], Annotation]  # of a page's key
     entities: tuple[str, ...] = ()  # that words are tagged with; none: words have no tags
     asks: bool = False  # whether there are questions
@@ -125,9 +125,9 @@ class AnnotatedText:
         store = job.partial.store
         write_strings(store, TEXT, (text.text for text in texts))
         write_words(store, (text.arrays() for text in texts))
-        facts: dict[str, Any] = {"engine": self.engine, "failed": [], "cut": [], "pages_per_second": None}
+        facts: dict[str, Any] = {"annotated_by": self.engine}
         facts |= {"empty": sum(not text.text for text in texts), "words": sum(len(text.words) for text in texts)}
-        found: dict[str, Any] = {"ocr": facts, "annotation_notes": list(lines_of(notes))}
+        found: dict[str, Any] = {"text": facts, "annotation_notes": list(lines_of(notes))}
         if self.entities:
             np.save(store / WORD_TAGS, np.array(numbers, np.int16), allow_pickle=False)
             found["tags"] = list(tags)

@@ -28,7 +28,7 @@ from shared.store_check import (
     TOKEN_WORDS,
 )
 from shared.wordpiece import CLS, PAD, SEP, UNK
-from shared.words import Words, read_words
+from shared.words import Words, folded, read_words
 
 PAGES_AT_ONCE = 256
 LINE_END = ord("\n")
@@ -87,11 +87,6 @@ def first_pieces(words: np.ndarray) -> np.ndarray:
     return np.concatenate([[True], words[1:] != words[:-1]]) if len(words) else np.zeros(0, bool)
 
 
-def folded(text: str) -> str:
-    """A text as answers are compared: small letters, white space as one blank."""
-    return " ".join(text.lower().split())
-
-
 def find_words(words: Sequence[str], wanted: str) -> tuple[int, int] | None:
     """The first words, from first to last, whose text is the one that is wanted; None: it is not there.
 
@@ -122,13 +117,20 @@ class Parts:
             kind: "windows" or "questions".
 
         Raises:
-            UserError: no words, no tags, no questions, or windows that would not move on.
+            UserError: no words, no questions, or windows that would not move on.
         """
         words = read_words(store)
         if words is None:
             raise UserError(f"{store.path}: its text has no words with places; prepare it from annotated documents")
         self.words: Words = words
         self.store, self.encoder, self.stride, self.kind = store, encoder, stride, kind
+        self.longest_question = (encoder.max_tokens - 3) // 2
+        room = encoder.max_tokens - (2 if kind == "windows" else self.longest_question + 3)
+        if stride >= room:
+            raise UserError(
+                f"windows that have room for {room} tokens of the text and share {stride} would not move on; ask for "
+                "more tokens or a smaller stride"
+            )
         self.notes: Counter[str] = Counter()
         self.tags = read_array(store.path / WORD_TAGS) if WORD_TAGS in store.manifest["bytes"] else None
         self.ends = tuple(encoder.vocabulary.ids[token] for token in (CLS, SEP))
@@ -184,9 +186,8 @@ class Parts:
         first, last = self.ends
         for number, (question, answers) in enumerate(questions_of(self.store, document)):
             (asked,) = self.encoder.pieces([question.split() or ["?"]])
-            most = (self.encoder.max_tokens - 3) // 2
-            self.notes[QUESTION_CUT] += len(asked[0]) > most
-            head = np.array([first, *asked[0][:most], last], np.int32)
+            self.notes[QUESTION_CUT] += len(asked[0]) > self.longest_question
+            head = np.array([first, *asked[0][: self.longest_question], last], np.int32)
             span = next((found for answer in answers if (found := find_words(page, answer))), None)
             self.notes[NOT_IN_TEXT] += bool(answers) and span is None
             cut = windows_of(len(text.ids), self.encoder.max_tokens - len(head) - 1, self.stride)
@@ -234,7 +235,8 @@ class Parts:
             places = self.words.boxes[self.words.offsets[row.document] + row.words[of_word]]
             arrays[TOKEN_BOXES][index, :length][of_word] = places
             lines = self.lines(row.document)[row.words[of_word]]
-            arrays[TOKEN_LINES][index, :length][of_word] = lines - lines[:1]
+            # by rank: lines whose words have no tokens (zero-width characters alone) are not counted
+            arrays[TOKEN_LINES][index, :length][of_word] = np.unique(lines, return_inverse=True)[1]
             if TOKEN_TAGS in arrays:
                 arrays[TOKEN_TAGS][index, :length] = row.labels
         for name, array in arrays.items():

@@ -43,7 +43,7 @@ def print_summary(store: Store, console: Console) -> None:
     for split, total in zip(SPLITS, totals, strict=True):
         if not total:
             say(console, f"note: no documents in the {split} split")
-    for note in store.manifest.get("notes", []):
+    for note in [*store.manifest.get("notes", []), *store.manifest.get("annotation_notes", [])]:
         say(console, f"note: {note}")
     print_listed("failed in OCR", store.manifest.get("ocr", {}).get("failed", []), console)
     print_listed("rejected", store.manifest.get("rejected", []), console)
@@ -79,6 +79,8 @@ def text_facts(store: Store) -> dict[str, str]:
         rate = facts.get("pages_per_second")
         by = [facts["engine"], facts.get("version"), facts.get("language"), f"{rate:.2f} pages/s" if rate else None]
         shown["OCR"] = ", ".join([*filter(None, by), f"{len(facts['failed'])} pages failed"])
+    if "annotated_by" in facts:
+        shown["words"] = f"with their places as {facts['annotated_by']} has them"
     return shown
 
 

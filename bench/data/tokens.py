@@ -141,13 +141,16 @@ def tokenised(
         stride: tokens that a window shares with the one before.
 
     Raises:
-        UserError: no text; no words where their boxes are asked for; `out` is something else, or cannot be written;
-            what `encode` and `train_vocabulary` raise.
+        UserError: no text; no words where their boxes are asked for; rows that are parts of documents already; windows
+            that would not move on; `out` is something else, or cannot be written; what `encode` and `train_vocabulary`
+            raise.
     """
     if store.text is None:
         raise UserError(f"{store.path}: holds no text; prepare it again with `bench data prepare ... --ocr tesseract`")
     if with_boxes and OFFSETS not in store.manifest["bytes"]:
         raise UserError(f"{store.path}: its text has no places on the page; prepare it again with `--ocr tesseract`")
+    if store.documents is not None:
+        raise UserError(f"{store.path}: its rows are parts of documents; give the store that it was made from")
     kept_ends(max_tokens, truncation)
     how = Tokenisation(vocabulary, vocabulary_size, max_tokens, truncation, with_pages, with_boxes, parts, stride)
     out, fingerprint = Path(out), how.fingerprint(store)

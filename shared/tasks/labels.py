@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import expit, logsumexp
 
 from shared.store import Store
-from shared.task import Counts, Decisions, DocumentTask, Metric
+from shared.task import Counts, Decisions, DocumentTask, Metric, micro_f1
 
 
 class Labels(DocumentTask):
@@ -67,15 +67,6 @@ class Labels(DocumentTask):
     def chance(self, num_classes: int) -> float:
         """Every label guessed."""
         return float(0.5**num_classes)
-
-
-def micro_f1(hits: float, predicted: float, relevant: float) -> float:
-    """Micro-averaged F1 over all labels of all samples: 2 * hits / (predicted + relevant); 0 where there are none.
-
-    >>> micro_f1(3, 4, 6)
-    0.6
-    """
-    return 2.0 * hits / (predicted + relevant) if predicted + relevant else 0.0
 
 
 TASK = Labels()

@@ -29,7 +29,7 @@ class Hiding(Task):
     """The three tasks of pre-training together."""
 
     name = "pretraining"
-    head: Head = "pretraining"
+    head: Head = "hidden"
     parts: Parts = "windows"
     loss = "pretraining"
     weighted = True

@@ -15,7 +15,7 @@ from scipy.special import log_softmax
 from shared.modalities import Parts
 from shared.store import NO_LABEL, Store
 from shared.task import Counts, Decisions, Head, Metric, Task
-from shared.words import Words, read_words
+from shared.words import Words, folded, read_words
 
 if TYPE_CHECKING:
     from shared.spec import Workload
@@ -37,11 +37,6 @@ def similarity(given: str, answers: Sequence[str]) -> float:
         longer = max(len(bare), len(answer))
         best = max(best, 1.0 - Levenshtein.distance(bare, answer) / longer if longer else 1.0)
     return best if best >= LEAST else 0.0
-
-
-def folded(text: str) -> str:
-    """As answers are compared: small letters, white space as one blank."""
-    return " ".join(text.lower().split())
 
 
 def best_spans(logits: np.ndarray, words: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -71,7 +66,7 @@ class Spans(Task):
     """First and last token of an answer."""
 
     name = "spans"
-    head: Head = "spans"
+    head: Head = "span"
     parts: Parts = "questions"
     loss = "span_cross_entropy"
     weighted = True

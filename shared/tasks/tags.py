@@ -14,8 +14,7 @@ from scipy.special import log_softmax
 
 from shared.modalities import Parts
 from shared.store import NO_LABEL, Store
-from shared.task import Counts, Decisions, Head, Metric, Task
-from shared.tasks.labels import micro_f1
+from shared.task import Counts, Decisions, Head, Metric, Task, micro_f1
 
 if TYPE_CHECKING:
     from shared.spec import Workload

@@ -51,7 +51,7 @@ def test_the_allocators_peak_is_the_windows_and_the_runs_is_kept(tmp_path: Path,
     wing.peaks = [90, 50, 60, 70, 60, 80]  # the first step tries kernels; the last comes after the window
     [memory] = of_kind(run(page_cell(tmp_path, noise, epochs=1), wing, noise), Memory)
     assert (memory.allocator_peak, memory.allocator_peak_run) == (70, 90)
-    late = FakeWing(clock, rank=1)
+    late = FakeWing(clock)
     late.peaks = [40, 50, 60, 70, 60, 80]
     [memory] = of_kind(run(page_cell(tmp_path, noise, epochs=1), late, noise), Memory)
     assert (memory.allocator_peak, memory.allocator_peak_run) == (70, 80)

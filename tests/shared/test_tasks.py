@@ -10,13 +10,22 @@ import numpy as np
 import pytest
 
 from shared.store import Store
-from shared.task import Counts, added
+from shared.task import Counts, Decisions, DocumentTask, added, micro_f1
 from shared.tasks import NAMES, task, task_of, task_of_store, tasks_of_store
-from shared.tasks.labels import micro_f1
 from tests import tiny, tiny_text
 
 LOG2 = math.log(2.0)
-CLASSIFICATION, LABELS = task("classification"), task("labels")
+DOCUMENTS = [name for name in NAMES if isinstance(task(name), DocumentTask)]  # the others have files of their own
+
+
+def of_documents(name: str) -> DocumentTask:
+    """A task whose samples are documents."""
+    found = task(name)
+    assert isinstance(found, DocumentTask)
+    return found
+
+
+CLASSIFICATION, LABELS = of_documents("classification"), of_documents("labels")
 
 
 def some(name: str, count: int = 10) -> tuple[np.ndarray, np.ndarray]:
@@ -38,13 +47,13 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Store]:
 
 
 def test_an_unknown_task_is_refused_by_name() -> None:
-    with pytest.raises(ValueError, match="unknown task 'haiku'; known: classification, labels"):
+    with pytest.raises(ValueError, match="unknown task 'haiku'; known: classification, labels, tags, spans"):
         task("haiku")
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", DOCUMENTS)
 def test_a_task_is_whole(name: str) -> None:
-    found = task(name)
+    found = of_documents(name)
     logits, labels = some(name)
     counts = found.count(logits, labels)
     scores = found.scores(counts)
@@ -56,22 +65,22 @@ def test_a_task_is_whole(name: str) -> None:
         assert low <= value <= high
     assert counts["samples"] == len(logits)
     assert all(type(value) in (int, float) for value in counts.values()), "JSON has nothing else"
-    assert found.right(found.predicted(logits), labels).sum() == round(scores["accuracy"] * len(logits))
+    assert found.right(Decisions(found.predicted(logits), labels)).sum() == round(scores["accuracy"] * len(logits))
     assert found.probabilities(logits).shape == logits.shape
     assert 0 < found.chance(4) < 1
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", DOCUMENTS)
 def test_parts_of_a_split_add_up(name: str) -> None:
     logits, labels = some(name)
-    parts = [task(name).count(logits[part], labels[part]) for part in (slice(0, 3), slice(3, 3), slice(3, 10))]
-    assert reduce(added, parts, Counts()) == pytest.approx(task(name).count(logits, labels), rel=1e-12)
+    parts = [of_documents(name).count(logits[part], labels[part]) for part in (slice(0, 3), slice(3, 3), slice(3, 10))]
+    assert reduce(added, parts, Counts()) == pytest.approx(of_documents(name).count(logits, labels), rel=1e-12)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", DOCUMENTS)
 def test_a_split_without_samples_has_no_scores(name: str) -> None:
     logits, labels = some(name, 0)
-    assert task(name).scores(task(name).count(logits, labels)) == {}
+    assert task(name).scores(of_documents(name).count(logits, labels)) == {}
 
 
 def test_the_task_of_a_workload_and_of_a_store(noise: Store) -> None:
@@ -136,15 +145,15 @@ def test_probabilities() -> None:
     assert LABELS.probabilities(logits).dtype == np.float32
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", DOCUMENTS)
 def test_a_store_has_labels_of_its_task_alone(name: str, stores: dict[str, Store]) -> None:
     assert tasks_of_store(stores[name]) == (name,)
     assert task_of_store(stores[name]).name == name
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", DOCUMENTS)
 def test_labels_are_the_stores_and_rows_behind_them_zero(name: str, stores: dict[str, Store]) -> None:
-    found, store, samples = task(name), stores[name], np.array([7, 2])
+    found, store, samples = of_documents(name), stores[name], np.array([7, 2])
     labels = found.labels(store, samples, 3, 4)
     assert labels.dtype == (np.float32 if found.several else np.int32)
     assert labels.shape == ((3, 4) if found.several else (3,))
@@ -152,18 +161,18 @@ def test_labels_are_the_stores_and_rows_behind_them_zero(name: str, stores: dict
     assert not labels[2].any()
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", DOCUMENTS)
 def test_what_is_predicted_is_right_where_it_is_the_label(name: str, stores: dict[str, Store]) -> None:
-    found = task(name)
+    found = of_documents(name)
     logits = np.array([[2.0, -1.0, -3.0, -0.5], [-1.0, 0.5, 3.0, -2.0]], np.float32)
     predicted = found.predicted(logits)
     assert predicted.dtype == np.int64
     assert predicted.tolist() == ([[1, 0, 0, 0], [0, 1, 1, 0]] if found.several else [0, 2])
     labels = predicted.astype(stores[name].labels.dtype)
-    assert found.right(predicted, labels).tolist() == [True, True]
+    assert found.right(Decisions(predicted, labels)).tolist() == [True, True]
     other = labels.copy()
     other[1] = 1 - other[1] if found.several else 0
-    assert found.right(predicted, other).tolist() == [True, False]
+    assert found.right(Decisions(predicted, other)).tolist() == [True, False]
 
 
 @pytest.mark.parametrize(("name", "share"), [("classification", 0.25), ("labels", 0.0625)])

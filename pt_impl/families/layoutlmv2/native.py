@@ -192,7 +192,7 @@ def library_settings(workload: LayoutWorkload) -> dict[str, Any]:
 HEADS = {  # what is classified to the library's class, and the name of its classifier
     "document": ("LayoutLMv2ForSequenceClassification", "classifier"),
     "tokens": ("LayoutLMv2ForTokenClassification", "classifier"),
-    "spans": ("LayoutLMv2ForQuestionAnswering", "qa_outputs"),
+    "span": ("LayoutLMv2ForQuestionAnswering", "qa_outputs"),
 }
 
 
@@ -249,7 +249,7 @@ class NativeNetwork(nn.Module):
             input_ids=inputs.tokens.long(), bbox=inputs.boxes.long(), image=pixels, attention_mask=mask,
             token_type_ids=segments,
         )  # fmt: skip
-        return torch.stack([found.start_logits, found.end_logits], -1) if self.arch.head == "spans" else found.logits
+        return torch.stack([found.start_logits, found.end_logits], -1) if self.arch.head == "span" else found.logits
 
     def classify(self, features: Tensor, drops: Dropout | None) -> Tensor:
         """Logits as they are."""

@@ -177,9 +177,9 @@ class LayoutLMv2(nn.Module):
             )
             for index in range(arch.num_layers)
         )  # fmt: skip
-        if arch.head == "pretraining":
+        if arch.head == "hidden":
             self.classifier = PretrainingHead(weights, arch)
-        elif arch.head == "spans":
+        elif arch.head == "span":
             self.classifier = SpanScores(weights)
         else:
             self.classifier = Linear(weights, "classifier")
@@ -240,6 +240,6 @@ class LayoutLMv2(nn.Module):
     def forward(self, inputs: Inputs, drops: Dropout | None = None, training: bool = False) -> Tensor | Found:
         """Pages to logits (N, K), or (N, T, K), or of pre-training."""
         features = self.features(inputs, drops, training)
-        if self.arch.head == "pretraining":
+        if self.arch.head == "hidden":
             return self.classifier(features, inputs, self.embeddings.token)
         return self.classify(features, drops)

@@ -35,7 +35,7 @@ class LayoutLMv2(Family[LayoutWorkload, Architecture, LayoutBatch]):
 
     name = "layoutlmv2"
     workload = LayoutWorkload
-    heads = ("document", "tokens", "spans", "pretraining")
+    heads = ("document", "tokens", "span", "hidden")
     sizes = ("num_classes", "vocabulary_size")
     checkpoints = ("layoutlmv2-base", "layoutlmv2-large")  # workloads
     own_classifier = False

@@ -97,7 +97,7 @@ class Architecture:
     @property
     def segments(self) -> bool:
         """Whether the text has two segments: a question, and the page."""
-        return self.head == "spans"
+        return self.head == "span"
 
     @property
     def classifier_place(self) -> int:
@@ -114,7 +114,7 @@ class Architecture:
         """The places where something is dropped, in forward order, to their rates."""
         places = [place for place in range(self.classifier_place) if self.visual or place != VISUAL_PLACE]
         rates = dict.fromkeys(places, self.hidden_dropout)
-        if self.head != "pretraining":
+        if self.head != "hidden":
             rates[self.classifier_place] = self.classifier_dropout
         return {place: rate for place, rate in rates.items() if rate}
 
@@ -189,10 +189,10 @@ def _shapes(arch: Architecture) -> Iterator[tuple[str, tuple[int, ...]]]:
         yield from _linear(f"{name}.up", inner, hidden)
         yield from _linear(f"{name}.down", hidden, inner)
         yield from _norm(f"{name}.output_norm", hidden)
-    if arch.head == "spans":  # without a bias, which a softmax over tokens takes out again
+    if arch.head == "span":  # without a bias, which a softmax over tokens takes out again
         yield "classifier.weight", (arch.num_classes, arch.num_features)
         return
-    if arch.head != "pretraining":
+    if arch.head != "hidden":
         yield from _linear("classifier", arch.num_classes, arch.num_features)
         return
     yield from _linear("classifier.transform", hidden, hidden)

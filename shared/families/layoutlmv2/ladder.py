@@ -32,7 +32,12 @@ def counts(workload: LayoutWorkload) -> tuple[int, int] | None:
 
     arch = FAMILY.architecture(workload)
     published = PUBLISHED.get((arch.num_layers, arch.hidden_size))
-    whole = arch.visual and arch.spatial_attention and arch.backbone.blocks == RELEASED_BLOCKS
+    whole = (
+        arch.visual
+        and arch.spatial_attention
+        and arch.layout == "concatenated"
+        and arch.backbone.blocks == RELEASED_BLOCKS
+    )
     if published is None or not whole:
         return None
     full = replace(
@@ -40,6 +45,7 @@ def counts(workload: LayoutWorkload) -> tuple[int, int] | None:
         backbone=replace(arch.backbone, frozen=0),
         max_positions=PUBLISHED_POSITIONS,
         vocabulary_size=PUBLISHED_VOCABULARY,
+        head="document",
         num_classes=1,
     )
     classifier = full.num_features + 1
@@ -62,6 +68,7 @@ LADDER = Ladder(
     statistics=Tolerance(0.0, 0.0),  # its norms are constants
     inputs={"images": Tolerance(1e-12, 1e-6)},  # two orders of one subtraction and one division
     small={
+        "input.stride": 32,
         "input.image_size": 64,
         "model.pool": 4,
         "model.vocabulary_size": VOCABULARY_SIZE,

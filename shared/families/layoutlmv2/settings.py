@@ -81,11 +81,11 @@ class LayoutWorkload(Workload):
             raise ValueError(
                 f"{settings.max_tokens} max_tokens need as many positions; the model has {model.max_positions}"
             )
-        if (self.pretraining is not None) != (task_of(self).head == "pretraining"):
+        if (self.pretraining is not None) != (task_of(self).head == "hidden"):
             raise ValueError("the table pretraining belongs to the task of that name, and that task needs it")
         if self.pretraining and not model.visual and (self.pretraining.alignment or self.pretraining.matching):
             raise ValueError("alignment and matching need the image: set model.visual, or leave them out")
-        if settings.stride > settings.max_tokens // 2 - 2:
+        if task_of(self).parts != "documents" and settings.stride > settings.max_tokens // 2 - 2:
             raise ValueError(
                 f"stride {settings.stride}: windows of {settings.max_tokens} tokens that hold a question of half the "
                 f"width move on by less than a token; at most {settings.max_tokens // 2 - 2}"

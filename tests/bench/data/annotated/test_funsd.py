@@ -219,7 +219,7 @@ def test_the_re_annotated_funsd(tmp_path: Path) -> None:
     numbers = np.load(store.path / WORD_TAGS)
     words = read_words(store)
     assert words is not None
-    assert len(numbers) == len(words.boxes) == store.manifest["ocr"]["words"]
+    assert len(numbers) == len(words.boxes) == store.manifest["text"]["words"]
     assert len(numbers) == 31_297
     names = store.manifest["tags"]
     found = {name: int((numbers == names.index(f"B-{name}")).sum()) for name in ("header", "question", "answer")}

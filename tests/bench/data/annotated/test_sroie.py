@@ -78,7 +78,7 @@ def test_a_receipt_without_an_image_is_a_white_page(sroie: Path, tmp_path: Path)
     }
     store = prepare(source, tmp_path / "store", 16, workers=1).store
     assert store.pixels is not None and (store.pixels[1] == 255).all() and (store.pixels[0] < 255).any()
-    assert len(np.load(store.path / WORD_TAGS)) == store.manifest["ocr"]["words"] == 18
+    assert len(np.load(store.path / WORD_TAGS)) == store.manifest["text"]["words"] == 18
     assert "total: found in the text: 1" in store.manifest["annotation_notes"]
     before = source.fingerprint(16)
     put_image(sroie / "img" / "004.jpg")
@@ -180,7 +180,7 @@ def test_the_receipts_of_sroie(tmp_path: Path) -> None:
     store = prepare(source, tmp_path / "store", 16, workers=1).store
     words = read_words(store)
     assert words is not None
-    assert len(np.load(store.path / WORD_TAGS)) == len(words.boxes) == store.manifest["ocr"]["words"]
+    assert len(np.load(store.path / WORD_TAGS)) == len(words.boxes) == store.manifest["text"]["words"]
     assert len(words.boxes) == 17_904
     assert store.manifest["annotation_notes"] == [
         "address: found in the text: 146",
