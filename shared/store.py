@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from shared.errors import UserError
-from shared.outside import NO_SUCH_FILE, OutsideError, inside, open_file, read_array, read_json
+from shared.outside import NO_SUCH_FILE, OutsideError, inside, open_file, parse_json, read_array, read_json
 from shared.store_check import (
     ANSWERS,
     DOCUMENTS,
@@ -191,6 +191,20 @@ class Store:
     def questions(self) -> Strings | None:
         """Of each document what is asked of it (JSON: a list of `text` and `answers`); None: nothing."""
         return read_strings(self.path, QUESTIONS) if string_files(QUESTIONS)[0] in self.manifest["bytes"] else None
+
+    def questions_of(self, document: int) -> list[tuple[str, tuple[str, ...]]]:
+        """What is asked of a document, with the answers.
+
+        Raises:
+            UserError: the store holds something else there.
+        """
+        assert self.questions is not None, "the plan gives a store what its workload reads"
+        try:
+            found: Any = parse_json(self.questions[document])
+            return [(str(each["text"]), tuple(map(str, each["answers"]))) for each in found]
+        except (ValueError, KeyError, TypeError) as error:
+            what = f"{self.path}: questions of document {document} cannot be read ({type(error).__name__})"
+            raise UserError(f"{what}; prepare the store again") from None
 
     @property
     def tags(self) -> list[str]:

@@ -7,14 +7,14 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from bench.data.encoder import Encoder
 from bench.data.source import Progress
 from shared.errors import UserError
-from shared.outside import parse_json, read_array
+from shared.outside import read_array
 from shared.store import NO_LABEL, TOKENS, WORD_TAGS, Store
 from shared.store_check import (
     ANSWERS,
@@ -184,7 +184,7 @@ class Parts:
         """A document's questions, each with every window."""
         rows: list[Row] = []
         first, last = self.ends
-        for number, (question, answers) in enumerate(questions_of(self.store, document)):
+        for number, (question, answers) in enumerate(self.store.questions_of(document)):
             (asked,) = self.encoder.pieces([question.split() or ["?"]])
             self.notes[QUESTION_CUT] += len(asked[0]) > self.longest_question
             head = np.array([first, *asked[0][: self.longest_question], last], np.int32)
@@ -253,19 +253,3 @@ def token_span(words: np.ndarray, all_words: np.ndarray, span: tuple[int, int]) 
     inside = np.flatnonzero((words >= span[0]) & (words <= span[1]))
     whole = int(((all_words >= span[0]) & (all_words <= span[1])).sum())
     return (int(inside[0]), int(inside[-1])) if 0 < whole == len(inside) else (0, 0)
-
-
-def questions_of(store: Store, document: int) -> list[tuple[str, tuple[str, ...]]]:
-    """What is asked of a document: questions and their answers.
-
-    Raises:
-        UserError: the store holds something else there.
-    """
-    assert store.questions is not None
-    try:
-        found: Any = parse_json(store.questions[document])
-        return [(str(each["text"]), tuple(map(str, each["answers"]))) for each in found]
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(
-            f"{store.path}: questions of document {document} cannot be read ({error}); prepare it again"
-        ) from None

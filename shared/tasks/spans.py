@@ -4,7 +4,6 @@ normalised Levenshtein similarity of its text (Mathew et al., DocVQA, WACV 2021,
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -153,7 +152,7 @@ class SpanTally:
         groups, documents = np.asarray(self.store.groups), np.asarray(self.store.documents)
         for question, (_, document, first, last) in sorted(self.best.items()):
             number = question - int(groups[np.searchsorted(documents, document)])
-            answers = json.loads(self.store.questions[document])[number]["answers"]
+            _, answers = self.store.questions_of(document)[number]
             if not answers:
                 continue
             words = self.words.page(document)[first : last + 1] if first >= 0 else []

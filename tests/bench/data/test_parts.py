@@ -13,7 +13,7 @@ import pytest
 
 from bench.data.annotations import AnnotatedText, Annotation, Question, TaggedWord, tag_names
 from bench.data.encoder import Encoder
-from bench.data.parts import LONG, NOT_IN_TEXT, QUESTION_CUT, find_words, questions_of, token_span, windows_of
+from bench.data.parts import LONG, NOT_IN_TEXT, QUESTION_CUT, find_words, token_span, windows_of
 from bench.data.prepare import prepare
 from bench.data.source import Page, Source
 from bench.data.synthetic_forms import source
@@ -309,7 +309,7 @@ def test_answers_are_those_of_the_questions(rows: Store, forms: Store) -> None:
     assert rows.tokens is not None and rows.token_words is not None and rows.answers is not None
     assert rows.groups is not None and rows.question_lengths is not None and rows.token_tags is None
     vocabulary, words, documents = read_vocabulary(rows.path / "vocab.txt"), words_of(forms), documents_of(rows)
-    questions = [(document, *each) for document in range(FORMS) for each in questions_of(forms, document)]
+    questions = [(document, *each) for document in range(FORMS) for each in forms.questions_of(document)]
     assert rows.groups[-1] == len(questions) - 1
     found = set()
     for row, group in enumerate(rows.groups.tolist()):
