@@ -212,8 +212,23 @@ def load(name: str, preset: str = FULL) -> Workload:
     content.pop("sources", None)
     if preset != FULL and preset not in presets:
         raise UserError(f"{path.name}: unknown preset {preset!r}; known: {', '.join([FULL, *presets])}")
-    settings = merge(content, presets.get(preset, {}))
+    settings = merge(content, laid_over(presets, preset, path))
     return check({**settings, "name": path.stem, "preset": preset}, path.name)
+
+
+def laid_over(presets: Mapping[str, Any], name: str, path: Path) -> dict[str, Any]:
+    """A preset's settings, over those of the preset that its `on` names, where it names one.
+
+    Raises:
+        UserError: there is no such preset, or it is laid over another itself.
+    """
+    own = dict(presets.get(name, {}))
+    below = own.pop("on", None)
+    if below is None:
+        return own
+    if below not in presets or "on" in presets[below]:
+        raise UserError(f"{path.name}: presets.{name}.on: {below!r} is no preset that stands by itself")
+    return merge(presets[below], own)
 
 
 def sources(name: str) -> dict[str, str]:
