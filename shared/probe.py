@@ -6,6 +6,7 @@ compares. A wing's probe says how its framework does what `Probe` asks for.
 
 from __future__ import annotations
 
+import gc
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -231,3 +232,7 @@ def answer(arguments: Sequence[str], probe: Probe, plant: Callable[[str, str], N
         partial = folder / f".{task.name}.npz"
         np.savez(partial, allow_pickle=False, **arrays)
         partial.replace(folder / f"{task.name}.npz")
+        # a step refers to itself through its graph: without this a large network's weights and moments would lie in
+        # memory beside those of the next task
+        del arrays
+        gc.collect()

@@ -53,7 +53,7 @@ def take_back(store: Store, source: Source, partial: Partial) -> dict[int, Resul
         with partial.journal() as note:
             note(results)
     words = read_words(store)
-    if words is not None:
+    if words is not None and "ocr" in store.manifest:  # words that came with the documents are read with them again
         take_text_back(store, words, kept, partial)
     return {result.slot: result for result in results}
 
