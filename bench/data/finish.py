@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import zlib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -113,7 +114,8 @@ def content_of(
         hashes = [stamp if stamp not in ("", EMPTY_STAMP) else None for stamp in stamps]
         return Content(hashes, "text", lambda first, second: True)
     pixels = np.memmap(images, dtype=np.uint8, mode="r", shape=(len(kept), image_bytes))
-    crcs = [results[slot].crc for slot in kept]
+    white = zlib.crc32(bytes([255]) * image_bytes)  # an empty sheet, or the stand-in for a page that has no image
+    crcs = [None if results[slot].crc == white else results[slot].crc for slot in kept]
     return Content(crcs, "pixels", lambda first, second: bool(np.array_equal(pixels[first], pixels[second])))
 
 
