@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from shared.store import Store
-from tests import tiny, tiny_layout, tiny_text
+from tests import head_stores, tiny, tiny_layout, tiny_text
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is imported: its warnings bury a test's report
 for size in ("COLUMNS", "LINES"):  # of whoever started the tests; xdist's workers have 80 and 24 by accident
@@ -57,3 +57,9 @@ def babble(tmp_path_factory: pytest.TempPathFactory) -> Store:
 def scrawl(tmp_path_factory: pytest.TempPathFactory) -> Store:
     """A store of 36 pages of noise with random words on them; tests do not change it."""
     return tiny_layout.make_store(tmp_path_factory.mktemp("scrawl") / "store")
+
+
+@pytest.fixture(scope="session")
+def of_tasks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Store]:
+    """Stores of `head_stores` by task; tests do not change them."""
+    return head_stores.make_stores(tmp_path_factory.mktemp("tasks"))

@@ -70,8 +70,8 @@ class Wings:
     def logits(self, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
         """Of an evaluation batch, in the precision that was asked for."""
         with torch.no_grad():
-            ours = self.pt.network(self.pt.inputs(torch_batch(batch), training=False), None, training=False)
-        theirs = self.tf.network(self.tf.inputs(tensorflow_batch(batch), training=False), None, training=False)
+            ours = self.pt.logits(self.pt.inputs(torch_batch(batch), training=False))
+        theirs = self.tf.logits(self.tf.inputs(tensorflow_batch(batch), training=False))
         return ours.double().numpy(), tf.cast(theirs, tf.float64).numpy()
 
 

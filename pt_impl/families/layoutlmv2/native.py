@@ -189,10 +189,26 @@ def library_settings(workload: LayoutWorkload) -> dict[str, Any]:
     }
 
 
-HEADS = {  # what is classified to the library's class, and the name of its classifier
-    "document": ("LayoutLMv2ForSequenceClassification", "classifier"),
-    "tokens": ("LayoutLMv2ForTokenClassification", "classifier"),
-    "span": ("LayoutLMv2ForQuestionAnswering", "qa_outputs"),
+class LibraryHead(NamedTuple):
+    """The library's network for what is classified."""
+
+    network: str
+    classifier: str  # its name in there
+    own: tuple[str, ...] = ()  # parameters that ours has not
+
+    def name(self, ours: str) -> str:
+        """The library's name of a tensor."""
+        part, _, rest = ours.partition(".")
+        return f"{self.classifier}.{rest}" if part == "classifier" else transformers_name(ours)
+
+
+HEADS = {
+    "document": LibraryHead("LayoutLMv2ForSequenceClassification", "classifier"),
+    "tokens": LibraryHead("LayoutLMv2ForTokenClassification", "classifier"),
+    # unless told otherwise: a vector that is added to the visual tokens; a bias that the softmax over tokens takes out
+    "span": LibraryHead(
+        "LayoutLMv2ForQuestionAnswering", "qa_outputs", ("layoutlmv2.visual_segment_embedding", "qa_outputs.bias")
+    ),
 }
 
 
@@ -207,35 +223,36 @@ class NativeNetwork(nn.Module):
             raise UserError(
                 "`transformers` has no LayoutLMv2 without an image or with other places; leave --arm native away"
             )
+        if self.arch.head not in HEADS:
+            raise UserError("`transformers` has no LayoutLMv2 that is pre-trained; leave --arm native away")
         stand_in(self.arch.backbone)
         from transformers import LayoutLMv2Config
         from transformers.models.layoutlmv2 import modeling_layoutlmv2
 
-        kind, self.classifier_name = HEADS[self.arch.head]
+        self.head = HEADS[self.arch.head]
         torch.manual_seed(cell.seed)
-        self.whole = getattr(modeling_layoutlmv2, kind)(LayoutLMv2Config(**library_settings(workload)))
+        self.whole = getattr(modeling_layoutlmv2, self.head.network)(LayoutLMv2Config(**library_settings(workload)))
         for name, parameter in self.whole.named_parameters():  # what it never gives a gradient
             parameter.requires_grad = name in self.trained_names()
-        self.classifier = self.whole.get_submodule(self.classifier_name)
+        self.classifier = self.whole.get_submodule(self.head.classifier)
         mean, std = workload.input.mean, workload.input.std
         self.register_buffer("mean", torch.tensor(mean)[:, None, None], persistent=False)
         self.register_buffer("std", torch.tensor(std)[:, None, None], persistent=False)
 
     def trained_names(self) -> set[str]:
         """The library's names of what its loss reaches."""
-        names = (name for name in parameter_shapes(self.arch) if not is_statistic(name))
-        return {self.library_name(name) for name in names if not name.startswith("attention_bias.")}
-
-    def library_name(self, name: str) -> str:
-        """The library's name of a tensor."""
-        part, _, rest = name.partition(".")
-        return f"{self.classifier_name}.{rest}" if part == "classifier" else transformers_name(name)
+        return {*map(self.head.name, self._common()), *self.head.own}
 
     def canonical_parameters(self) -> dict[str, nn.Parameter]:
-        """The library's parameters by canonical name."""
+        """The library's parameters by canonical name; those that ours has not by the library's."""
         theirs = dict(self.whole.named_parameters())
-        names = (name for name in parameter_shapes(self.arch) if self.library_name(name) in self.trained_names())
-        return {name: theirs[self.library_name(name)] for name in names}
+        found = {name: theirs[self.head.name(name)] for name in self._common()}
+        return found | {name: theirs[name] for name in self.head.own}
+
+    def _common(self) -> list[str]:
+        """Our names of what the library trains as well."""
+        names = (name for name in parameter_shapes(self.arch) if not is_statistic(name))
+        return [name for name in names if not name.startswith("attention_bias.")]
 
     def features(self, inputs: Inputs, drops: Dropout | None, training: bool) -> Tensor:
         """The library's head computes its features and logits in one: what `classify` passes on (N, K) or (N, T, K)."""

@@ -11,6 +11,7 @@ from shared.batches import TrainBatches
 from shared.families.layoutlmv2.batch import LayoutBatch
 from shared.protocol import Cell
 from shared.session import open_cell_store
+from shared.store import NO_LABEL
 
 
 def peer_step(cell: Cell) -> Train:
@@ -28,6 +29,8 @@ def peer_step(cell: Cell) -> Train:
     segments = None
     if batch.question_lengths.shape[1]:
         segments = (torch.arange(tokens.shape[1]) >= batch.question_lengths).long()
+        # the library passes over the place behind the last token, and takes a negative one for the first
+        labels = torch.where(labels == NO_LABEL, tokens.shape[1], labels)
     images = batch.pixels[:, None].expand(-1, 3, -1, -1).float()
 
     def step(learning_rate: float) -> torch.Tensor:

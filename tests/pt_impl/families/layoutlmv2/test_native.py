@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests import tiny, tiny_layout
+from tests import head_stores, tiny, tiny_layout
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
+from pt_impl.families.layoutlmv2 import peer  # noqa: E402
 from pt_impl.families.layoutlmv2.peer import peer_step  # noqa: E402
 from pt_impl.step import COMPUTE_DTYPES  # noqa: E402
+from shared.errors import UserError  # noqa: E402
 from shared.families.layoutlmv2.architecture import is_statistic, parameter_shapes  # noqa: E402
 from shared.protocol import Cell  # noqa: E402
-from shared.store import Store  # noqa: E402
+from shared.store import NO_LABEL, Store  # noqa: E402
 from tests.pt_impl.native_step import Products, native_step, on_device  # noqa: E402
 
 
@@ -51,3 +54,75 @@ def test_the_peer_learns(scrawl: Store, tmp_path: Path) -> None:
     step = peer_step(make_cell(tmp_path, scrawl))
     losses = [float(step(1e-3)) for _ in range(8)]
     assert losses[-1] < losses[0]
+
+
+TASKS = ("tags", "spans")
+
+
+def cell_of(tmp_path: Path, of_tasks: dict[str, Store], task: str, **changes: Any) -> Cell:
+    workload = head_stores.calm(task, **changes)
+    return tiny.make_cell(tmp_path, of_tasks[task].path, workload=workload, arm="native")
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_it_trains_and_predicts_tokens(of_tasks: dict[str, Store], tmp_path: Path, task: str) -> None:
+    """Every parameter that wants a gradient has one, and moves: those that the library has of its own, too."""
+    cell = cell_of(tmp_path, of_tasks, task)
+    step, batch = native_step(cell), on_device(cell, of_tasks[task])
+    before = {name: parameter.detach().clone() for name, parameter in step.network.named_parameters()}
+    losses = [float(step.train(batch, 1e-3)) for _ in range(4)]
+    assert losses[-1] < losses[0]
+    trained = {name for name, parameter in step.network.named_parameters() if parameter.requires_grad}
+    moved = {name for name, parameter in step.network.named_parameters() if not torch.equal(parameter, before[name])}
+    assert moved == trained
+    assert len(step.network.canonical_parameters()) == len(trained) == len(step.optimizer.parameters)
+    outputs = cell.workload.model.num_classes
+    assert step.predict(batch).shape == (4, tiny_layout.TOKENS_WIDE, outputs)
+
+
+def test_answers_have_a_vector_of_visual_tokens(of_tasks: dict[str, Store], tmp_path: Path) -> None:
+    """As everybody gets it who builds the library's network, trained like the rest."""
+    network = native_step(cell_of(tmp_path, of_tasks, "spans")).network
+    vector = network.canonical_parameters()["layoutlmv2.visual_segment_embedding"]
+    assert vector is network.whole.layoutlmv2.visual_segment_embedding
+    assert vector.requires_grad and vector.any()
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_the_peer_learns_tokens(of_tasks: dict[str, Store], tmp_path: Path, task: str) -> None:
+    step = peer_step(cell_of(tmp_path, of_tasks, task))
+    losses = [float(step(1e-3)) for _ in range(8)]
+    assert losses[-1] < losses[0]
+
+
+def test_the_peer_passes_over_what_has_no_answer(
+    of_tasks: dict[str, Store], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cell = cell_of(tmp_path, of_tasks, "spans")
+    batch = on_device(cell, of_tasks["spans"])
+    labels = torch.tensor([[3, 4], [NO_LABEL, NO_LABEL], [2, 6], [NO_LABEL, NO_LABEL]], dtype=torch.int32)
+    losses = []
+    for rows in (slice(None), slice(None, None, 2)):  # the whole batch, and those that have an answer
+        made = type(batch)(*(array[rows] for array in batch._replace(labels=labels)))
+        monkeypatch.setattr(peer.data, "resident", lambda *_, made=made: made)
+        losses.append(float(peer_step(cell)(0.0)))
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("task", "changes", "message"),
+    [
+        ("tags", {"model__layout": "none"}, "without an image or with other places"),
+        ("spans", {"model__layout": "summed"}, "without an image or with other places"),
+        ("tags", {"model__visual": False}, "without an image or with other places"),
+        ("pretraining", {}, "no LayoutLMv2 that is pre-trained"),
+    ],
+)
+def test_what_the_library_lacks_is_refused(
+    of_tasks: dict[str, Store], tmp_path: Path, task: str, changes: dict[str, Any], message: str
+) -> None:
+    cell = cell_of(tmp_path, of_tasks, task, **changes)
+    for ask in (native_step, peer_step):
+        with pytest.raises(UserError, match=message) as caught:
+            ask(cell)
+        assert "\n" not in str(caught.value)

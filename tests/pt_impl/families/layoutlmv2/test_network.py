@@ -15,7 +15,7 @@ transformers = pytest.importorskip("transformers")
 
 from torch import nn  # noqa: E402
 
-from pt_impl.families.layoutlmv2.native import library_settings, stand_in  # noqa: E402
+from pt_impl.families.layoutlmv2.native import HEADS, library_settings, stand_in  # noqa: E402
 from pt_impl.networks import build, num_trained, weights_of  # noqa: E402
 from pt_impl.step import Step  # noqa: E402
 from shared.dropout import kept, scale  # noqa: E402
@@ -27,7 +27,6 @@ from shared.families.layoutlmv2.convert import (  # noqa: E402
     from_transformers,
     leftovers,
     to_transformers,
-    transformers_name,
 )
 from shared.families.layoutlmv2.settings import LayoutWorkload  # noqa: E402
 from shared.store import Store  # noqa: E402
@@ -59,17 +58,23 @@ def on_device(batch: LayoutBatch) -> LayoutBatch:
     return LayoutBatch(*(torch.from_numpy(array) for array in batch))
 
 
-def library(settings: LayoutWorkload) -> nn.Module:
-    """`transformers.LayoutLMv2ForSequenceClassification` with the same weights, in float64."""
+def library(settings: LayoutWorkload, **arguments: Any) -> nn.Module:
+    """`transformers`' LayoutLMv2 with the same weights and the head of the task, in float64.
+
+    Args:
+        arguments: of the library's network.
+    """
     arch = tiny_layout.architecture(settings)
+    head = HEADS[arch.head]
     stand_in(arch.backbone)
     from transformers.models.layoutlmv2 import modeling_layoutlmv2 as library
 
     # the stand-in builds the backbone that it was told of last; the library may have been imported for another one
     library.META_ARCH_REGISTRY = __import__("detectron2.modeling", fromlist=["x"]).META_ARCH_REGISTRY
     config = transformers.LayoutLMv2Config(**library_settings(settings))
-    network = library.LayoutLMv2ForSequenceClassification(config).double()
+    network = getattr(library, head.network)(config, **arguments).double()
     tensors = to_transformers(tiny_layout.weights(arch, np.float64))
+    tensors = {name if name.startswith("layoutlmv2.") else head.name(name): value for name, value in tensors.items()}
     state = network.state_dict()
     assert {name for name in state if name not in tensors and not IGNORED.match(name)} == set()
     network.load_state_dict({name: torch.from_numpy(value) for name, value in tensors.items()}, strict=False)
@@ -81,20 +86,26 @@ def library(settings: LayoutWorkload) -> nn.Module:
     return network
 
 
-def library_logits(network: nn.Module, batch: LayoutBatch) -> torch.Tensor:
+def library_output(network: nn.Module, batch: LayoutBatch, **arguments: torch.Tensor) -> Any:
     mask = torch.arange(batch.tokens.shape[1]) < batch.lengths[:, None]
     images = batch.pixels[:, None].expand(-1, 3, -1, -1).double()
-    arguments: dict[str, Any] = {"input_ids": batch.tokens.long(), "bbox": batch.boxes.long()}
-    return network(**arguments, image=images, attention_mask=mask.long()).logits
+    arguments |= {"input_ids": batch.tokens.long(), "bbox": batch.boxes.long()}
+    return network(**arguments, image=images, attention_mask=mask.long())
+
+
+def library_logits(network: nn.Module, batch: LayoutBatch) -> torch.Tensor:
+    logits: torch.Tensor = library_output(network, batch).logits
+    return logits
 
 
 def gradients_of_both(step: Step, network: nn.Module) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Ours and theirs by our names, of what both train: they freeze the biases by distance."""
     ours = {name: parameter.grad.numpy() for name, parameter in step.network.canonical_parameters().items()}
     theirs = {name: value.grad for name, value in network.named_parameters()}
-    common = {name for name in ours if theirs.get(transformers_name(name)) is not None}
+    head = HEADS[tiny_layout.architecture(step.workload).head]
+    common = {name for name in ours if theirs.get(head.name(name)) is not None}
     assert ours.keys() - common <= {f"attention_bias.{each}.weight" for each in ("distance", "x", "y")}
-    of_theirs = {name: theirs[transformers_name(name)].numpy().reshape(ours[name].shape) for name in common}
+    of_theirs = {name: theirs[head.name(name)].numpy().reshape(ours[name].shape) for name in common}
     return {name: ours[name] for name in common}, of_theirs
 
 
