@@ -24,9 +24,10 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Files and folders whose tests take longest, longest first: the last one to end should be a short one.
 LONGEST = (
-    "bench/verify", "test_workers.py", "bench/studies/test_performance.py", "tf_impl", "bench/chaos", "bench/gate",
-    "test_text_wings_agree.py", "test_wings_agree.py", "bench/run/test_interrupt.py", "bench/run/test_command.py",
-    "bench/attribution", "bench/doctor", "bench/accuracy", "bench/data", "bench/report", "pt_impl",
+    "bench/verify", "test_workers.py", "test_extension.py", "bench/studies/test_performance.py", "tf_impl",
+    "test_row_workers.py", "bench/chaos", "bench/gate", "test_text_wings_agree.py", "test_layout_wings_agree.py",
+    "test_wings_agree.py", "bench/run/test_interrupt.py", "bench/run/test_command.py", "bench/attribution",
+    "bench/doctor", "bench/accuracy", "bench/data", "bench/report", "pt_impl",
 )  # fmt: skip
 
 

@@ -136,3 +136,23 @@ def test_what_is_wrong_is_told_as_of_any_workload(own: Path, old: str, new: str,
     with pytest.raises(UserError, match=said) as caught:
         spec.load(str(own))
     assert "\n" not in str(caught.value)
+
+
+def test_a_preset_is_laid_over_another_of_the_same_workload(tmp_path: Path) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text(
+        f'base = "{BASE}"\n[presets.quiet]\non = "quick"\nmodel = {{ hidden_dropout = 0.0 }}\n', encoding="utf-8"
+    )
+    quick, quiet = settings(BASE, "quick"), settings(str(own), "quiet")
+    assert quiet.model == quick.model.model_copy(update={"hidden_dropout": 0.0})
+    assert (quiet.train, quiet.input) == (quick.train, quick.input)
+
+
+@pytest.mark.parametrize("below", ["absent", "second"])
+def test_a_preset_that_stands_by_nothing_is_refused(tmp_path: Path, below: str) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text(
+        f'base = "{BASE}"\n[presets.second]\non = "quick"\n[presets.third]\non = "{below}"\n', encoding="utf-8"
+    )
+    with pytest.raises(UserError, match=rf"presets\.third\.on: '{below}' is no preset that stands by itself"):
+        spec.load(str(own), "third")
