@@ -51,7 +51,10 @@ def published_for(records: Sequence[AccuracyRecord]) -> dict[str, list[Published
         return {}
     pretrained, dataset = is_pretrained(records), records[0].protocol.dataset
     found = {}
+    with_layout = any(record.member == "layout" for record in records)
     for member, words in INPUTS.items():
+        if member == ENSEMBLE and with_layout:
+            continue  # theirs is of two members
         metric = f"accuracy, {words}, {'BigTobacco' if pretrained else 'no'} pre-training"
         systems = [OURS, *([EARLIER[member, pretrained]] if (member, pretrained) in EARLIER else [])]
         found[member] = [published(PAPER, system, dataset, metric) for system in systems]

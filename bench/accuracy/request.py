@@ -11,12 +11,16 @@ from bench.run.plan import Request
 from shared.errors import UserError
 from shared.families import family_of
 from shared.frameworks import KEYS
-from shared.modalities import Tokens
+from shared.modalities import Boxes, Pages, Tokens
 from shared.spec import Workload
 from shared.store import Store
 from shared.tasks import task_of, task_of_store
+from shared.words import read_words
 
-MEMBERS = ("image", "text")
+MEMBERS = ("image", "text", "layout")
+USUAL = MEMBERS[:2]  # the paper's two
+# what a member's network reads, and in words
+READS: dict[str, set[type]] = {"image": {Pages}, "text": {Tokens}, "layout": {Tokens, Boxes}}
 SYNTHETIC_SHARE = 2 / 3  # of the smallest class of the stand-in pages trains and validates
 
 Training = Literal["full", "classifier"]
@@ -28,15 +32,18 @@ class AccuracyRequest:
 
     protocol: str = "small-tobacco"
     frameworks: tuple[str, ...] = KEYS
-    members: tuple[str, ...] = MEMBERS
+    members: tuple[str, ...] = USUAL
     image_workload: str = "effnet-b0"
     text_workload: str = "bert-6l"
+    layout_workload: str = "layoutlmv2-base"
     preset: str | None = None
     text_preset: str | None = None
+    layout_preset: str | None = None
     data: str | None = None
     vocabulary: str | None = None
     image_weights: str | None = None
     text_weights: str | None = None
+    layout_weights: str | None = None
     pretrain: str | None = None
     pretrain_epochs: int | None = None
     image_training: Training | None = None
@@ -62,10 +69,14 @@ def check_members(request: AccuracyRequest) -> None:
     given = [option for option, value in image_options.items() if value is not None]
     if given and "image" not in request.members:
         raise UserError(f"{given[0]} is for the image model: add image to --members")
-    text_given = request.text_weights or request.vocabulary
-    if text_given is not None and "text" not in request.members:
-        option = "--text-weights" if request.text_weights else "--vocab"
-        raise UserError(f"{option} is for the text model: add text to --members")
+    for member, option, value in (
+        ("text", "--text-weights", request.text_weights),
+        ("layout", "--layout-weights", request.layout_weights),
+    ):
+        if value is not None and member not in request.members:
+            raise UserError(f"{option} is for the {member} model: add {member} to --members")
+    if request.vocabulary is not None and not {"text", "layout"} & set(request.members):
+        raise UserError("--vocab is for the text model: add text to --members")
     if request.pretrain_epochs is not None and request.pretrain is None:
         raise UserError("--pretrain-epochs is of stage 1: name its documents with --pretrain STORE")
     if request.image_training == "classifier" and not (request.pretrain or request.image_weights):
@@ -74,18 +85,20 @@ def check_members(request: AccuracyRequest) -> None:
 
 def member_request(request: AccuracyRequest, member: str) -> Request:
     """What `bench run` would be asked for, to train a member."""
-    image = member == "image"
+    workloads = {"image": request.image_workload, "text": request.text_workload, "layout": request.layout_workload}
+    presets = {"text": request.text_preset, "layout": request.layout_preset}
+    weights = {"image": request.image_weights, "text": request.text_weights, "layout": request.layout_weights}
     return Request(
         frameworks=request.frameworks,
         replicas=(request.replicas,),
-        workload=request.image_workload if image else request.text_workload,
-        preset=request.preset if image else (request.text_preset or request.preset),
+        workload=workloads[member],
+        preset=presets.get(member) or request.preset,
         data=request.data,
-        vocab=None if image else request.vocabulary,
+        vocab=None if member == "image" else request.vocabulary,
         device=request.device,
         epochs=request.epochs if training_of(request, member) == "full" else None,
         seed=request.seed,
-        weights=request.image_weights if image else request.text_weights,
+        weights=weights[member],
     )
 
 
@@ -109,7 +122,8 @@ def check_families(workloads: dict[str, Workload]) -> None:
         UserError: pages for the text model, text for the image model, or a workload of other labels than one each.
     """
     for member, workload in workloads.items():
-        if reads_text(workload) != (member == "text"):
+        read: set[type] = {type(modality) for modality in family_of(workload).modalities(workload)}
+        if not (READS[member] <= read and (member == "layout") == (Boxes in read)):
             raise UserError(
                 f"--{member}-workload {workload.name}: its model ({workload.model.family}) reads no {member}"
             )
@@ -132,6 +146,11 @@ def check_content(store: Store, members: Sequence[str]) -> None:
         raise UserError(
             f"{store.path}: holds no text for the text model; prepare it again with `bench data prepare --ocr`, "
             "or use --members image"
+        )
+    if "layout" in members and (store.pixels is None or read_words(store) is None):
+        raise UserError(
+            f"{store.path}: holds no pages with words for the layout model; prepare it again with `bench data prepare "
+            "--ocr`, or leave layout out of --members"
         )
 
 

@@ -52,7 +52,7 @@ class AccuracyRecord(BaseModel):
     split: Repeat | None  # index of the split; None: stage 1
     seed: Seed  # of the training; the splits are dealt with the run's
     framework: Literal[(*KEYS, BOTH)]  # type: ignore[valid-type]
-    member: Literal["image", "text", "ensemble"]
+    member: Literal["image", "text", "layout", "ensemble"]
     rule: Literal["equal", "searched"] | None = None  # of an ensemble's weights
     workload: str | None  # None: an ensemble; so are preset, spec_hash, training and weights_origin
     preset: str | None
@@ -130,7 +130,7 @@ def is_accuracy_run(directory: Path) -> bool:
 
 def in_order(records: Iterable[AccuracyRecord]) -> list[AccuracyRecord]:
     """Records by member (ensembles last), rule, framework (both last) and split; stage 1 first."""
-    members, frameworks = ("image", "text", ENSEMBLE), (*KEYS, BOTH)
+    members, frameworks = ("image", "text", "layout", ENSEMBLE), (*KEYS, BOTH)
 
     def place(record: AccuracyRecord) -> tuple[str, int, str, int, int]:
         split = -1 if record.split is None else record.split

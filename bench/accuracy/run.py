@@ -91,6 +91,7 @@ def named_elsewhere(request: AccuracyRequest) -> dict[str, str]:
     names = {
         "--data": request.data, "--pretrain": request.pretrain, "--vocab": request.vocabulary,
         "--image-weights": request.image_weights, "--text-weights": request.text_weights,
+        "--layout-weights": request.layout_weights,
     }  # fmt: skip
     return {option: name for option, name in names.items() if name is not None}
 

@@ -15,15 +15,18 @@ from shared.errors import UserError
 from shared.frameworks import KEYS
 
 PROTOCOLS = ("small-tobacco",)
-KINDS = ("image", "text")
+KINDS = ("image", "text", "layout")
 # options that may name a file or folder
-PATHS = ("data", "pretrain", "image_weights", "text_weights", "image_workload", "text_workload", "vocabulary")
+PATHS = (
+    "data", "pretrain", "image_weights", "text_weights", "layout_weights", "image_workload", "text_workload",
+    "layout_workload", "vocabulary",
+)  # fmt: skip
 
 
 class MemberList(click.ParamType):
-    """`image,text`: kinds of models, each once, the image model first."""
+    """`image,text,layout`: kinds of models, each once, the image model first."""
 
-    name = "image,text"
+    name = "image,text,layout"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
         """Parse; a click usage error names the first that is unknown."""
@@ -42,12 +45,15 @@ class MemberList(click.ParamType):
 @click.option("--members", type=MemberList(), default="image,text", help="What is trained and combined.")
 @click.option("--image-workload", default="effnet-b0", help="A name that `bench list` shows, or a TOML file.")
 @click.option("--text-workload", default="bert-6l", help="Likewise.")
+@click.option("--layout-workload", default="layoutlmv2-base", help="Likewise: pages, words and their places.")
 @options.preset
 @click.option("--text-preset", help="Of the text workload.  [default: --preset]")
+@click.option("--layout-preset", help="Of the layout workload.  [default: --preset]")
 @options.data
 @click.option("--vocab", "vocabulary", metavar="FILE|NAME", help="WordPiece vocabulary. Default: the store's own.")
 @click.option("--image-weights", type=click.Path(), help="safetensors to start the image model from.")
 @click.option("--text-weights", type=click.Path(), help="safetensors file or folder to start the text model from.")
+@click.option("--layout-weights", type=click.Path(), help="Likewise, of the layout model.")
 @click.option("--pretrain", type=click.Path(), metavar="STORE", help="Stage 1: train the image model on it first.")
 @click.option(
     "--pretrain-epochs", type=click.IntRange(1, limits.MOST_EPOCHS), help="Of stage 1. Default: the workload's."
@@ -69,7 +75,8 @@ class MemberList(click.ParamType):
 @click.option("--resume", type=click.Path(path_type=Path), metavar="DIR", help="Finish a run; its settings hold.")
 @click.pass_context
 def command(ctx: click.Context, **settings: Any) -> int:
-    """Score the image model, the text model and their ensemble over random splits, per framework.
+    """Score the image model, the text model and their ensemble over random splits, per framework; a layout model beside
+    them where --members names it.
 
     small-tobacco is the paper's evaluation: of each class 80 documents train, 20 validate, the rest test; ten random
     splits; the median over ten and the mean over three. --per-class, --val-share and --splits scale it to smaller

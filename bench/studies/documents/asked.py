@@ -126,8 +126,8 @@ def of_accuracy(records: Sequence[AccuracyRecord]) -> Settings:
     protocol = records[0].protocol
     published = load_protocol(protocol.name)
     members = {r.member: r for r in records if r.stage == "split" and r.member != "ensemble"}
-    image, text = members.get("image"), members.get("text")
-    any_member = image or text
+    image, text, layout = (members.get(member) for member in ("image", "text", "layout"))
+    any_member = image or text or layout
     split = next((record for record in records if record.stage == "split"), records[0])
     return {
         "protocol": protocol.name,
@@ -135,8 +135,10 @@ def of_accuracy(records: Sequence[AccuracyRecord]) -> Settings:
         "members": list(members),
         "image_workload": image and image.workload,
         "text_workload": text and text.workload,
+        "layout_workload": layout and layout.workload,
         "preset": any_member and any_member.preset,
         "text_preset": unless(text and text.preset, any_member and any_member.preset),
+        "layout_preset": unless(layout and layout.preset, any_member and any_member.preset),
         "data": None if split.data_name == SYNTHETIC else STORE,
         "pretrain": STORE if any(record.stage == "pretrain" for record in records) else None,
         "image_training": unless(image and image.training, "full"),
