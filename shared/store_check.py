@@ -217,8 +217,13 @@ def _is_text_facts(value: Any) -> bool:
 
 
 def _is_source(value: Any) -> bool:
-    sizes = [value.get(key) for key in ("vocabulary_size", "max_tokens")] if isinstance(value, dict) else ["none"]
-    return all(size is None or _is_int(size, 1, MOST_TOKENS) for size in sizes)
+    if not isinstance(value, dict):
+        return False
+    origins = [value.get(key) for key in ("resized_from", "tokenised_from")]
+    sizes = [value.get(key) for key in ("vocabulary_size", "max_tokens")]
+    return all(each is None or (isinstance(each, str) and len(each) <= LONGEST_NAME) for each in origins) and all(
+        size is None or _is_int(size, 1, MOST_TOKENS) for size in sizes
+    )
 
 
 Check = tuple[Callable[[Any], bool], str]  # whether a value is right, and what would be
@@ -239,7 +244,7 @@ REQUIRED: dict[str, Check] = {
     ),
 }
 OPTIONAL: dict[str, Check] = {
-    "source": (_is_source, "a mapping with the size of the vocabulary, if it has one"),
+    "source": (_is_source, "a mapping with the size of the vocabulary and the stores it was made from, if it has them"),
     "text": (_is_text_facts, "a mapping of figures"),
     "versions": (lambda value: isinstance(value, dict), "a mapping"),
     "ocr": (_is_text_facts, "a mapping of figures and failed pages"),

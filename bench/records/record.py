@@ -89,6 +89,7 @@ class Record(BaseModel):
     batch_per_replica: Batch  # samples
     data_name: str  # "synthetic" or the store's source
     data_digest: str  # identity of the store's content
+    data_origin: str | None = None  # that of the store that it is a resized or tokenised copy of; None: of no other
     num_documents: Size | None = None  # of the data, all splits together; None: a record that did not count them
     exchange: bool = True  # whether replicas exchanged gradients; without, an attribution's cell and no training
     num_parameters: Size | None  # trained scalars, as the worker counted them

@@ -143,6 +143,7 @@ def run_context(plan: Plan, directory: RunDirectory, cell: Cell) -> dict[str, An
         "data_name": plan.store.name,
         "num_documents": sum(plan.store.split_sizes.values()),
         "data_digest": plan.store.digest,
+        "data_origin": plan.store.origin,
         "certificate": "verified" if certificate else "unverified",
         "certificate_id": certificate.id if certificate else None,
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench.host.files import write_for_user
 from bench.records.record import Record, read_records
 from shared.errors import UserError
 
@@ -31,9 +32,10 @@ def plot_records(
     """Draw one set of figures a group of comparable records and return the files written.
 
     With more than one group the group is part of the files' names. The figure of scores is drawn only where a record
-    has any or was asked for them, the comparison with published systems where these were measured on the same
-    data and their figures are there (an installed package has none). Attributions have a figure of their own and stand
-    in no other: their cells took turns.
+    has any or was asked for them, the comparison with published systems where these were measured on the same data and
+    their figures are there (an installed package has none), accuracy against throughput, with a table, where several
+    networks were scored on the same documents. Attributions have a figure of their own and stand in no other: their
+    cells took turns.
 
     Args:
         every_group: also where they are very many; else the first few of those (`frame.drawn_groups`).
@@ -48,6 +50,7 @@ def plot_records(
     from bench.show.figures.comparison import comparison_figure, references
     from bench.show.figures.lines import speedup_figure, training_time_figure
     from bench.show.figures.style import save
+    from bench.show.figures.trade import trade_figure, trade_table, trades
     from bench.show.groups import drawn_groups, group_records, is_projected
     from bench.show.papers import PAPERS, read_papers
 
@@ -73,6 +76,12 @@ def plot_records(
         for name, figure in figures.items():
             stem = f"{name}-{group.slug}" if len(groups) > 1 else name
             paths += [save(figure, out / f"{stem}.{suffix}") for suffix in formats]
+    traded = trades(groups)
+    for number, alike in enumerate(traded, 1):
+        stem = f"trade-{number}" if len(traded) > 1 else "trade"
+        paths += [save(trade_figure(alike), out / f"{stem}.{suffix}") for suffix in formats]
+        paths.append(out / f"{stem}.md")
+        write_for_user(paths[-1], trade_table(alike))
     attributions = attribution_figures(records)
     for slug, figure in attributions:
         stem = f"attribution-{slug}" if len(attributions) > 1 else "attribution"

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from bench.data.vocabulary_files import load_vocabulary
 from bench.host.locations import results_directory
@@ -31,7 +32,7 @@ Say = Callable[[str], None]
 
 def describe(store: Store) -> StoreFacts:
     """What the plan needs to know of an opened store."""
-    vocabulary = store.manifest.get("source", {}).get("vocabulary_size")
+    made_from: dict[str, Any] = store.manifest.get("source", {})
     return StoreFacts(
         path=str(store.path.resolve()),
         name=store.name,
@@ -41,7 +42,9 @@ def describe(store: Store) -> StoreFacts:
         tasks=tasks_of_store(store),
         image_size=store.image_size,
         max_tokens=store.max_tokens,
-        vocabulary_size=vocabulary,
+        vocabulary_size=made_from.get("vocabulary_size"),
+        # pages are resized first, then texts are tokenised
+        origin=made_from.get("resized_from") or made_from.get("tokenised_from"),
         outputs={name: task(name).outputs(store) for name in tasks_of_store(store)},
     )
 

@@ -1,0 +1,147 @@
+"""What a user trades: the headline against throughput, of all networks that were measured on the same documents."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import median
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
+
+from bench.records.record import Record
+from bench.show import captions as words
+from bench.show import scores
+from bench.show.figures.bars import score_on
+from bench.show.figures.style import draw_legend, line_handle, new_figure, style_of, styled
+from bench.show.groups import Group, Point, Series, throughput_of
+from bench.terminal import grids
+
+SPLIT = "test"
+SPACE = 0.4  # of the axis, beside the points: their names stand there
+HEADINGS = (
+    "network", "workload", "framework", "replicas", "parameters, millions", "samples/s", "step, ms", "peak memory, GiB",
+    "training, s", "score on test",
+)  # fmt: skip
+
+
+def documents_of(record: Record) -> tuple[object, ...]:
+    """What two records must have in common for their scores to be of the same documents, and worth a comparison.
+
+    Copies of a store that were resized or tokenised hold its documents.
+    """
+    return (record.data_origin or record.data_digest, record.task, record.headline, record.device, record.device_name)
+
+
+def trades(groups: Sequence[Group]) -> list[list[Group]]:
+    """Groups of one another's documents, where at least two networks were trained and scored on them."""
+    found: dict[tuple[object, ...], list[Group]] = {}
+    for group in groups:
+        if any(record.score(SPLIT) is not None and record.throughput for record in group.records):
+            found.setdefault(documents_of(group.first), []).append(group)
+    return [each for each in found.values() if len({group.first.network for group in each}) > 1]
+
+
+def points_of(group: Group) -> list[tuple[Series, Point, Point]]:
+    """The series of a group with a cell's throughput and its score, of cells that have both."""
+    speeds, marks = group.series(throughput_of), {line.key: line for line in group.series(score_on(SPLIT))}
+    return [
+        (line, speed, mark)
+        for line in speeds
+        for speed in line.measured
+        for mark in marks[line.key].measured
+        if mark.replicas == speed.replicas
+    ]
+
+
+@styled
+def trade_figure(groups: Sequence[Group]) -> Figure:
+    """A marker a cell at the medians of its repeats, with a line over each interval; networks by name.
+
+    Args:
+        groups: one of `trades`.
+    """
+    every = [(group, *found) for group in groups for found in points_of(group)]
+    first, records = groups[0].first, [record for group in groups for record in group.records]
+    notes = [
+        f"{scores.title(records)} on {SPLIT} after training; numbers: replicas",
+        "lines: intervals where there are repeats enough, else lowest to highest",
+    ]
+    figure, (axes,) = new_figure([words.data(first), words.device(first)], notes)
+    styles: dict[str, Series] = {}
+    for group, series, speed, mark in every:
+        styles.setdefault(series.key, series)
+        draw_cell(axes, group, series, speed, mark)
+    for group in groups:
+        name_network(axes, group)
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_locator(NullLocator())
+    low, high = axes.get_xlim()
+    axes.set_xlim(low, high * (high / low) ** SPACE)
+    axes.margins(y=0.15)
+    axes.set_title(f"{words.capital(scores.title(records))} and throughput")
+    axes.set_xlabel("samples/s")
+    axes.set_ylabel(scores.title(records))
+    draw_legend(figure, [line_handle(series) for series in styles.values()])
+    return figure
+
+
+def draw_cell(axes: Axes, group: Group, series: Series, speed: Point, mark: Point) -> None:
+    """One cell; hollow where unverified."""
+    style, x, y = style_of(series), speed.centre, mark.centre
+    axes.plot(speed.low_high, [y, y], "-", color=style.color, linewidth=0.8)
+    axes.plot([x, x], mark.low_high, "-", color=style.color, linewidth=0.8)
+    axes.plot(
+        [x],
+        [y],
+        style.marker,
+        color=style.color,
+        markerfacecolor=style.color if speed.verified else "none",
+        markeredgecolor=style.color,
+        gid=f"trade-{group.first.workload}-{group.first.preset}-{series.key}-{speed.replicas}",
+    )
+    axes.annotate(str(speed.replicas), (x, y), (2, 2), textcoords="offset points", fontsize=5)
+
+
+def name_network(axes: Axes, group: Group) -> None:
+    """The workload's name, right of its fastest cell."""
+    cells = points_of(group)
+    if not cells:
+        return
+    _, speed, mark = max(cells, key=lambda cell: cell[1].centre)
+    name = f"{group.first.workload} ({group.first.preset})"
+    axes.annotate(name, (speed.centre, mark.centre), (7, -2), textcoords="offset points", fontsize=5.5, va="center")
+
+
+def trade_table(groups: Sequence[Group]) -> str:
+    """The table beside the figure, as Markdown: a row a cell, medians over its repeats."""
+    rows: list[list[str]] = []
+    for group in groups:
+        for series, speed, mark in points_of(group):
+            own = [
+                record
+                for record in group.records
+                if (record.column, record.arm, record.replicas) == (series.column, series.arm, speed.replicas)
+                and record.status == "ok"
+            ]
+            rows.append([
+                group.first.network,
+                f"{group.first.workload} ({group.first.preset})",
+                series.label,
+                str(speed.replicas),
+                median_of([record.num_parameters and record.num_parameters / 1e6 for record in own], 2),
+                f"{speed.centre:.1f}",
+                median_of([1000 * median(record.step_seconds) if record.step_seconds else None for record in own], 1),
+                median_of([record.memory_rss_peak and record.memory_rss_peak / 2**30 for record in own], 2),
+                median_of([record.wall_seconds for record in own], 0),
+                f"{mark.centre:.3f}",
+            ])  # fmt: skip
+    return f"{words.data(groups[0].first)}\n\n{grids.markdown(HEADINGS, rows)}\n"
+
+
+def median_of(values: Sequence[float | None], digits: int) -> str:
+    """The median of what is known; "-" of nothing."""
+    known = [value for value in values if value]
+    return f"{median(known):.{digits}f}" if known else "-"
