@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 
 from bench.accuracy.baselines import BaselineScore
+from shared.entities import entities
 from shared.errors import UserError
 from shared.outside import read_array
 from shared.store import WORD_TAGS, Store
@@ -63,8 +64,6 @@ def scored(
     name: str, tagger: Callable[[str], str], documents: Sequence[Document], store: Store, seconds: float
 ) -> BaselineScore:
     """A tagger's entities against those that are right."""
-    from shared.tasks.tags import entities
-
     task, sums = task_of_store(store), Counter(samples=0, hits=0, predicted=0, relevant=0, words=0, correct=0)
     for words, tags in documents:
         given, wanted = entities([tagger(word) for word in words]), entities(tags)

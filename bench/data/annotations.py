@@ -13,11 +13,11 @@ import numpy as np
 
 from bench.data.page_text import PageText, page_text, thousandths
 from bench.data.source import TextJob, TextOutcome
+from shared.entities import OUTSIDE
 from shared.store import QUESTIONS, TEXT, WORD_TAGS, write_strings
 from shared.words import BOX_SCALE, Word, write_words
 
 CERTAIN = 100  # per cent: nobody says how sure the words of an annotated data set are
-OUTSIDE = "O"  # the tag of a word that is part of nothing
 OFF_THE_PAGE, SWAPPED = "boxes cut to the page", "boxes whose edges were put in order"
 BLANK = "words without a character, left out"
 NO_WORDS = "documents without a word"

@@ -14,12 +14,13 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from bench.data.annotations import OUTSIDE, AnnotatedText, Annotation, Question, TaggedWord
+from bench.data.annotations import AnnotatedText, Annotation, Question, TaggedWord
 from bench.data.canvas import Canvas, font
 from bench.data.source import Page, Source
 from bench.data.splits import DEFAULT_SPLIT, assign_splits
 from bench.data.synthetic import NOISE, OCR_SIZE
 from bench.data.synthetic_layout import ENGINE
+from shared.entities import OUTSIDE
 from shared.errors import UserError
 
 ENTITIES = HEADER, QUESTION, ANSWER = "header", "question", "answer"

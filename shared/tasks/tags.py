@@ -5,13 +5,14 @@ Xu et al., LayoutLMv2 (ACL 2021), section 3.2: FUNSD, CORD, SROIE, Kleister-NDA.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import log_softmax
 
+from shared.entities import entities
 from shared.modalities import Parts
 from shared.store import NO_LABEL, Store
 from shared.task import Counts, Decisions, Head, Metric, Task, micro_f1
@@ -20,27 +21,6 @@ if TYPE_CHECKING:
     from shared.spec import Workload
 
 SYNTHETIC_TAGS = 7  # of the synthetic forms: O, and B- and I- of three entities
-OUTSIDE = "O"
-
-
-def entities(tags: Sequence[str]) -> set[tuple[str, int, int]]:
-    """The entities (kind, first and last word) of a document's tags.
-
-    As conlleval counts them (Tjong Kim Sang and De Meulder, CoNLL-2003): an I- that follows no entity of its kind opens
-    one.
-
-    >>> sorted(entities(["I-date", "I-date", "B-date", "I-total", "O"]))
-    [('date', 0, 1), ('date', 2, 2), ('total', 3, 3)]
-    """
-    found, begin, open_kind = set(), 0, ""
-    for place, tag in enumerate([*tags, OUTSIDE]):
-        first, _, kind = tag.partition("-")
-        if open_kind and (first != "I" or kind != open_kind):
-            found.add((open_kind, begin, place - 1))
-            open_kind = ""
-        if kind and not open_kind:
-            begin, open_kind = place, kind
-    return found
 
 
 class Tags(Task):

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from scipy.special import log_softmax
 
+from shared.entities import entities
 from shared.store import DOCUMENTS, NO_LABEL, TOKEN_TAGS, TOKEN_WORDS, Store
 from shared.task import Counts, added
 from shared.tasks import task, tasks_of_store
 from shared.tasks.labels import micro_f1
-from shared.tasks.tags import entities
 from tests import row_stores, tiny_layout
 
 Entities = set[tuple[str, int, int]]

@@ -26,11 +26,12 @@ from bench.data.annotated.reading import (
     string,
     tagged,
 )
-from bench.data.annotations import OUTSIDE, AnnotatedText, Annotation, Box, TaggedWord
+from bench.data.annotations import AnnotatedText, Annotation, Box, TaggedWord
 from bench.data.decode import decode
 from bench.data.documents import Seen
 from bench.data.rows import numbered_lines, shown
 from bench.data.source import Page
+from shared.entities import OUTSIDE
 from shared.errors import UserError
 from shared.outside import inside
 

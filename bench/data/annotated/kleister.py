@@ -18,10 +18,11 @@ from typing import NamedTuple
 
 from bench.data.annotated.matching import letters, mark, spans, without_edges
 from bench.data.annotated.reading import ANSWER, DataSet, require_layout
-from bench.data.annotations import OUTSIDE, AnnotatedText, Annotation, TaggedWord
+from bench.data.annotations import AnnotatedText, Annotation, TaggedWord
 from bench.data.documents import Seen
 from bench.data.rows import shown
 from bench.data.source import Page, text_stamp
+from shared.entities import OUTSIDE
 from shared.errors import UserError
 from shared.outside import open_file, read_text
 

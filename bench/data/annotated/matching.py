@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 
-from bench.data.annotations import OUTSIDE
+from shared.entities import OUTSIDE
 
 AMOUNT = re.compile(r"[^\d-]*(\d[\d,]*(?:\.\d+)?)\D*")
 
