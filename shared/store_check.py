@@ -163,6 +163,11 @@ def check_rows(manifest: Mapping[str, Any], tokens: np.ndarray | None, arrays: M
     for name in (DOCUMENTS, GROUPS):
         if (np.diff(arrays[name].astype(np.int64)) < 0).any():
             raise ValueError(f"{name} is not in ascending order")
+    documents, groups = arrays[DOCUMENTS], arrays[GROUPS]
+    if ((documents[1:] != documents[:-1]) & (groups[1:] == groups[:-1])).any():
+        raise ValueError(f"{GROUPS} holds a group of two documents")
+    if ANSWERS in arrays and (arrays[ANSWERS][:, 1] < arrays[ANSWERS][:, 0]).any():
+        raise ValueError(f"{ANSWERS} holds an answer that ends before it begins")
 
 
 def check_boxes(boxes: np.ndarray) -> None:

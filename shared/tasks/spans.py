@@ -11,6 +11,7 @@ import numpy as np
 from rapidfuzz.distance import Levenshtein
 from scipy.special import log_softmax
 
+from shared.errors import UserError
 from shared.modalities import Parts
 from shared.store import NO_LABEL, Store
 from shared.task import Counts, Decisions, Head, Metric, Task
@@ -152,7 +153,10 @@ class SpanTally:
         groups, documents = np.asarray(self.store.groups), np.asarray(self.store.documents)
         for question, (_, document, first, last) in sorted(self.best.items()):
             number = question - int(groups[np.searchsorted(documents, document)])
-            _, answers = self.store.questions_of(document)[number]
+            asked_of = self.store.questions_of(document)
+            if number >= len(asked_of):
+                raise UserError(f"{self.store.path}: document {document} lacks question {number}; prepare it again")
+            _, answers = asked_of[number]
             if not answers:
                 continue
             words = self.words.page(document)[first : last + 1] if first >= 0 else []

@@ -150,3 +150,13 @@ def test_tags_without_names(store: Path) -> None:
     del manifest["tags"]
     (store / MANIFEST).write_text(json.dumps(manifest))
     assert "token_tags.npy holds -100 to 1, -100 to -1 expected" in refusal(store)
+
+
+def test_a_group_is_of_one_document(store: Path) -> None:
+    put(store, GROUPS, np.array([0, 0, 0, 1], np.int32))
+    assert f"{GROUPS} holds a group of two documents" in refusal(store)
+
+
+def test_an_answer_does_not_end_before_it_begins(store: Path) -> None:
+    put(store, ANSWERS, changed(ANSWERS, (0, 1), 0))
+    assert f"{ANSWERS} holds an answer that ends before it begins" in refusal(store)
