@@ -54,6 +54,17 @@ def read_weights(path: str | Path, family: AnyFamily, arch: Any, seed: int | Non
         UserError: nothing there, a pickle (it could run code), another network by its `config.json`, tensors that do
             not fit (which one, both shapes), that nobody takes, that are no floats or not finite.
     """
+    file, tensors = checked_file(path), read_tensors(path)
+    check_config(file, family.transformers_config(arch))
+    return fitted(under_our_names(tensors, family, arch, str(file)), family, arch, seed, str(file))
+
+
+def read_tensors(path: str | Path) -> Weights:
+    """The tensors of a safetensors file, or of that of a `transformers` folder, under their own names.
+
+    Raises:
+        UserError: nothing there, a pickle (it could run code), or numbers that NumPy has not.
+    """
     file = checked_file(path)
     try:
         with safe_open(file, "numpy") as opened:
@@ -61,11 +72,9 @@ def read_weights(path: str | Path, family: AnyFamily, arch: Any, seed: int | Non
             reduced = [name for name in opened.keys() if opened.get_slice(name).get_dtype() == "BF16"]  # noqa: SIM118
         if reduced:
             raise UserError(f"{file}: {reduced[0]} is in bfloat16; save it in float32")
-        tensors = load_file(file)
+        return load_file(file)
     except (SafetensorError, OSError) as error:
         raise UserError(f"{file}: not a readable safetensors file: {error}") from None
-    check_config(file, family.transformers_config(arch))
-    return fitted(under_our_names(tensors, family, arch, str(file)), family, arch, seed, str(file))
 
 
 def checked_file(path: str | Path) -> Path:

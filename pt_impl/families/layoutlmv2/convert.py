@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from shared.families.layoutlmv2.checkpoints import convert_folder
+from shared.families.layoutlmv2.parts import convert_parts as convert_parts
 
 PUBLISHED = {
     "layoutlmv2-base": "microsoft/layoutlmv2-base-uncased",
