@@ -52,8 +52,9 @@ def test_the_allocators_peak_is_the_windows_and_the_runs_is_kept(tmp_path: Path,
     [memory] = of_kind(run(page_cell(tmp_path, noise, epochs=1), wing, noise), Memory)
     assert (memory.allocator_peak, memory.allocator_peak_run) == (70, 90)
     late = FakeWing(clock)
+    (tmp_path / "late").mkdir()
     late.peaks = [40, 50, 60, 70, 60, 80]
-    [memory] = of_kind(run(page_cell(tmp_path, noise, epochs=1), late, noise), Memory)
+    [memory] = of_kind(run(page_cell(tmp_path / "late", noise, epochs=1), late, noise), Memory)
     assert (memory.allocator_peak, memory.allocator_peak_run) == (70, 80)
 
 
