@@ -18,7 +18,7 @@ from bench.show.groups import Group, Point, Series, throughput_of
 from bench.terminal import grids
 
 SPLIT = "test"
-SPACE = 0.4  # of the axis, beside the points: their names stand there
+LETTERS = "abcdefghijklmnopqrstuvwxyz"  # of networks
 HEADINGS = (
     "network", "workload", "framework", "replicas", "parameters, millions", "samples/s", "step, ms", "peak memory, GiB",
     "training, s", "score on test",
@@ -39,7 +39,8 @@ def trades(groups: Sequence[Group]) -> list[list[Group]]:
     for group in groups:
         if any(record.score(SPLIT) is not None and record.throughput for record in group.records):
             found.setdefault(documents_of(group.first), []).append(group)
-    return [each for each in found.values() if len({group.first.network for group in each}) > 1]
+    alike = [each[: len(LETTERS)] for each in found.values()]
+    return [each for each in alike if len({group.first.network for group in each}) > 1]
 
 
 def points_of(group: Group) -> list[tuple[Series, Point, Point]]:
@@ -61,26 +62,23 @@ def trade_figure(groups: Sequence[Group]) -> Figure:
     Args:
         groups: one of `trades`.
     """
-    every = [(group, *found) for group in groups for found in points_of(group)]
+    every = [(place, group, *found) for place, group in enumerate(groups) for found in points_of(group)]
     first, records = groups[0].first, [record for group in groups for record in group.records]
     notes = [
+        ", ".join(f"{LETTERS[place]}: {named(group)}" for place, group in enumerate(groups)),
         f"{scores.title(records)} on {SPLIT} after training; numbers: replicas",
         "lines: intervals where there are repeats enough, else lowest to highest",
     ]
-    figure, (axes,) = new_figure([words.data(first), words.device(first)], notes)
+    figure, (axes,) = new_figure([documents(first), words.device(first)], notes)
     styles: dict[str, Series] = {}
-    for group, series, speed, mark in every:
+    for place, group, series, speed, mark in every:
         styles.setdefault(series.key, series)
-        draw_cell(axes, group, series, speed, mark)
-    for group in groups:
-        name_network(axes, group)
+        draw_cell(axes, place, group, series, speed, mark)
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_locator(NullLocator())
-    low, high = axes.get_xlim()
-    axes.set_xlim(low, high * (high / low) ** SPACE)
-    axes.margins(y=0.15)
+    axes.margins(y=0.25)
     axes.set_title(f"{words.capital(scores.title(records))} and throughput")
     axes.set_xlabel("samples/s")
     axes.set_ylabel(scores.title(records))
@@ -88,8 +86,18 @@ def trade_figure(groups: Sequence[Group]) -> Figure:
     return figure
 
 
-def draw_cell(axes: Axes, group: Group, series: Series, speed: Point, mark: Point) -> None:
-    """One cell; hollow where unverified."""
+def named(group: Group) -> str:
+    """A group's workload and preset."""
+    return f"{group.first.workload} ({group.first.preset})"
+
+
+def documents(first: Record) -> str:
+    """The data in words, whatever each network reads of it."""
+    return f"{words.SYNTHETIC} documents" if first.data_name == words.SYNTHETIC else first.data_name
+
+
+def draw_cell(axes: Axes, place: int, group: Group, series: Series, speed: Point, mark: Point) -> None:
+    """One cell, with its network's letter and its replicas; hollow where unverified."""
     style, x, y = style_of(series), speed.centre, mark.centre
     axes.plot(speed.low_high, [y, y], "-", color=style.color, linewidth=0.8)
     axes.plot([x, x], mark.low_high, "-", color=style.color, linewidth=0.8)
@@ -102,17 +110,11 @@ def draw_cell(axes: Axes, group: Group, series: Series, speed: Point, mark: Poin
         markeredgecolor=style.color,
         gid=f"trade-{group.first.workload}-{group.first.preset}-{series.key}-{speed.replicas}",
     )
-    axes.annotate(str(speed.replicas), (x, y), (2, 2), textcoords="offset points", fontsize=5)
-
-
-def name_network(axes: Axes, group: Group) -> None:
-    """The workload's name, right of its fastest cell."""
-    cells = points_of(group)
-    if not cells:
-        return
-    _, speed, mark = max(cells, key=lambda cell: cell[1].centre)
-    name = f"{group.first.workload} ({group.first.preset})"
-    axes.annotate(name, (speed.centre, mark.centre), (7, -2), textcoords="offset points", fontsize=5.5, va="center")
+    above = 3 + 5 * (place // 2)  # networks of one accuracy write on lines of their own
+    axes.annotate(
+        f"{LETTERS[place]}{speed.replicas}", (x, y), (0, above if place % 2 else -above), textcoords="offset points",
+        fontsize=5, ha="center", va="bottom" if place % 2 else "top",
+    )  # fmt: skip
 
 
 def trade_table(groups: Sequence[Group]) -> str:
@@ -128,7 +130,7 @@ def trade_table(groups: Sequence[Group]) -> str:
             ]
             rows.append([
                 group.first.network,
-                f"{group.first.workload} ({group.first.preset})",
+                named(group),
                 series.label,
                 str(speed.replicas),
                 median_of([record.num_parameters and record.num_parameters / 1e6 for record in own], 2),
@@ -138,7 +140,7 @@ def trade_table(groups: Sequence[Group]) -> str:
                 median_of([record.wall_seconds for record in own], 0),
                 f"{mark.centre:.3f}",
             ])  # fmt: skip
-    return f"{words.data(groups[0].first)}\n\n{grids.markdown(HEADINGS, rows)}\n"
+    return f"{documents(groups[0].first)}\n\n{grids.markdown(HEADINGS, rows)}\n"
 
 
 def median_of(values: Sequence[float | None], digits: int) -> str:
