@@ -14,10 +14,11 @@ from bench.verify.checks import Check
 from bench.verify.compare import Arrays
 from bench.verify.replicas import check_replicas
 from bench.verify.rungs import judge
-from bench.verify.samples import make_material
+from bench.verify.samples import make_material, rung_workload
 from bench.verify.tasks import make_tasks
-from bench.verify.wings import WINGS, Probe, ask
+from bench.verify.wings import ask, start_probes
 from shared.errors import UserError
+from shared.families import family_of
 from shared.frameworks import FRAMEWORKS
 from shared.probe import Task
 from shared.spec import Workload
@@ -80,7 +81,9 @@ def run_rungs(
         if task.name == CALIBRATION_TASK:
             calibration[0] = pt
 
-    probes = [Probe(wing, tasks, folder / wing, python=pythons[wing]) for wing in WINGS]
+    family = family_of(workload)
+    num_scalars = family.num_trained(family.architecture(rung_workload(workload)))
+    probes = start_probes(tasks, folder, pythons, num_scalars, say)
     try:
         ask(probes, tasks, on_answers)
     finally:
