@@ -26,7 +26,8 @@ ORDER = (
     "quick-synthetic", "bert-6l-synthetic", "bert-6l-tf-against-c51da0d", "rvl-cdip-mini", "accuracy-synthetic",
     "accuracy-rvl-cdip-mini", "reuters-baselines", "reuters-bert-quick", "verify", "attribution-bert-6l",
     "attribution-effnet-b0", "noise", "noise-bert-6l", "coverage", "harness-cost", "performance-effnet-b0",
-    "performance-bert-6l", "dropout-batches", "dropout-input", "dropout-rate", "dropout-kernels", "gate", "chaos",
+    "performance-bert-6l", "trade-synthetic", "dropout-batches", "dropout-input", "dropout-rate", "dropout-kernels",
+    "gate", "chaos",
 )  # fmt: skip
 GATE = "gate"
 LOGS = (".txt", ".log")
