@@ -19,7 +19,7 @@ from shared.words import read_words
 
 MEMBERS = ("image", "text", "layout")
 USUAL = MEMBERS[:2]  # the paper's two
-# what a member's network reads, and in words
+# what a member's network has to read
 READS: dict[str, set[type]] = {"image": {Pages}, "text": {Tokens}, "layout": {Tokens, Boxes}}
 SYNTHETIC_SHARE = 2 / 3  # of the smallest class of the stand-in pages trains and validates
 
