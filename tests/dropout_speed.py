@@ -8,10 +8,8 @@ the wings do it. The ways take turns, so that a slow moment of the machine hits 
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import numpy as np
@@ -24,6 +22,7 @@ from bench.host.files import write_for_user
 from pt_impl import dropout as pt_dropout
 from pt_impl import text_ops as pt_text_ops
 from shared.dropout import drop_keys, position_hashes, scale, threshold
+from tests.speed import TURNS, Ways, milliseconds, table
 from tf_impl import dropout as tf_dropout
 from tf_impl import text_ops as tf_text_ops
 from tf_impl.kernels import one_kernel
@@ -31,30 +30,8 @@ from tf_impl.kernels import one_kernel
 RATE, EPSILON = 0.1, 1e-12
 # of bert-6l: texts, tokens, features of quick and of full, and of a last layer, which reads one token
 SIZES = ((16, 128, 128), (6, 512, 768), (16, 1, 128))
-TURNS, SECONDS_A_TURN = 15, 0.05
 PHILOX_ROUNDS, PHILOX_MULTIPLIERS, PHILOX_STEPS = 10, (0xD2511F53, 0xCD9E8D57), (0x9E3779B9, 0xBB67AE85)
 HALF = 0xFFFFFFFF
-
-Ways = Mapping[str, Callable[[], object]]
-
-
-def milliseconds(ways: Ways) -> dict[str, float]:
-    """What each way takes once."""
-    repeats = {}
-    for name, way in ways.items():
-        for _ in range(3):
-            way()
-        begin = time.perf_counter()
-        way()
-        repeats[name] = max(1, round(SECONDS_A_TURN / (time.perf_counter() - begin)))
-    seen: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(TURNS):
-        for name, way in ways.items():
-            begin = time.perf_counter()
-            for _ in range(repeats[name]):
-                way()
-            seen[name].append((time.perf_counter() - begin) / repeats[name])
-    return {name: 1000 * median(each) for name, each in seen.items()}
 
 
 def philox(keys: torch.Tensor, words: int) -> torch.Tensor:
@@ -202,27 +179,25 @@ def tensorflow_ways(keys: np.ndarray, size: tuple[int, int, int]) -> Ways:
 
 def report() -> str:
     """The table."""
-    names = [f"{texts} x {tokens} x {features}" for texts, tokens, features in SIZES]
+    columns = {}
+    for size in SIZES:
+        name = "{} x {} x {}".format(*size)
+        keys = drop_keys(0, 0, np.arange(size[0]), 1)[:, 0]
+        drawn = noise_ways(keys, *size[1:])
+        for wing, sums in (("PyTorch", torch_ways), ("TensorFlow", tensorflow_ways)):
+            found = milliseconds({**drawn[wing], **sums(keys, size)})
+            columns[f"{wing}, {name}"] = found
+            print(name, wing, {what: round(value, 3) for what, value in found.items()}, flush=True)
     lines = [
         "# Dropout's parts",
         "",
         f"Milliseconds for texts x tokens x features, rate {RATE}, float32, {torch.get_num_threads()} threads: medians "
         f"of {TURNS} turns. `python -m tests.dropout_speed results/reference/dropout-kernels.md`",
         "",
-        "| what | " + " | ".join(f"{wing}, {name}" for name in names for wing in ("PyTorch", "TensorFlow")) + " |",
-        "|---|" + "---:|" * (2 * len(names)),
+        table(columns),
+        "",
+        f"Measured on {machine.summary()}.",
     ]
-    columns = []
-    for size in SIZES:
-        keys = drop_keys(0, 0, np.arange(size[0]), 1)[:, 0]
-        drawn = noise_ways(keys, *size[1:])
-        for wing, sums in (("PyTorch", torch_ways), ("TensorFlow", tensorflow_ways)):
-            columns.append(milliseconds({**drawn[wing], **sums(keys, size)}))
-            print(names[SIZES.index(size)], wing, {k: round(v, 3) for k, v in columns[-1].items()}, flush=True)
-    for name in max(columns, key=len):
-        entries = (f"{column[name]:.2f}" if name in column else "" for column in columns)
-        lines.append(f"| {name} | " + " | ".join(entries) + " |")
-    lines += ["", f"Measured on {machine.summary()}."]
     return "\n".join(lines) + "\n"
 
 
