@@ -142,8 +142,12 @@ def make_odd_texts(out: Path, workload: Workload) -> None:
     tokenise(prepare(source, out.with_name(f"{out.name}-texts"), 0, 1).store.path, out, workload)
 
 
-def tokenise(texts: Path, out: Path, workload: Workload) -> None:
-    """A store's texts as tokens of a workload's width, with a vocabulary of their own, and what else it reads."""
+def tokenise(texts: Path, out: Path, workload: Workload, vocabulary_size: int | None = None) -> None:
+    """A store's texts as tokens of a workload's width, with a vocabulary of their own, and what else it reads.
+
+    Args:
+        vocabulary_size: None: the workload's.
+    """
     from bench.data.tokens import tokenised
     from shared.store import open_store
     from shared.words import read_words
@@ -154,6 +158,6 @@ def tokenise(texts: Path, out: Path, workload: Workload) -> None:
     store = open_store(texts)
     placed = read_words(store) is not None  # texts that are hard to tokenise have no places, and are read as they are
     parts = (read.parts, read.stride) if placed else ("documents", 0)
-    how = (read.vocabulary_size, read.width, read.truncation, out)
+    how = (vocabulary_size or read.vocabulary_size, read.width, read.truncation, out)
     boxes = Boxes in kinds and placed
     tokenised(store, None, *how, with_pages=Pages in kinds, with_boxes=boxes, parts=parts[0], stride=parts[1])

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from bench.data.annotated.reading import (
+    IMAGES,
     DataSet,
     Size,
     around,
@@ -25,6 +26,7 @@ from bench.data.annotated.reading import (
     stamp_of,
     string,
     tagged,
+    unannotated,
 )
 from bench.data.annotations import AnnotatedText, Annotation, Box, TaggedWord
 from bench.data.decode import FILTER, decode, open_page, page_errors
@@ -57,7 +59,7 @@ def source(path: Path) -> DataSet:
     require_layout(path, (path / "train").is_dir(), LAYOUT)
     pages, annotations, regions = [], {}, {}
     for folder, split in SPLIT_OF.items():
-        images = {image.stem: image for image in files_of(path / folder / "image", (".png", ".jpg", ".jpeg"))}
+        images = {image.stem: image for image in files_of(path / folder / "image", IMAGES)}
         for file in files_of(path / folder / "json", (".json",)):
             image = images.get(file.stem)
             if image is None:
@@ -67,8 +69,9 @@ def source(path: Path) -> DataSet:
             if region:
                 regions[key] = region
             pages.append(Page(key, 0, split, str(image.relative_to(path)), stamp_of(file, image)))
+    left_out = unannotated([path / folder / "image" for folder in SPLIT_OF], map(Path, annotations))
     text = AnnotatedText("cord", annotations.__getitem__, ENTITIES)
-    return DataSet(["cord"], pages, text, partial(render, regions=regions), [])
+    return DataSet(["cord"], pages, text, partial(render, regions=regions), left_out)
 
 
 def annotation(file: Path) -> tuple[Annotation, Box | None]:

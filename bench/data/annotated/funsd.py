@@ -25,6 +25,7 @@ from bench.data.annotated.reading import (
     stamp_of,
     string,
     tagged,
+    unannotated,
 )
 from bench.data.annotations import AnnotatedText, Annotation, Box, TaggedWord
 from bench.data.decode import decode
@@ -56,7 +57,8 @@ def source(path: Path) -> DataSet:
         pages.append(Page(str(image), 0, split, str(image.relative_to(path)), stamp_of(file, image)))
         annotations[str(image)] = annotation
     text = AnnotatedText("funsd", annotations.__getitem__, ENTITIES)
-    return DataSet(["funsd"], pages, text, decode, [])
+    folders = [path / "images"] if is_edition else [path / folder / "images" for folder in OFFICIAL]
+    return DataSet(["funsd"], pages, text, decode, unannotated(folders, map(Path, annotations)))
 
 
 Form = tuple[str, Path, Path, Annotation]  # split, annotation file, image file, what the one says of the other

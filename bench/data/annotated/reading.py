@@ -13,13 +13,15 @@ from bench.data.annotations import OUTSIDE, AnnotatedText, Box, TaggedWord
 from bench.data.decode import page_errors, require_file
 from bench.data.grey import PageError
 from bench.data.rows import shown
-from bench.data.source import Page, file_stamp
+from bench.data.source import Page, counted, file_stamp
 from bench.data.sources import inner_folder, require_folder
 from shared.errors import UserError
 from shared.outside import OutsideError, open_file, read_json
 
 FARTHEST = 1e9  # of a coordinate: what is beyond has no place on any page, and overflows where it is scaled
 ANSWER = "mend the file, or unpack the data set again"
+
+IMAGES = (".png", ".jpg", ".jpeg")
 
 Size = tuple[float, float]  # width and height
 
@@ -191,3 +193,22 @@ def files_of(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
     if not names:
         raise UserError(f"{folder}: no {' or '.join(suffixes)} file in it; unpack the data set again")
     return sorted(names)
+
+
+def unannotated(folders: Iterable[Path], taken: Iterable[Path]) -> list[str]:
+    """What to say of images that no annotation names: a data set that is half unpacked, say.
+
+    Args:
+        folders: of the images. taken: those that are documents of the store.
+    """
+    known = set(taken)
+    others = [
+        file
+        for folder in folders
+        if folder.is_dir()
+        for file in folder.iterdir()
+        if file.suffix.lower() in IMAGES and not file.name.startswith(".") and file not in known
+    ]
+    if not others:
+        return []
+    return [f"{counted(len(others), 'image')} without an annotation, left out; the first: {min(others).name}"]

@@ -15,7 +15,7 @@ from bench.host.processes import exit_text, log_tail, with_our_code
 from bench.host.worker_environment import worker_environment
 from bench.run.plan import Request, make_plan
 from bench.run.stores import describe
-from bench.verify.samples import tokens_of
+from bench.verify.samples import tokenise, tokens_of
 from shared import spec
 from shared.contest import Contest, Contestant
 from shared.events import Window, of_kind, read_events
@@ -66,18 +66,17 @@ def make_store(settings: Settings, folder: Path) -> Path:
     """Synthetic samples, enough that none is read twice: the second time it might still lie in the cache."""
     from bench.data.prepare import prepare
     from bench.data.synthetic_store import source_of
-    from bench.data.tokens import tokenised
 
     num_read = (settings.warmup + settings.steps) * settings.batch
     count, shares = int(num_read / TRAIN_SHARE) + SPARE_PAGES, (TRAIN_SHARE, 0.1, 0.1)
     workload = workload_of(settings)
     longest = settings.size  # a token a word at least: from half empty to full
     source, size = source_of(workload, count, 0, MOST_CLASSES, shares, words=(longest // 2, longest))
-    tokens = tokens_of(workload)
-    if tokens is None:
+    if tokens_of(workload) is None:
         return prepare(source, folder / "store", size).store.path
     store = prepare(source, folder / "texts", size).store
-    return tokenised(store, None, VOCABULARY_SIZE, tokens.width, tokens.truncation, folder / "store").path
+    tokenise(store.path, folder / "store", workload, VOCABULARY_SIZE)
+    return folder / "store"
 
 
 def workload_of(settings: Settings) -> Workload:

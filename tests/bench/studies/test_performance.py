@@ -15,9 +15,11 @@ from bench.host.processes import family
 from bench.studies.performance import __main__ as program
 from bench.studies.performance import contestants, report
 from bench.studies.performance.contestants import Run, Settings
-from shared import families
+from bench.verify.samples import sample_size
+from shared import families, spec
 from shared.contest import Contestant, Ratio
 from shared.protocol import Cell
+from shared.store import open_store
 
 SETTINGS = Settings("effnet-b0", rounds=3, steps=2, warmup=1, size=32, batch=2)
 TEXT_SETTINGS = Settings("bert-6l", rounds=3, steps=2, warmup=1, size=16, batch=2)
@@ -212,6 +214,17 @@ def test_a_loop_that_fails_says_why_and_leaves_nothing(
     fake_wing(code)
     assert contestants.run(BARE, peer_cell) == Run(None, failure)
     assert family(peer_cell.directory) == []
+
+
+@pytest.mark.parametrize("workload", program.WORKLOADS)
+def test_a_store_has_what_the_workload_reads(workload: str, tmp_path: Path) -> None:
+    size = sample_size(spec.load(workload, "quick"))
+    settings = Settings(workload, rounds=1, steps=1, warmup=1, size=size, batch=2)
+    asked = contestants.workload_of(settings)
+    store = open_store(contestants.make_store(settings, tmp_path))
+    family, samples = families.family_of(asked), store.indices("train")[:2]
+    batch = family.batch(store, asked, samples, 2, None, family.width(store, asked, samples))
+    assert len(batch.labels) == 2
 
 
 @pytest.mark.slow

@@ -225,3 +225,14 @@ def test_the_re_annotated_funsd(tmp_path: Path) -> None:
     found = {name: int((numbers == names.index(f"B-{name}")).sum()) for name in ("header", "question", "answer")}
     assert found == {"header": 553, "question": 4271, "answer": 3574}
     assert store.manifest["rejected"] == store.manifest["annotation_notes"] == []
+
+
+@pytest.mark.parametrize(("layout", "folder"), [("official", "testing_data/images"), ("edition", "images")])
+def test_an_image_without_an_annotation_is_told(layout: str, folder: str, request: pytest.FixtureRequest) -> None:
+    root: Path = request.getfixturevalue(layout)
+    before = opened("funsd", root, val_share=0.0).notes
+    (root / folder / "more.png").write_bytes(b"an image")
+    (root / folder / "readme.txt").write_text("no image")
+    assert opened("funsd", root, val_share=0.0).notes == [
+        *before, "1 image without an annotation, left out; the first: more.png",
+    ]  # fmt: skip
