@@ -24,13 +24,13 @@ def distance(a: np.ndarray, b: np.ndarray) -> float:
 def scale(name: str, arrays: Arrays) -> float:
     """The size that an error in a tensor is measured against.
 
-    Its own norm; but a bias also counts in units of its layer's weight, and a running mean in units of the layer's
+    Its own norm; but a bias (`query_bias` too) also counts in units of its layer's weight, and a running mean in units of the layer's
     deviation. Several of those are zero in exact arithmetic (the gradient of a bias that the next batch norm removes,
     the mean of a convolution of centred values), where the wings' rounding errors are all there is.
     """
     own = norm(arrays[name])
     layer, _, kind = name.rpartition(".")
-    if kind == "bias":
+    if kind == "bias" or (kind.endswith("_bias") and f"{layer}.weight" in arrays):
         return max(own, norm(arrays[f"{layer}.weight"]))
     if kind == "running_mean":
         return max(own, norm(np.sqrt(np.abs(arrays[f"{layer}.running_var"]))))

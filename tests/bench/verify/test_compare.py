@@ -37,6 +37,12 @@ def test_a_bias_counts_in_units_of_its_layers_weight() -> None:
     assert scale("x.norm.bias", arrays) == 2.0
 
 
+def test_a_bias_of_a_part_of_a_layer_counts_in_units_of_its_layers_weight_too() -> None:
+    arrays = {"x.projections.weight": np.full(4, 1.0), "x.projections.query_bias": np.zeros(3), "y_bias": np.ones(4)}
+    assert scale("x.projections.query_bias", arrays) == 2.0
+    assert scale("y_bias", arrays) == 2.0
+
+
 def test_a_large_bias_counts_in_its_own_units() -> None:
     arrays = {"x.norm.bias": np.array([5.0]), "x.norm.weight": np.array([2.0])}
     assert scale("x.norm.bias", arrays) == 5.0
