@@ -24,9 +24,9 @@ def distance(a: np.ndarray, b: np.ndarray) -> float:
 def scale(name: str, arrays: Arrays) -> float:
     """The size that an error in a tensor is measured against.
 
-    Its own norm; but a bias (`query_bias` too) also counts in units of its layer's weight, and a running mean in units of the layer's
-    deviation. Several of those are zero in exact arithmetic (the gradient of a bias that the next batch norm removes,
-    the mean of a convolution of centred values), where the wings' rounding errors are all there is.
+    Its own norm; but a bias (`query_bias` too) also counts in units of its layer's weight, and a running mean in units
+    of the layer's deviation. Several of those are zero in exact arithmetic (the gradient of a bias that the next batch
+    norm removes, the mean of a convolution of centred values), where the wings' rounding errors are all there is.
     """
     own = norm(arrays[name])
     layer, _, kind = name.rpartition(".")
