@@ -29,6 +29,14 @@ class Model(Section):
     num_classes: NumClasses
 
 
+class WordModel(Model):
+    """What every network has that reads whole words (`shared.word_tokens`)."""
+
+    vocabulary_size: Annotated[int, Field(ge=4, le=10_000_000)]  # padding and the unknown word included
+    vector_size: Annotated[int, Field(ge=1, le=4096)]  # of a word
+    static_vectors: bool  # whether word vectors stay as they are; else they are trained
+
+
 class Pretraining(Section):
     """What is hidden of a page to be found again (`shared.pretraining`)."""
 
@@ -55,6 +63,24 @@ class TextInput(Section):
     buckets: Annotated[tuple[Annotated[int, Field(ge=8)], ...], Field(strict=False)] = ()
 
 
+class WordInput(Section):
+    """A text as one row of words, of which the first are kept."""
+
+    max_words: Annotated[int, Field(ge=8, le=65_536)]
+    buckets: Annotated[tuple[Annotated[int, Field(ge=8)], ...], Field(strict=False)] = ()  # as those of TextInput
+    # masked: a text's outcome does not depend on the width of its batch; read: padding is words that are not known
+    padding: Literal["masked", "read"]
+
+
+class SentenceInput(Section):
+    """A text as sentences, the first of them, each a row of words, of which the first are kept."""
+
+    max_sentences: Annotated[int, Field(ge=1, le=4096)]
+    max_words: Annotated[int, Field(ge=2, le=4096)]  # of a sentence
+    buckets: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(strict=False)] = ()  # sentences, see TextInput
+    padding: Literal["masked", "read"]  # as that of WordInput
+
+
 class Sgd(Section):
     name: Literal["sgd"]
     momentum: Rate
@@ -73,7 +99,21 @@ class AdamW(Section):
     layer_decay: Annotated[float, Field(gt=0, le=1, strict=False)]  # rate of a layer over that of the one above it
 
 
-Optimizer = Sgd | AdamW
+class Adam(Section):
+    """Without decay: the update rule of shared.adamw with none."""
+
+    name: Literal["adam"]
+    beta1: Rate
+    beta2: Rate
+    epsilon: Annotated[float, Field(gt=0, lt=1)]
+
+    @property
+    def weight_decay(self) -> float:
+        """There is none."""
+        return 0.0
+
+
+Optimizer = Sgd | AdamW | Adam
 
 
 class SlantedTriangular(Section):
