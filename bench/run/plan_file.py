@@ -84,6 +84,7 @@ class CheckedFacts(Checked):
     image_size: Pixels | None = None
     max_tokens: Pixels | None = None
     vocabulary_size: Size | None = None
+    vector_size: Size | None = None
     origin: Line | None = None
     outputs: dict[Literal[TASKS], Size] = Field(default_factory=dict)  # type: ignore[valid-type]
 
