@@ -47,6 +47,9 @@ TENSORFLOW_ALONE = {
     "families/bert/native.py: NativeNetwork.trainable_variables": "as `variables`",
     "families/efficientnet/native.py: NativeNetwork.variables": "as BERT's",
     "families/efficientnet/native.py: NativeNetwork.trainable_variables": "as BERT's",
+    "families/cnn/native.py: NativeNetwork.layers": "what `named_parameters` finds in a torch.nn.Module",
+    "families/cnn/native.py: NativeNetwork.variables": "as BERT's",
+    "families/cnn/native.py: NativeNetwork.trainable_variables": "as BERT's",
 }
 # Public names that both wings have, with other parameters.
 OTHER_PARAMETERS = {

@@ -60,6 +60,12 @@ HASHES = {
     ("effnet-b3", "quick"): ("2b745310f15a74ed", "e2376bfb1b70a084"),
     ("effnet-b4", "full"): ("6296ecd72551ff40", "74121ad7138aaf8d"),
     ("effnet-b4", "quick"): ("2a07c2e9945ff2d4", "c19de5cb6aa11938"),
+    ("kim-cnn", "full"): ("330b95f4c09574d3", "875a609e6dec4e92"),
+    ("kim-cnn", "released"): ("d6f76f99dada191d", "2821a245c158760a"),
+    ("kim-cnn", "quick"): ("9823bf6894eeab25", "c6531fb0295041b6"),
+    ("xml-cnn", "full"): ("f28452ab3ea398cf", "08401d9e61c29fb8"),
+    ("xml-cnn", "released"): ("1d019ab704ce167c", "7ca98d782a81cd27"),
+    ("xml-cnn", "quick"): ("6fcccc4ad34ce7e4", "914715524e925264"),
 }
 
 
