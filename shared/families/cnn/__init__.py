@@ -84,7 +84,7 @@ class Cnn(Family[CnnWorkload, Architecture, WordBatch]):
     def smallest(self, batch: WordBatch) -> WordBatch:
         """One text of one word."""
         one = WordBatch(*(array[:1] for array in batch))
-        return one._replace(tokens=one.tokens[:, :1], lengths=np.ones_like(one.lengths))
+        return one._replace(tokens=one.tokens[:, :1])
 
     def num_tokens(self, store: Store, samples: np.ndarray) -> int:
         assert store.lengths is not None, "the plan gives a store what its workload reads"
