@@ -257,7 +257,8 @@ def report() -> str:
         "",
         f"Milliseconds of the convolutions and maxima of a batch of {TEXTS} texts, {FEATURES} features a word, "
         f"{FILTERS} filters of each of three kernel sizes, forward and backward, float32, "
-        f"{torch.get_num_threads()} threads: medians of {TURNS} turns. `python -m tests.text_convolution_speed results/reference/text-convolutions.md`",
+        f"{torch.get_num_threads()} threads: medians of {TURNS} turns. "
+        "`python -m tests.text_convolution_speed results/reference/text-convolutions.md`",
         "",
         table(columns),
         "",
