@@ -63,6 +63,7 @@ class Step:
         self.family = family(workload.model.family)
         task = task_of(workload)
         self.task_loss, self.weighted = getattr(losses, task.loss), task.weighted
+        self.loss_settings = task.loss_settings(workload)
         self.dtype = COMPUTE_DTYPES[precision]
         self.exchange = exchange and replicas > 1
         self.frozen = False
@@ -122,7 +123,8 @@ class Step:
             logits = self.forward(inputs, drops, training=True)
         exact = torch.float64 if self.dtype == torch.float64 else torch.float32
         heads = [self._of_precision(head).to(exact) for head in heads_of(logits)]
-        loss: Tensor = self.task_loss(*heads, batch.labels, *((weights_of(batch),) if self.weighted else ()))
+        weights = (weights_of(batch),) if self.weighted else ()
+        loss: Tensor = self.task_loss(*heads, batch.labels, *weights, **self.loss_settings)
         return loss
 
     def _of_precision(self, logits: Tensor) -> Tensor:

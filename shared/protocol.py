@@ -53,6 +53,7 @@ class Cell:
     splits: str | None = None  # .npy of split codes (int8, N) in place of the store's own
     exchange: bool = True  # whether gradients are averaged over replicas; without, replicas drift apart: to time only
     parts: bool = False  # time the parts of a step after the window (see shared.parts)
+    logits: bool = False  # train nothing: leave every document's logits (see `logits_path`)
     predictions: bool = False  # leave every evaluated sample's class probabilities (see `predictions_path`)
     variant: str | None = None  # the framework in a version, "pt@2.13"; None: the one there is
     python: str | None = None  # the interpreter of the worker; None: the harness's own
@@ -93,6 +94,11 @@ class Cell:
         """The file of a rank's predictions after the last stage: for each split `SPLIT.samples` (int64, n: rows of the
         store) and `SPLIT.probabilities` (float32, n x K, as the task has them)."""
         return Path(self.directory) / f"predictions.{rank}.npz"
+
+    def logits_path(self, rank: int) -> Path:
+        """The file of a rank's logits: for each split `SPLIT.samples` (int64, n: rows of the store) and `SPLIT.logits`
+        (float32, n x K)."""
+        return Path(self.directory) / f"logits.{rank}.npz"
 
 
 def leave(status: int) -> NoReturn:

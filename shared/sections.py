@@ -48,6 +48,16 @@ class Pretraining(Section):
     matching: bool  # whether the image is said to be the page's or not
 
 
+class Distillation(Section):
+    """What a network learns from a teacher's logits beside its labels (`shared.distillation`)."""
+
+    weight: Annotated[float, Field(ge=0, strict=False)]  # of the divergence, over that of the labels' own loss
+    direction: Literal["student", "teacher"]  # whose probabilities it is the mean under
+    temperature: Positive  # both logits are divided by it, and the divergence is multiplied by its square
+    # the classes as one choice or each by itself, or the logits' squared differences; task: as the labels have it
+    form: Literal["task", "softmax", "bernoulli", "mse"]
+
+
 class PageInput(Section):
     image_size: Annotated[int, Field(ge=32, le=2048, multiple_of=32)]
     shear_degrees: Annotated[float, Field(ge=0, le=45, strict=False)]

@@ -21,6 +21,7 @@ from shared.divergence import DivergedError, check_logits, finite_losses
 from shared.events import EventWriter
 from shared.families import family_of
 from shared.family import Weights
+from shared.logits import leave_logits
 from shared.outside import read_array
 from shared.protocol import Cell
 from shared.schedule import learning_rates
@@ -57,6 +58,10 @@ def run_cell(cell: Cell, wing: Wing, store: Store, emit: EventWriter, process_st
     """
     emit("settings", values=wing.settings())
     try:
+        if cell.logits:
+            leave_logits(cell, wing, store, emit)
+            emit("done")
+            return
         window = run_stages(cell, wing, store, emit, process_started)
     except DivergedError as error:  # on every rank: nobody waits for one that has left
         emit("error", kind="diverged", message=str(error))

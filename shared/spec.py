@@ -14,15 +14,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self, get_args
 
-from pydantic import ValidationError
+from pydantic import ValidationError, model_validator
 
 from shared import families, tasks
 from shared.errors import UserError
 from shared.outside import NO_SUCH_FILE, OutsideError, read_text
-from shared.sections import Data, Measure, Model, Optimizer, Schedule, Section, Train
+from shared.sections import Data, Distillation, Measure, Model, Optimizer, Schedule, Section, Train
 
 WORKLOADS = Path(__file__).parent / "workloads"
 MOST_TOML_BYTES = 1 << 20
+OPTIONAL = ("distillation",)  # tables that stand in the hashes of the workloads that have them alone
 FULL = "full"  # the preset that overrides nothing: the settings as published
 
 
@@ -41,6 +42,13 @@ class Workload(Section):
     train: Train
     measure: Measure
     data: Data
+    distillation: Distillation | None = None  # what is learnt from a teacher, where that is the task
+
+    @model_validator(mode="after")
+    def _has_what_its_task_asks(self) -> Self:
+        if (self.distillation is not None) != (tasks.task(self.task).distils is not None):
+            raise ValueError("the table distillation belongs to a distilled task, and such a task needs it")
+        return self
 
     @property
     def spec_hash(self) -> str:
@@ -61,7 +69,8 @@ class Workload(Section):
 
     def _settings(self, *excluded: str) -> dict[str, Any]:
         """Every setting but some tables; the task stands in it as `Task.hashed` says."""
-        settings = self.model_dump(mode="json", exclude={"name", "preset", "task", *excluded})
+        absent = {name for name in OPTIONAL if getattr(self, name) is None}
+        settings = self.model_dump(mode="json", exclude={"name", "preset", "task", *absent, *excluded})
         return merge(settings, tasks.task(self.task).hashed)
 
     def setting(self, key: str) -> Any:
@@ -148,7 +157,7 @@ def known_keys(kind: type[Workload], location: tuple[int | str, ...]) -> list[st
     table: Any = kind
     for part in location:
         table = table.model_fields[str(part)].annotation
-    members = get_args(table) or (table,)
+    members = [each for each in get_args(table) or (table,) if each is not type(None)]
     return sorted({name for member in members for name in member.model_fields})
 
 

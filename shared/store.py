@@ -7,7 +7,8 @@ counts, classes, source, tool versions, sha256 of every file, rejected inputs wi
     pages: `images.u8` (N x H x W, grey, raw bytes);
     text: `text.utf8` with `text.offsets.npy`, and of text that was read by OCR also the words (`shared.words`);
     tokens: `tokens.npy` (int32, N x T, 0 behind the end), `lengths.npy` (int32, N) and their `vocab.txt`; where the
-        text has words, and it is asked for, `token_boxes.npy` (uint16, N x T x 4: that of a token's word, thousandths).
+        text has words, and it is asked for, `token_boxes.npy` (uint16, N x T x 4: that of a token's word, thousandths);
+    a teacher: `teacher.npy` (float32, N x K: its logits of each document), of the one that the manifest's `teacher` names.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ from shared.store_check import (
     SPLIT_CODES,
     SPLITS,
     STORE_SCHEMA,
+    TEACHER,
     TEXT,
     TOKEN_BOXES,
     TOKEN_LINES,
@@ -49,6 +51,7 @@ from shared.store_check import (
     check_boxes,
     check_manifest,
     check_rows,
+    check_teacher,
     check_tokens,
     string_files,
 )
@@ -186,6 +189,11 @@ class Store:
     def question_lengths(self) -> np.ndarray | None:
         """Tokens of each row's first segment, the question (int32, N)."""
         return self._of_rows(QUESTION_LENGTHS)
+
+    @cached_property
+    def teacher(self) -> np.ndarray | None:
+        """A teacher's logits of each document (float32, N x K); None: nobody has asked one."""
+        return self._of_rows(TEACHER)
 
     @cached_property
     def questions(self) -> Strings | None:
@@ -370,6 +378,7 @@ def open_store(path: str | Path, checksums: bool | None = False, on_bytes: OnByt
         pixels = content.reshape(num_pages, *page)
     try:
         check_arrays(manifest, labels, split_codes, tokens, lengths, token_boxes)
+        check_teacher(manifest, array(TEACHER, mapped=True), checksums is not False)
         if tokens is not None and checksums is not False:
             check_tokens(manifest, tokens)
         if token_boxes is not None and checksums is not False:

@@ -5,7 +5,9 @@ A store may come from anybody; `shared.store` says what a good one looks like.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,6 +26,7 @@ DOCUMENTS, GROUPS, TOKEN_WORDS = "documents.npy", "groups.npy", "token_words.npy
 TOKEN_LINES = "token_lines.npy"
 TOKEN_TAGS, ANSWERS, QUESTION_LENGTHS = "token_tags.npy", "answers.npy", "question_lengths.npy"
 ROW_FILES = (DOCUMENTS, GROUPS, TOKEN_WORDS, TOKEN_LINES, TOKEN_TAGS, ANSWERS, QUESTION_LENGTHS)
+TEACHER = "teacher.npy"  # logits of a teacher, of each document, and an entry of the manifest that says whose
 NO_LABEL = -100  # of a token that is not scored, and of an answer that is not trained on
 BOX_SCALE = 1000  # of a page's width and height: boxes count in thousandths, as LayoutLM does
 SPLITS = ("train", "val", "test")
@@ -170,6 +173,42 @@ def check_rows(manifest: Mapping[str, Any], tokens: np.ndarray | None, arrays: M
         raise ValueError(f"{ANSWERS} holds an answer that ends before it begins")
 
 
+def texts_digest(manifest: Mapping[str, Any]) -> str:
+    """Identity of a store's texts and their order, whatever else it holds of the documents."""
+    sums = [manifest["sha256"].get(name) for name in string_files(TEXT)]
+    return hashlib.sha256(json.dumps(sums).encode()).hexdigest()[:16]
+
+
+def classes_digest(classes: Sequence[str]) -> str:
+    """Identity of classes and their order."""
+    return hashlib.sha256(json.dumps(list(classes)).encode()).hexdigest()[:16]
+
+
+def check_teacher(manifest: Mapping[str, Any], teacher: np.ndarray | None, values: bool) -> None:
+    """Whether a teacher's logits are of these texts and classes.
+
+    Args:
+        values: read all of them, too.
+
+    Raises:
+        ValueError: the first thing that does not fit, in words.
+    """
+    identity = manifest.get("teacher")
+    if (teacher is None) != (identity is None):
+        raise ValueError(f"{TEACHER} and the manifest's 'teacher' go together")
+    if teacher is None or identity is None:
+        return
+    if identity["classes"] != classes_digest(manifest["classes"]):
+        raise ValueError(f"{TEACHER} is of other classes")
+    if identity["texts"] != texts_digest(manifest):
+        raise ValueError(f"{TEACHER} is of other documents: the teacher ({identity['name']}) never saw these")
+    shape = (manifest["count"], len(manifest["classes"]))
+    if teacher.dtype != np.float32 or teacher.shape != shape:
+        raise ValueError(f"{TEACHER} holds {teacher.dtype} of shape {teacher.shape}, float32 of {shape} expected")
+    if values and not np.isfinite(teacher).all():
+        raise ValueError(f"{TEACHER} holds numbers that are not finite")
+
+
 def check_boxes(boxes: np.ndarray) -> None:
     """Whether every box lies on the page and its edges are in order; reads all of them.
 
@@ -231,6 +270,13 @@ def _is_source(value: Any) -> bool:
     )
 
 
+def _is_teacher(value: Any) -> bool:
+    texts = ("name", "weights", "spec", "texts", "classes")
+    return isinstance(value, dict) and all(
+        isinstance(value.get(key), str) and 0 < len(value[key]) <= LONGEST_NAME for key in texts
+    )
+
+
 Check = tuple[Callable[[Any], bool], str]  # whether a value is right, and what would be
 PIXELS: Check = (lambda value: _is_int(value, 1, MOST_PIXELS), f"a size of 1 to {MOST_PIXELS} pixels")
 ANYTHING: Check = (lambda value: value is None or _is_int(value, 0, MOST_PIXELS), "a size, or null")
@@ -265,4 +311,5 @@ OPTIONAL: dict[str, Check] = {
     ),
     "tags": (_is_classes, f"a list of different names of 1 to {LONGEST_NAME} characters each"),
     "documents": (lambda value: _is_int(value, 0, 1 << 40), "a number of documents"),
+    "teacher": (_is_teacher, "a teacher's identity"),
 }

@@ -14,6 +14,7 @@ import pytest
 from setuptools import find_packages
 
 from shared import families, spec, tasks
+from shared.sections import Distillation
 
 ROOT = Path(__file__).resolve().parents[1]
 WINGS = ("pt_impl", "tf_impl")
@@ -283,10 +284,13 @@ def test_a_room_provides_all_that_its_wing_asks(wing: str, family: str) -> None:
 def test_a_wing_has_the_loss_of_every_task(wing: str) -> None:
     there = public_surface(parse(ROOT / wing / "losses.py"))
     assert set(there) == {tasks.task(name).loss for name in tasks.NAMES}
+    settings = set(Distillation.model_fields)  # as keywords
     for name in tasks.NAMES:  # logits of every head, labels, and the samples' factors where they have some
-        *_, labels = (each for each in there[tasks.task(name).loss] if each != "weights")
+        found = [each for each in there[tasks.task(name).loss] if each not in settings]
+        *_, labels = (each for each in found if each != "weights")
         assert labels == "labels"
-        assert (there[tasks.task(name).loss][-1] == "weights") == tasks.task(name).weighted
+        assert (found[-1] == "weights") == tasks.task(name).weighted
+        assert settings <= set(there[tasks.task(name).loss]) or tasks.task(name).distils is None
 
 
 @pytest.mark.parametrize("name", spec.workload_names())

@@ -48,6 +48,7 @@ class Step:
         self.family = family(workload.model.family)
         task = task_of(workload)
         self.task_loss, self.weighted = getattr(losses, task.loss), task.weighted
+        self.loss_settings = task.loss_settings(workload)
         self.exact = tf.float64 if self.dtype == tf.float64 else tf.float32
         self.strategy = tf.distribute.get_strategy()
         self.scaled = precision == "fp16"
@@ -95,7 +96,8 @@ class Step:
         else:
             logits = self.network(inputs, drops, training=True)
         heads = [tf.cast(self._of_precision(head), self.exact) for head in heads_of(logits)]
-        return self.task_loss(*heads, batch.labels, *((weights_of(batch),) if self.weighted else ()))
+        weights = (weights_of(batch),) if self.weighted else ()
+        return self.task_loss(*heads, batch.labels, *weights, **self.loss_settings)
 
     def _of_precision(self, logits: tf.Tensor) -> tf.Tensor:
         if logits.dtype == self.dtype:

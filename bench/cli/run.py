@@ -41,6 +41,7 @@ ATTRIBUTION_REPEATS = 7  # each in fresh processes; from five on there are inter
 @options.seed
 @click.option("--loader-workers", type=options.LOADERS, help="That assemble batches, a replica.")
 @click.option("--weights", type=click.Path(), help="safetensors file to start from. Default: seeded weights.")
+@click.option("--keep-weights", is_flag=True, help="Leave every cell's final weights in its folder.")
 @click.option("--timeout", type=options.TIMEOUT, help="Seconds without a sign of life.")
 @click.option("--exclusive", is_flag=True, help="Stop before a cell that would share its cores or GPUs with others.")
 @click.option("--tune/--no-tune", default=True, help="Tell the C allocator to keep its memory, in both frameworks.")

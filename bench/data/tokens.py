@@ -35,6 +35,7 @@ from shared.store import (
     SPLIT_CODES,
     SPLITS,
     STORE_SCHEMA,
+    TEACHER,
     TEXT,
     TOKEN_BOXES,
     TOKENS,
@@ -52,6 +53,7 @@ from shared.words import OFFSETS, WORD_FILES, read_words
 
 TOKENISATION_VERSION = 1  # part of the fingerprint: raise it when the same text would give other ids
 PAGES_AT_ONCE = 256  # of words
+OF_DOCUMENTS_ONLY = ("teacher",)  # as next, of rows that are parts of documents
 OF_PAGES_ONLY = ("resize_filter",)  # what a manifest says of pages, which the derived store has not
 
 
@@ -204,12 +206,14 @@ def write(store: Store, text: Strings, how: Tokenisation, fingerprint: str, fold
         shares = write_words_as_tokens(store, encoder, folder, progress)
     else:
         shares = write_tokens(text, encoder, folder, progress)
+    if how.parts == "documents" and TEACHER in known:
+        linked.append(TEACHER)
     write_vocabulary(folder / VOCABULARY, vocabulary.tokens)
     np.save(folder / LABELS, labels, allow_pickle=False)
     np.save(folder / SPLIT_CODES, split_codes, allow_pickle=False)
     if how.with_pages:
         linked += [name for name in (IMAGES, *WORD_FILES) if name in known and name not in linked]
-    left_out = () if how.with_pages else OF_PAGES_ONLY
+    left_out = (() if how.with_pages else OF_PAGES_ONLY) + (OF_DOCUMENTS_ONLY if of_parts else ())
     for name in linked:
         link_or_copy(store.path / name, folder / name)
     counts = count_documents(labels, split_codes, store.classes)

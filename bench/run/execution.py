@@ -48,6 +48,7 @@ from shared.errors import UserError
 from shared.protocol import Cell
 from shared.spec import Workload
 
+WEIGHTS = "weights.safetensors"  # of a cell, in its folder, where a run keeps them
 ACCURACY_KIND = "accuracy"  # in run.json of the other command
 COLUMNS = TypeAdapter(dict[str, dict[str, str | None]])  # of environment.json: column to versions and interpreter
 
@@ -114,13 +115,17 @@ def resume_run(directory: RunDirectory, named: Mapping[str, str | None]) -> Plan
     lines.append(f"documents are read from {plan.store.path}")
     if plan.cells[0].weights is not None:
         lines.append(f"initial weights are read from {plan.cells[0].weights}")
-    return replace(plan, notes=tuple(dict.fromkeys([*plan.notes, *lines])))
+    return in_directory(replace(plan, notes=tuple(dict.fromkeys([*plan.notes, *lines]))), directory.path)
 
 
 def in_directory(plan: Plan, path: Path) -> Plan:
-    """The plan with each cell given its place in a run's directory."""
-    cells = tuple(replace(cell, directory=str(path / "cells" / cell.cell_id)) for cell in plan.cells)
-    return replace(plan, cells=cells)
+    """The plan with each cell given its place in a run's directory, and for its weights where they are kept."""
+    cells = []
+    for cell in plan.cells:
+        folder = path / "cells" / cell.cell_id
+        weights = str(folder / WEIGHTS) if plan.keep_weights else None
+        cells.append(replace(cell, directory=str(folder), checkpoint=weights))
+    return replace(plan, cells=tuple(cells))
 
 
 def limits_for(plan: Plan, timeout: float | None) -> Limits:

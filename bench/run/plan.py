@@ -48,6 +48,8 @@ class Request:
     pythons: Mapping[str, str | None] = field(default_factory=dict)  # framework to the interpreter of its workers
     attribute: bool = False
     in_turns: bool | None = None
+    keep_weights: bool = False
+    distillation: Mapping[str, Any] | None = None  # the table of a student of `bench distill`; None: the workload's own
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ class Plan:
     cells: tuple[Cell, ...]
     notes: tuple[str, ...] = ()
     gpu_selectors: tuple[str, ...] = field(default=())
+    keep_weights: bool = False  # whether each cell leaves its final weights in its folder
     in_turns: bool = False  # whether the cells of a repeat at a number of replicas take turns (bench/cells/turns.py)
 
     @property
@@ -175,5 +178,6 @@ def make_plan(
         timeout=request.timeout,
         cells=tuple(cells),
         notes=tuple(told),
+        keep_weights=request.keep_weights,
         gpu_selectors=tuple(gpu.selector for gpu in gpus),
     )

@@ -28,7 +28,7 @@ from shared.store_facts import StoreFacts
 from shared.tasks import NAMES as TASKS
 
 # what a cell of a run never has: files to write, and what only other commands ask for
-NEVER = {"checkpoint": None, "splits": None, "predictions": False}
+NEVER = {"checkpoint": None, "splits": None, "predictions": False, "logits": False}
 
 Core = Annotated[int, Field(ge=0, lt=MOST_CORES)]
 FilePath = Annotated[str, Field(min_length=1, max_length=4096)]
@@ -66,6 +66,7 @@ class CheckedCell(Checked):
     splits: None = None
     exchange: bool = True
     parts: bool = False
+    logits: Literal[False] = False
     predictions: Literal[False] = False
     variant: Annotated[str, Field(max_length=100)] | None = None
     python: str | None = None
@@ -102,6 +103,7 @@ class CheckedPlan(Checked):
         Annotated[str, Field(pattern=r"^[A-Za-z0-9/:._-]+$", max_length=100)]
     ]  # an environment variable
     in_turns: bool = False  # runs of before 0.3.0 had none
+    keep_weights: bool = False
 
 
 def read_plan(content: Any, directory: Path) -> Plan:

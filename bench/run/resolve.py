@@ -20,6 +20,8 @@ from shared.spec import FULL, Workload
 from shared.store_facts import StoreFacts
 
 QUICK = "quick"
+# of a student whose workload has none, as Adhikari et al. (DocBERT, 2019) train theirs on several labels
+DISTILLATION: Mapping[str, Any] = {"weight": 1.0, "direction": "student", "temperature": 1.0, "form": "task"}
 
 
 @dataclass(frozen=True)
@@ -235,6 +237,8 @@ def resolve_workload(request: Request, device: str) -> Workload:
     workload = spec.load(request.workload, preset)
     if request.finetune and family_of(workload).second_stage(workload) is None:
         raise UserError(f"--finetune: {workload.name} has no second stage; leave it out")
+    if request.distillation is not None:
+        workload = as_student(workload, request.distillation)
     overrides = (
         ("--steps", "measure.measured_steps", request.steps),
         ("--batch", "train.batch_per_replica", request.batch),
@@ -244,6 +248,31 @@ def resolve_workload(request: Request, device: str) -> Workload:
         if value is not None:
             workload = workload.overridden({key: value}, option)
     return workload
+
+
+def as_student(workload: Workload, settings: Mapping[str, Any]) -> Workload:
+    """A workload whose network learns from a teacher too.
+
+    Args:
+        settings: of the table `distillation`; those that are None are the workload's own, or DISTILLATION's.
+
+    Raises:
+        UserError: its task cannot be distilled, or an impossible setting.
+    """
+    task = tasks.distilled(workload.task)
+    if task is None:
+        raise UserError(f"--student {workload.name}: its task, {workload.task}, is not one that can be distilled")
+    own = DISTILLATION if workload.distillation is None else workload.distillation.model_dump()
+    given = {key: value for key, value in settings.items() if value is not None}
+    return workload.overridden({"task": task, "distillation": {**own, **given}}, "--student")
+
+
+def untaught(path: str, workload: Workload) -> str:
+    """What to say of a store without a teacher's logits, where a workload learns from some."""
+    return (
+        f"{path}: has no teacher's logits, and {workload.name} ({workload.preset}) learns from some; "
+        "`bench distill --data` asks a teacher"
+    )
 
 
 def fit_to_store(request: Request, workload: Workload, store: StoreFacts) -> tuple[Workload, int, list[str]]:
@@ -258,7 +287,9 @@ def fit_to_store(request: Request, workload: Workload, store: StoreFacts) -> tup
     """
     notes: list[str] = []
     changes: dict[str, Any] = {}
-    task = workload.task if workload.task in store.tasks else store.tasks[0]
+    task = tasks.fitting(workload.task, store.tasks)
+    if task is None:
+        raise UserError(untaught(store.path, workload))
     theirs, ours = store.outputs_of(task), workload.model.num_classes
     if theirs != ours:
         notes.append(f"the store has {theirs} classes, the workload {ours}: the store's")

@@ -21,7 +21,7 @@ from shared.modalities import Boxes, Pages, Tokens
 from shared.spec import Workload
 from shared.store import SPLITS, Store, open_store
 from shared.store_facts import StoreFacts
-from shared.tasks import task, task_of, tasks_of_store
+from shared.tasks import fitting, task, task_of, tasks_of_store
 
 SYNTHETIC_SEED = 0  # of the pages, whatever the seed of the training: every run sees the same ones
 NOT_MADE = "not made yet"
@@ -89,7 +89,23 @@ def synthetic_store(workload: Workload, dry_run: bool, say: Say) -> StoreFacts:
         say(f"making {count} synthetic {unit}s: {out}")
         out.parent.mkdir(parents=True, exist_ok=True)
         prepare(source, out, size, progress=at_intervals(say))
-    return describe(open_store(out, checksums=None))
+    made = open_store(out, checksums=None)
+    return describe(made) if task_of(workload).distils is None else taught_store(made, workload, dry_run, say)
+
+
+def taught_store(store: Store, workload: Workload, dry_run: bool, say: Say) -> StoreFacts:
+    """Synthetic texts with the logits of a teacher of their own, made once and kept."""
+    from bench.data.synthetic_teacher import teacher_of, with_synthetic_teacher
+    from bench.data.teacher import fingerprint
+
+    # named after texts and teacher: what an older one has said is left aside
+    out = kept_stores() / f"{store.path.name}-taught-{fingerprint(teacher_of(store))[:8]}"
+    if dry_run and not out.is_dir():
+        facts, own = describe(store), workload.task
+        return replace(facts, path=str(out), digest=NOT_MADE, tasks=(own,), outputs={own: len(store.classes)})
+    if not out.is_dir():
+        say(f"asking a teacher of the synthetic texts' own: {out}")
+    return describe(with_synthetic_teacher(store, out))
 
 
 def sized_pages(path: str, workload: Workload, pages: Pages, dry_run: bool, say: Say) -> StoreFacts:
@@ -203,8 +219,9 @@ def resolve_store(
             return facts
         path = facts.path
     there = tasks_of_store(open_store(path, checksums=None))
-    if workload.task not in there and task(there[0]).head in family.heads:
-        workload = workload.overridden({"task": there[0]}, path)
+    fits = fitting(workload.task, there)
+    if fits not in (None, workload.task) and task(fits).head in family.heads:
+        workload = workload.overridden({"task": fits}, path)
         read = family.modalities(workload)
     for modality in read:
         if isinstance(modality, Pages):

@@ -135,7 +135,7 @@ def test_the_quick_preset_keeps_the_model_and_shrinks_the_work(name: str) -> Non
         ("weight_decay = 4e-5", "weight_decay = -1e-5", r"own\.toml: optimizer\.weight_decay: .*equal to 0"),
         ("image_size = 384", "image_size = 100", r"own\.toml: input\.image_size: .*multiple of 32, got 100"),
         ("num_classes = 16", "num_classes = 1", r"own\.toml: model\.num_classes: .*equal to 2, got 1"),
-        ('task = "classification"', 'task = "tags"', r"own\.toml: task: one of classification, labels .*'tags'"),
+        ('task = "classification"', 'task = "tags"', r"own\.toml: task: one of classification, labels, distilled_.*'tags'"),
         ('variant = "b0"', 'variant = "b9"', r"own\.toml: model\.variant: .*'b0'.*'b7', got 'b9'"),
         ('decay_rule = "l2"', 'decay_rule = "adamw"', r"own\.toml: optimizer\.decay_rule: .*'l2'"),
         ("peak_rate = 0.2", "peak_rate = nan", r"own\.toml: schedule\.peak_rate: .*finite number, got nan"),
