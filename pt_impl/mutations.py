@@ -49,7 +49,7 @@ def divergence_turned_round() -> None:
     def turned(student: Any, teacher: Any, direction: str, *rest: Any) -> Any:
         return divergence(student, teacher, other[direction], *rest)
 
-    losses._divergence = turned
+    losses._divergence = turned  # type: ignore[assignment]
 
 
 def teacher_of_the_next_row() -> None:

@@ -1,15 +1,15 @@
-"""What a network learns from a teacher's logits beside its labels, in NumPy: what evaluation counts, and what the wings'
-losses are compared with.
+"""What a network learns from a teacher's logits beside its labels, in NumPy: what evaluation counts, and what the
+wings' losses are compared with.
 
-Sources: the objective is that of Adhikari et al. ("DocBERT", 2019), equation 1: the loss of the labels plus a weight times
-KL(p || q), p the student's probabilities and q the teacher's. That is `direction` "student": the mean under the student,
-the reverse of the usual one (Hinton, Vinyals, Dean, "Distilling the knowledge in a neural network", 2015), which is
-"teacher". The paper names no temperature (ours is 1 by default), no form for several labels and no reduction: with one
-label a softmax over classes, the sum over classes; with several a Bernoulli for each label, the mean over labels; both the
-mean over samples. At a temperature T both logits are divided by T, and the divergence is multiplied by T * T: gradients
-become smaller by that, and the weight keeps its meaning (Hinton et al., section 2). "mse" is the mean over samples and
-classes of the squared difference of the logits themselves (Ba and Caruana, "Do deep nets really need to be deep?", 2014);
-temperature has no part in it.
+Sources: the objective is that of Adhikari et al. ("DocBERT", 2019), equation 1: the loss of the labels plus a weight
+times KL(p || q), p the student's probabilities and q the teacher's. That is `direction` "student": the mean under the
+student, the reverse of the usual one (Hinton, Vinyals, Dean, "Distilling the knowledge in a neural network", 2015),
+which is "teacher". The paper names no temperature (here 1 unless a workload says otherwise), no form for several labels
+and no reduction. Ours: with one label a softmax over classes, the sum over classes; with several a Bernoulli for each
+label, the mean over labels; both the mean over samples. At a temperature T both logits are divided by T, and the
+divergence is multiplied by T * T: gradients become smaller by that, and the weight keeps its meaning (Hinton et al.,
+section 2). "mse" is the mean over samples and classes of the squared difference of the logits themselves (Ba and
+Caruana, "Do deep nets really need to be deep?", 2014); temperature has no part in it.
 
 Legend of shapes: n samples, K classes.
 """
@@ -115,8 +115,8 @@ class DistilledTally:
         self.sums = added(self.sums, counts | more)
 
     def counts(self) -> Counts:
-        """What the task counts; `loss` with the weighted `divergence`, which stands by itself too, and `agreeing`: samples
-        of which the network says what its teacher says."""
+        """What the task counts; `loss` with the weighted `divergence`, which stands by itself too, and `agreeing`:
+        samples of which the network says what its teacher says."""
         return self.sums
 
 

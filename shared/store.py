@@ -8,7 +8,7 @@ counts, classes, source, tool versions, sha256 of every file, rejected inputs wi
     text: `text.utf8` with `text.offsets.npy`, and of text that was read by OCR also the words (`shared.words`);
     tokens: `tokens.npy` (int32, N x T, 0 behind the end), `lengths.npy` (int32, N) and their `vocab.txt`; where the
         text has words, and it is asked for, `token_boxes.npy` (uint16, N x T x 4: that of a token's word, thousandths);
-    a teacher: `teacher.npy` (float32, N x K: its logits of each document), of the one that the manifest's `teacher` names.
+    a teacher: `teacher.npy` (float32, N x K: its logits of each document), of the one that the manifest names.
 """
 
 from __future__ import annotations

@@ -143,7 +143,7 @@ class DocumentTask(Task):
     def predicted(self, logits: np.ndarray) -> np.ndarray:
         """What the network says of each sample (int64, n or n x K)."""
 
-    def tally(self, store: Store, workload: Workload) -> DocumentTally:
+    def tally(self, store: Store, workload: Workload) -> Tally:
         return DocumentTally(self, store)
 
     def decisions(self, store: Store, workload: Workload, logits: np.ndarray, samples: np.ndarray) -> Decisions:

@@ -1,7 +1,8 @@
 """A store with a teacher's logits of its documents: `teacher.npy`, and in the manifest whose they are.
 
-Of a store with texts: what a teacher is asked about is the text, and its identity holds a digest of all of them, so that
-the logits are refused beside other documents, other classes or another order (`shared.store_check.check_teacher`).
+Of a store with texts: what a teacher is asked about is the text, and its identity holds a digest of all of them, so
+that the logits are refused beside other documents, other classes or another order
+(`shared.store_check.check_teacher`).
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """A text with some words masked and some replaced by others of the same part of speech.
 
-Tang et al. ("Distilling task-specific knowledge from BERT into simple neural networks", 2019), as Adhikari et al. (DocBERT,
-2019, section 4.2) use it: each word is masked with a probability, else replaced with another, else kept. (The former's
-n-gram sampling is not in the latter.) Draws come from counters: a text's outcome depends on seed, copy, document and place
-alone, whoever makes it and when.
+Tang et al. ("Distilling task-specific knowledge from BERT into simple neural networks", 2019), as Adhikari et al.
+(DocBERT, 2019, section 4.2) use it: each word is masked with a probability, else replaced with another, else kept. (The
+former's n-gram sampling is not in the latter.) Draws come from counters: a text's outcome depends on seed, copy,
+document and place alone, whoever makes it and when.
 """
 
 from __future__ import annotations

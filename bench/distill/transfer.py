@@ -1,8 +1,8 @@
 """The transfer set: the texts of a training split and augmented copies of them, as a store of texts.
 
-Training split: the originals and the copies, with their originals' labels; validation and test as they were. Work is done
-in parts that are kept as files, so that an interrupted call goes on from them; the set does not depend on the number of
-processes. A copy whose text is there already is skipped.
+Training split: the originals and the copies, with their originals' labels; validation and test as they were. Work is
+done in parts that are kept as files, so that an interrupted call goes on from them; the set does not depend on the
+number of processes. A copy whose text is there already is skipped.
 """
 
 from __future__ import annotations
@@ -324,7 +324,7 @@ class TransferText:
 
 
 def source_of(store: Store, augmentation: Augmentation, parts: list[Path]) -> Source:
-    """The documents of a transfer set: those of the store in their order, then the new copies by original and number."""
+    """The documents of a transfer set: those of the store in order, then the new copies by original and number."""
     text = store.text
     assert text is not None, "checked before"
     pages = [

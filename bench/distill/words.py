@@ -13,7 +13,7 @@ from importlib.metadata import version
 from itertools import accumulate
 from typing import NamedTuple
 
-WORD = re.compile(r"[^\W_]+(?:['’.-][^\W_]+)*")  # what stands between is kept as it is
+WORD = re.compile(r"[^\W_]+(?:['\u2019.-][^\W_]+)*")  # what stands between is kept as it is
 
 
 class Tagged(NamedTuple):
