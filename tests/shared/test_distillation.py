@@ -84,7 +84,7 @@ def test_nothing_is_nearer_than_the_same(form: str) -> None:
     logits = np.array([[100.0, -100.0, 3.0], [0.0, 0.0, 0.0]])
     for direction in DIRECTIONS:
         assert not divergence(logits, logits, direction, 1.0, form).any()
-        assert (divergence(logits, logits + [[0.1, 0.0, 0.0]], direction, 1.0, form)[1:] > 0).all()
+        assert (divergence(logits, logits + np.array([0.1, 0.0, 0.0]), direction, 1.0, form)[1:] > 0).all()
 
 
 def test_at_a_high_temperature_it_is_the_squared_difference() -> None:
@@ -217,7 +217,7 @@ def test_a_store_keeps_its_teacher(stores: dict[str, Store]) -> None:
     assert store.manifest["teacher"]["name"] == "somebody"
     plain = open_store(store.path.parent / "plain")
     assert plain.teacher is None and plain.digest != store.digest
-    assert plain.manifest["teacher"] if "teacher" in plain.manifest else True
+    assert "teacher" not in plain.manifest
     assert np.array_equal(store.labels, plain.labels) and store.text is not None
     assert store.text[3] == plain.text[3]
 
@@ -264,9 +264,7 @@ def test_another_teacher_is_refused_and_the_same_one_reused(tmp_path: Path) -> N
     assert (out / MANIFEST).stat().st_mtime_ns == before
     with pytest.raises(UserError, match="exists and is not this store with this teacher's logits"):
         taught(store, logits_of(store), newer, out)
-    with pytest.raises(
-        UserError, match=r"has logits of another teacher \(bert, weights 00000000; asked for: bert, wei"
-    ):
+    with pytest.raises(UserError, match=r"of another teacher \(bert, weights 00000000; asked for: bert, weights 111"):
         check_no_other(made, newer)
     check_no_other(made, older)
     check_no_other(store, newer)
