@@ -58,6 +58,22 @@ class Distillation(Section):
     form: Literal["task", "softmax", "bernoulli", "mse"]
 
 
+class Average(Section):
+    """The exponential average of the weights over the steps, which stands in their place where a network is evaluated
+    and saved (`shared.average`)."""
+
+    decay: Annotated[float, Field(gt=0, lt=1)]
+    start: Literal[
+        "zero", "copy"
+    ]  # of the average; copy: of every tensor, as in the code that hedwig's authors released
+
+
+class Stopping(Section):
+    """Evaluates the validation split after every epoch and keeps the weights of the best one."""
+
+    patience: Annotated[int, Field(ge=1, le=100_000)]  # epochs without a better one, after which the training ends
+
+
 class PageInput(Section):
     image_size: Annotated[int, Field(ge=32, le=2048, multiple_of=32)]
     shear_degrees: Annotated[float, Field(ge=0, le=45, strict=False)]

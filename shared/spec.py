@@ -19,11 +19,22 @@ from pydantic import ValidationError, model_validator
 from shared import families, tasks
 from shared.errors import UserError
 from shared.outside import NO_SUCH_FILE, OutsideError, read_text
-from shared.sections import Data, Distillation, Measure, Model, Optimizer, Schedule, Section, Train
+from shared.sections import (
+    Average,
+    Data,
+    Distillation,
+    Measure,
+    Model,
+    Optimizer,
+    Schedule,
+    Section,
+    Stopping,
+    Train,
+)
 
 WORKLOADS = Path(__file__).parent / "workloads"
 MOST_TOML_BYTES = 1 << 20
-OPTIONAL = ("distillation",)  # tables that stand in the hashes of the workloads that have them alone
+OPTIONAL = ("distillation", "average", "stopping")  # tables: in the hashes of workloads that have them alone
 FULL = "full"  # the preset that overrides nothing: the settings as published
 
 
@@ -43,6 +54,8 @@ class Workload(Section):
     measure: Measure
     data: Data
     distillation: Distillation | None = None  # what is learnt from a teacher, where that is the task
+    average: Average | None = None  # of the weights over the steps; None: the weights are what is evaluated
+    stopping: Stopping | None = None  # None: every epoch is trained, and the last one's weights are kept
 
     @model_validator(mode="after")
     def _has_what_its_task_asks(self) -> Self:
@@ -60,9 +73,9 @@ class Workload(Section):
         """Hash of the settings that decide the mathematics of one step, not how many of them are taken.
 
         This is what a certificate is filed under: the ladder proves the step, the schedule and the input, whatever
-        the number of epochs, documents, classes, words of the vocabulary or samples per replica.
+        the number of epochs, documents, classes, words of the vocabulary or samples per replica, and whenever it stops.
         """
-        settings = self._settings("train", "measure", "data")
+        settings = self._settings("train", "measure", "data", "stopping")
         for size in families.family_of(self).sizes:
             settings["model"].pop(size, None)
         return digest(settings)
