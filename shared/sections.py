@@ -65,7 +65,7 @@ class Average(Section):
     decay: Annotated[float, Field(gt=0, lt=1)]
     start: Literal[
         "zero", "copy"
-    ]  # of the average; copy: of every tensor, as in the code that hedwig's authors released
+    ]  # copy: of every tensor, as in the code of `shared.average`
 
 
 class Stopping(Section):
