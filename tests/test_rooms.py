@@ -30,8 +30,12 @@ ROOMS = (
 PACKAGES = ("bench", "shared", "pt_impl", "tf_impl")
 # where a family's or a task's name may stand beside its own room, and why
 REGISTRIES = {"shared/families/__init__.py", "shared/tasks/__init__.py"}
-# where a family's name is that of the paper whose figures are drawn (results/papers)
-PAPERS = {("bench/show/figures/comparison.py", "layoutlmv2")}
+# where a family's name is that of a paper whose figures are drawn (results/papers), or of the rows of its tables
+PAPERS = {
+    ("bench/show/figures/comparison.py", "layoutlmv2"),
+    ("bench/studies/docbert/rows.py", "han"),
+    ("bench/studies/docbert/rows.py", "lstm"),
+}
 
 
 def sources(*folders: str) -> dict[str, ast.Module]:

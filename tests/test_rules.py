@@ -51,6 +51,9 @@ TENSORFLOW_ALONE = {
     "families/cnn/native.py: NativeNetwork.layers": "what `named_parameters` finds in a torch.nn.Module",
     "families/cnn/native.py: NativeNetwork.variables": "as BERT's",
     "families/cnn/native.py: NativeNetwork.trainable_variables": "as BERT's",
+    "families/han/native.py: NativeNetwork.layers": "as that of convolutions over words",
+    "families/han/native.py: NativeNetwork.variables": "as BERT's",
+    "families/han/native.py: NativeNetwork.trainable_variables": "as BERT's",
 }
 # Public names that both wings have, with other parameters.
 OTHER_PARAMETERS = {

@@ -23,7 +23,7 @@ from shared.word_batch import WordBatch
 class Family(family.Family[CnnWorkload, WordBatch, Inputs, Dropout]):
     """The room."""
 
-    settings: Mapping[str, Any] = {"convolution": "conv1d", "dropout": "on the device, from counters"}
+    settings: Mapping[str, Any] = {"convolution": "conv2d, features last", "dropout": "on the device, from counters"}
     native_settings: Mapping[str, Any] = native.SETTINGS
 
     def network(self, workload: CnnWorkload, weights: Weights) -> Cnn:

@@ -39,8 +39,15 @@ class Convolution(nn.Module):
 
 
 def convolve(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """x (N, T, D), weight (C, D, K), bias (C) to (N, L, C)."""
-    return F.conv1d(x.transpose(1, 2), weight, bias, padding=weight.shape[2] - 1).transpose(1, 2)
+    """x (N, T, D), weight (C, D, K), bias (C) to (N, L, C).
+
+    As images that are one pixel high, features last as they lie in memory: on CPU a batch of KimCNN's takes 53 ms so,
+    63 ms by conv1d, which wants features first, and 93 ms as a product with what each filter sees (one thread, both
+    passes, 32 texts of 128 words, static vectors; `python -m tests.text_convolution_speed`).
+    """
+    images = x.transpose(1, 2)[:, :, None]  # N x D x 1 x T
+    filters = weight[:, :, None].contiguous(memory_format=torch.channels_last)
+    return F.conv2d(images, filters, bias, padding=(0, weight.shape[2] - 1))[:, :, 0].transpose(1, 2)
 
 
 def window_bounds(places: Tensor, num_windows: int) -> tuple[Tensor, Tensor]:

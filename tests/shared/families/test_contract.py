@@ -27,11 +27,12 @@ TINY: Mapping[str, Workload] = {
     "bert": tiny_text.workload(),
     "layoutlmv2": tiny_layout.workload(),
     "cnn": tiny_words.workload("kim-cnn"),
+    "han": tiny_words.workload("han", model__dropout=0.5),
 }
 # what a family's small workload reads, if not `babble`
-FIXTURES = {"efficientnet": "noise", "layoutlmv2": "scrawl"}
+FIXTURES = {"efficientnet": "noise", "layoutlmv2": "scrawl", "han": "chatter"}
 # families of which nobody has published the number of trained scalars
-UNCOUNTED = {"cnn"}
+UNCOUNTED = {"cnn", "han"}
 # what a task needs beside its name
 NEEDED = {
     "pretraining": {

@@ -38,7 +38,12 @@ class Convolution(tf.Module):
 
 
 def convolve(x: tf.Tensor, weight: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
-    """x (N, T, D), weight (K, D, C), bias (C) to (N, L, C)."""
+    """x (N, T, D), weight (K, D, C), bias (C) to (N, L, C).
+
+    On CPU a batch of KimCNN's takes 44 ms by conv1d, 51 ms by one product of every word with every filter's words, and
+    67 ms as a product with what each filter sees (both passes, 32 texts of 128 words, static vectors;
+    `python -m tests.text_convolution_speed`).
+    """
     padding = weight.shape[0] - 1
     padded = tf.pad(x, [[0, 0], [padding, padding], [0, 0]])
     return tf.nn.bias_add(tf.nn.conv1d(padded, weight, 1, "VALID"), bias)
