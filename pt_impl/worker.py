@@ -77,6 +77,13 @@ class Wing(BaseWing):
         dist.all_reduce(everywhere, dist.ReduceOp.MAX)
         return float(everywhere)
 
+    def total(self, values: Sequence[float]) -> list[float]:
+        """The sums of all ranks' values, on every rank."""
+        everywhere = torch.tensor(values, dtype=torch.float64, device=self.group.placement)
+        if self.group.count > 1:
+            dist.all_reduce(everywhere, dist.ReduceOp.SUM)
+        return [float(value) for value in everywhere]
+
     def num_traces(self) -> int:
         """Nothing is compiled."""
         return 0

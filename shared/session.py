@@ -26,8 +26,8 @@ from shared.logits import leave_logits
 from shared.outside import read_array
 from shared.protocol import Cell
 from shared.schedule import learning_rates
-from shared.store import SPLITS, Store, open_store
 from shared.stopping import Stopping
+from shared.store import SPLITS, Store, open_store
 from shared.task import Counts, DocumentTask
 from shared.tasks import task_of
 from shared.warmup import most_steps
@@ -143,7 +143,7 @@ def train(
     before. Returns the window."""
     source = steps_of(cell, wing, batches, len(schedule))
     window = Window(cell, wing, batches, emit, len(schedule))
-    stopping = stopping_of(cell, store) if cell.epochs else None
+    stopping = stopping_of(cell, batches.store) if cell.epochs else None
     stops = False
     losses: list[Any] = []
     finished: list[tuple[int, list[Any], float, int]] = []  # epochs whose loss is still to be read
@@ -201,8 +201,8 @@ def stopping_of(cell: Cell, store: Store) -> Stopping | None:
         return None
     if not len(store.indices("val")):
         raise UserError(
-            f"{cell.workload.name}: [stopping] judges epochs by the validation split, and {store.path} has none: prepare "
-            "a store with one, or leave the table out"
+            f"{cell.workload.name}: [stopping] judges epochs by the validation split, and {store.path} has none: "
+            "prepare a store with one, or leave the table out"
         )
     task = task_of(cell.workload)
     return Stopping(settings.patience, task.metrics[task.headline].larger_is_better)

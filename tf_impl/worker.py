@@ -84,6 +84,10 @@ class Wing(BaseWing):
         """The value: there is one rank."""
         return value
 
+    def total(self, values: Sequence[float]) -> list[float]:
+        """The values: there is one rank."""
+        return list(values)
+
     def num_traces(self) -> int:
         """How often the training step was compiled."""
         return self.step.num_traces()
