@@ -32,7 +32,6 @@ from shared.store import MANIFEST, SPLITS, TEXT, Store, open_store, write_string
 
 TRANSFER_VERSION = 1  # part of the fingerprint: raise it when the same texts would give others
 DOCUMENTS_PER_PART = 1000
-TABLE = "words.json"
 MOST_PART_BYTES = 1 << 31
 
 
@@ -189,7 +188,8 @@ def write_parts(
     """The files of the augmented texts, in the order of the documents; those that are there are kept."""
     rows = store.indices(SPLITS[0]).tolist()
     chunks = [rows[begin : begin + DOCUMENTS_PER_PART] for begin in range(0, len(rows), DOCUMENTS_PER_PART)]
-    table = folder / TABLE
+    # its name tells it from another store's: a process keeps the table that it has read
+    table = folder / f"table-{augmentation.fingerprint(store)}.json"
 
     def jobs(stem: str) -> list[PartJob]:
         return [
