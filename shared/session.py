@@ -183,10 +183,10 @@ def train(
             break
     if cell.parts:
         parts.measure(wing, batches, window.turns, emit)
-    if stopping is None:
-        wing.settle()
-    else:
+    if stopping is not None:
         wing.restore()
+    elif cell.workload.average is not None:
+        wing.settle()
     return window
 
 
