@@ -9,7 +9,6 @@ Legend: C filters of a kernel size, K words that a filter sees, W windows, T wor
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from shared.family import Shapes
@@ -75,7 +74,7 @@ def num_places(num_words: int, kernel_size: int) -> int:
 
 
 def longest_window(places: int, num_windows: int) -> int:
-    """The most places that a window of the maximum can have, of so many or fewer.
+    """A bound of the places that a window of the maximum can have, of so many or fewer places of a text.
 
     Window i of W covers the places floor(i L / W) .. ceil((i + 1) L / W), the end not included, of the L places of
     that text: what PyTorch's AdaptiveMaxPool1d does with a batch of one text. Windows of the batch's width, which the
@@ -84,4 +83,4 @@ def longest_window(places: int, num_windows: int) -> int:
     >>> longest_window(9, 8), longest_window(8, 8), longest_window(3, 8)
     (3, 2, 2)
     """
-    return min(math.ceil(places / num_windows) + 1, places)
+    return -(-places // num_windows) + 1
