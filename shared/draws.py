@@ -24,6 +24,7 @@ class Purpose(IntEnum):
     SAMPLE = 3
     FEATURES = 4
     HIDING = 5
+    STEP = 6  # of what is dropped once for a step, whatever the samples
     TRANSFER = 9  # of words in the texts that a student learns from
 
 

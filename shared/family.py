@@ -139,6 +139,11 @@ class Family(ABC, Generic[W, A, B]):
             width: of `widths`.
         """
 
+    def drawn_for_a_step(self, batch: B, seed: int, step: int) -> B:
+        """A training batch with what is drawn once for its step, the same on every replica: as it is where all draws
+        are the samples' own."""
+        return batch
+
     def widths(self, workload: W) -> tuple[int, ...]:
         """The widths that a batch may have, of which the last holds any sample; (0,): there is nothing to choose."""
         return (0,)
