@@ -86,7 +86,7 @@ def source(
         render=None,
         arguments={
             **pages.arguments,
-            **({"sentences": list(SENTENCE_WORDS)} if sentences else {}),
+            **({"sentence_words": list(SENTENCE_WORDS)} if sentences else {}),
             "words": list(words),
             "own": OWN_SHARE,
             "stray": STRAY_SHARE,
