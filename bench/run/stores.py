@@ -220,7 +220,12 @@ def resolve_store(
         path = facts.path
     there = tasks_of_store(open_store(path, checksums=None))
     fits = fitting(workload.task, there)
-    if fits not in (None, workload.task) and task(fits).head in family.heads:
+    if fits is None:
+        raise UserError(
+            f"{path}: has no teacher's logits, and {workload.name} ({workload.preset}) learns from some; "
+            "`bench distill --data` asks a teacher"
+        )
+    if fits != workload.task and task(fits).head in family.heads:
         workload = workload.overridden({"task": fits}, path)
         read = family.modalities(workload)
     for modality in read:
