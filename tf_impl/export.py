@@ -19,6 +19,4 @@ def export(step: Step, examples: Sequence[Any], path: str) -> tuple[str, ...]:
     Raises:
         UserError: always.
     """
-    raise UserError(
-        "the export to ONNX failed: tf2onnx cannot express what TensorFlow's wing compiles; PyTorch's is exported"
-    )
+    raise UserError("the export to ONNX failed: tf2onnx has no operator for what TensorFlow's wing compiles")

@@ -74,7 +74,9 @@ class Wing(BaseWing):
         """That of `tensorflow_text`."""
         from tf_impl.tokenizer import Tokenizer  # it imports `tensorflow_text`
 
-        return Tokenizer(vocabulary, max_tokens, truncation)
+        tokenize = Tokenizer(vocabulary, max_tokens, truncation)
+        compiled = tf.function(tokenize, input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
+        return lambda texts: compiled(tf.constant(list(texts)))  # in a graph, as a pipeline of tf.data has it
 
     def exported(self, examples: Sequence[Any], path: str) -> tuple[str, ...]:
         """There is no exporter."""

@@ -22,7 +22,7 @@ from bench.host.worker_environment import recorded_environment, worker_environme
 from bench.monitors.exclusive import disturbance_text, refuse_if_busy
 from bench.records import certificates
 from bench.records.directory import ENVIRONMENT, PLAN, RUN_SCHEMA, RunDirectory
-from bench.records.kinds import ran_together
+from bench.records.kinds import inferences, ran_together
 from bench.records.record import Record, write_record
 from bench.run import preflight
 from bench.run.attribution import attributed, check_attribution, one_width
@@ -42,7 +42,7 @@ from bench.run.resolve import (
     resumed_interpreters,
 )
 from bench.run.stores import resolve_store
-from bench.show import tables
+from bench.show import inference, tables
 from bench.show.disturbances import disturbances
 from shared.errors import UserError
 from shared.protocol import Cell
@@ -266,7 +266,9 @@ def finish(
     Returns:
         the plots' paths.
     """
-    write_atomically(directory.path / "summary.md", tables.markdown(records, attribution_markdown(records)))
+    summary = inference.markdown(records) if inferences(records) else None
+    summary = summary or tables.markdown(records, attribution_markdown(records))
+    write_atomically(directory.path / "summary.md", summary)
     write_atomically(directory.path / "records.csv", tables.csv(records))
     write_attribution(directory.path, records)
     latest = directory.path.parent / "latest"

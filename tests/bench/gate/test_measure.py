@@ -17,7 +17,10 @@ from bench.host.guardian import Guarded
 from bench.records.usage import Usage
 from tests.bench.compare.records import make_record
 
-NEW_IN_SCHEMA_4 = ("folded_from", "kind", "task", "headline", "network", "sample", "unit", "cost", "scores")
+NEW_SINCE_SCHEMA_3 = (
+    "folded_from", "kind", "task", "headline", "network", "sample", "unit", "cost", "scores", "mode", "runtime",
+    "inference",
+)  # fmt: skip
 
 
 def measured(seconds: tuple[float, ...], steps: tuple[int, ...], throughput: float = 1.0) -> Measured:
@@ -78,7 +81,7 @@ def test_a_record_says_what_disturbed_its_side(running: Running, tmp_path: Path)
     assert found.disturbances == ("the hypervisor gave 0.5 of its cores to others",)
     assert (found.turn_seconds, found.turn_steps) == ((0.1, 0.2), (3, 2))
     # of an older version, as a base's may be: what it knows is understood
-    older = {name: value for name, value in record.model_dump(mode="json").items() if name not in NEW_IN_SCHEMA_4}
+    older = {name: value for name, value in record.model_dump(mode="json").items() if name not in NEW_SINCE_SCHEMA_3}
     path.write_text(json.dumps(older | {"schema_version": 3, "image_size": 64, "accuracy": {"test": 0.5}}))
     assert running.result(tmp_path, [3, 3]).disturbances == found.disturbances
     # of another version: the figure counts, what else it knows is not understood
