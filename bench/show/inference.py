@@ -102,9 +102,8 @@ def notes(rows: Sequence[SizeRow]) -> list[str]:
     ]
     calls = [each.calls for row in rows for each in row.found if each.calls]
     if calls and min(calls) < FEW_CALLS:
-        lines.append(
-            f"{min(calls)} to {max(calls)} calls each: of fewer than {FEW_CALLS} p99 is one of the slowest two"
-        )
+        counts = " to ".join(dict.fromkeys((str(min(calls)), str(max(calls)))))
+        lines.append(f"{counts} calls each: of fewer than {FEW_CALLS} p99 is one of the slowest two")
     levels = [each.level for row in rows if (each := row.estimate("p50_ms")) is not None and each.interval is not None]
     if levels:
         lines.append(f"[low, high]: {level_text(levels)} interval over processes, two-sided")
