@@ -150,7 +150,7 @@ def read_lines(out: Path, settings: dict[str, Any]) -> list[dict[str, Any]]:
 @click.command(context_settings={"show_default": True})
 @click.option("--gates", type=click.IntRange(min=1), required=True, help="How many there shall be in the end.")
 @click.option("--plant", "kind", type=click.Choice(PLANTS), default="none")
-@click.option("--size", type=float, default=0.10, help="How much longer a sleep, copies or a wait make a step, a share.")
+@click.option("--size", type=float, default=0.10, help="How much longer sleep, copies or wait make a step, a share.")
 @click.option("--framework", type=click.Choice(KEYS), default=KEYS[0])
 @click.option("--workload", default="bert-6l")
 @click.option("--options", default="", help="More for `bench gate`, as one word: '--steps 60 --threshold 5%'.")
