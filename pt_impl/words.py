@@ -27,7 +27,7 @@ class Inputs(NamedTuple):
 def network_inputs(batch: WordBatch, dtype: torch.dtype) -> Inputs:
     """The texts and where their padding begins; of a part of a batch (`Family.smallest`) at its width at most."""
     width = batch.tokens.shape[1]
-    return Inputs(batch.tokens, batch.lengths.clamp(max=width), word_mask(batch.lengths, width, dtype))
+    return Inputs(batch.tokens, torch.clamp(batch.lengths, max=width), word_mask(batch.lengths, width, dtype))
 
 
 def word_mask(lengths: Tensor, width: int, dtype: torch.dtype) -> Tensor:

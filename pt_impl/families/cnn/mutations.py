@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -11,14 +12,14 @@ from pt_impl.families.cnn import convolution
 from shared import word_batch
 
 
-def window_ends_early() -> None:
-    """The last window of the maximum leaves out its last place."""
+def windows_end_early() -> None:
+    """The windows of the maximum leave out their last place; that of a whole text its last two, because the last one
+    sees one word alone, and hardly any filter has its maximum there."""
     window_bounds = convolution.window_bounds
 
     def early(places: Tensor, num_windows: int) -> tuple[Tensor, Tensor]:
         first, end = window_bounds(places, num_windows)
-        end[:, -1] -= 1
-        return first, end
+        return first, torch.maximum(end - (1 if num_windows > 1 else 2), first + 1)
 
     convolution.window_bounds = early
 

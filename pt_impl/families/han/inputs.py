@@ -24,6 +24,6 @@ class Inputs(NamedTuple):
 def network_inputs(batch: SentenceBatch, dtype: torch.dtype) -> Inputs:
     """The texts and where their padding begins; of a part of a batch (`Family.smallest`) at its widths at most."""
     _, sentences, words = batch.tokens.shape
-    lengths, word_lengths = batch.lengths.clamp(max=sentences), batch.word_lengths.clamp(max=words)
+    lengths, word_lengths = torch.clamp(batch.lengths, max=sentences), torch.clamp(batch.word_lengths, max=words)
     of_words = word_mask(word_lengths.flatten(), words, dtype).view(batch.tokens.shape)
     return Inputs(batch.tokens, lengths, word_lengths, word_mask(lengths, sentences, dtype), of_words)

@@ -35,7 +35,7 @@ LADDER = Ladder(
     mutations=(
         Mutation("one weight off by 1e-4", "pt", "forward-fp64", weight_shift=("classifier.weight", 1e-4)),
         Mutation("padding not masked", "tf", "forward-fp64", "padding_mask_off"),
-        Mutation("a window of the maximum ends a place early", "pt", "forward-fp64", "window_ends_early"),
+        Mutation("windows of the maximum off by one", "pt", "forward-fp64", "windows_end_early"),
         Mutation("a filter's words in the other order", "tf", "forward-fp64", "filters_turned"),
         Mutation("padding on one side alone", "pt", "forward-fp64", "padding_on_one_side"),
         Mutation("a maximum's gradient halved", "pt", "backward-fp64", "half_the_gradient_of_a_maximum"),

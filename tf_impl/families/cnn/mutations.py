@@ -5,6 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from shared.word_batch import WordBatch
+from shared.word_tokens import PAD_ID, UNKNOWN_ID
 from tf_impl import dropout
 from tf_impl.families import cnn
 from tf_impl.families.cnn import convolution
@@ -12,13 +13,15 @@ from tf_impl.words import Inputs
 
 
 def padding_mask_off() -> None:
-    """Padding is read as words are."""
+    """Padding is read as words that are not known: as zeros, hardly any filter of a whole text would have its maximum
+    there."""
     network_inputs = cnn.network_inputs
 
     def unmasked(batch: WordBatch, dtype: tf.DType) -> Inputs:
         inputs = network_inputs(batch, dtype)
+        tokens = tf.where(inputs.tokens == PAD_ID, UNKNOWN_ID, inputs.tokens)
         whole = tf.fill(inputs.lengths.shape, inputs.tokens.shape[1])
-        return inputs._replace(mask=tf.ones_like(inputs.mask), lengths=whole)
+        return Inputs(tokens, whole, tf.ones_like(inputs.mask))
 
     cnn.network_inputs = unmasked
 

@@ -6,6 +6,8 @@ library's own initial weights and draws of dropout, and padding that is not mask
 
 from __future__ import annotations
 
+from typing import Any
+
 import tensorflow as tf
 
 from shared.families import family_of
@@ -53,7 +55,7 @@ class NativeNetwork(tf.Module):
         self.kernel_sizes = arch.kernel_sizes
 
     @property
-    def layers(self) -> dict[str, object]:
+    def layers(self) -> dict[str, Any]:
         """The layers that have weights, by canonical name."""
         named = {f"convolutions.{size}": each for size, each in zip(self.kernel_sizes, self.convolutions, strict=True)}
         bottleneck = {} if self.bottleneck is None else {"bottleneck": self.bottleneck}

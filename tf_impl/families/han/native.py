@@ -6,6 +6,8 @@ library's own initial weights, and padding that is not masked.
 
 from __future__ import annotations
 
+from typing import Any
+
 import tensorflow as tf
 
 from shared.families import family_of
@@ -42,7 +44,7 @@ class NativeNetwork(tf.Module):
         self.classifier.build((None, arch.num_features))
 
     @property
-    def layers(self) -> tuple[object, ...]:
+    def layers(self) -> tuple[Any, ...]:
         """The layers that have weights."""
         inner = (layer for level in self.levels for layer in (level.gru, level.attention, level.score))
         return self.embedding, *inner, self.classifier
