@@ -60,10 +60,9 @@ class Bidirectional(nn.Module):
             lengths: (N), steps before the padding, at least 1.
             forward_recurrent: (GH, H), in place of the forward direction's `weight_hh`.
         """
-        order = turned(lengths, x.shape[1])
         ahead = self.states(x, self.direction("forward").tensors(x.dtype, forward_recurrent))
-        back = self.states(reordered(x, order), self.direction("backward").tensors(x.dtype))
-        both = torch.cat([ahead, reordered(back, order)], -1)
+        back = self.states(reordered(x, lengths), self.direction("backward").tensors(x.dtype))
+        both = torch.cat([ahead, reordered(back, lengths)], -1)
         return both * (torch.arange(x.shape[1], device=x.device) < lengths[:, None])[..., None].to(x.dtype)
 
     def states(self, x: Tensor, tensors: list[Tensor]) -> Tensor:
@@ -88,13 +87,9 @@ class BidirectionalGru(Bidirectional):
         return torch._VF.gru(x, zeros, tensors, True, 1, 0.0, self.training, False, True)[0]  # type: ignore[attr-defined]
 
 
-def turned(lengths: Tensor, width: int) -> Tensor:
-    """The order of each row's steps from its last one on, padding where it was (N, width); applied twice, the first."""
-    step = torch.arange(width, device=lengths.device)
-    return torch.where(step < lengths[:, None], lengths[:, None] - 1 - step, step)
-
-
-def reordered(x: Tensor, order: Tensor) -> Tensor:
-    """The steps (N, T, F) of each row in an order (N, T)."""
+def reordered(x: Tensor, lengths: Tensor) -> Tensor:
+    """The steps (N, T, F) of each row from its last one on, padding where it was."""
+    step, count = torch.arange(x.shape[1], device=x.device), lengths[:, None]
+    order = torch.where(step < count, count - 1 - step, step)
     rows = order + x.shape[1] * torch.arange(len(x), device=x.device)[:, None]
     return F.embedding(rows, x.flatten(0, 1))

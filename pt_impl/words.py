@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pt_impl.layers import Weights
-from shared.word_batch import WordBatch
+from shared.word_batch import Texts
 from shared.word_weights import STATIC, TRAINED
 
 
@@ -24,7 +24,7 @@ class Inputs(NamedTuple):
     mask: Tensor  # N x T: 1 for a word, 0 for padding
 
 
-def network_inputs(batch: WordBatch, dtype: torch.dtype) -> Inputs:
+def network_inputs(batch: Texts, dtype: torch.dtype) -> Inputs:
     """The texts and where their padding begins; of a part of a batch (`Family.smallest`) at its width at most."""
     width = batch.tokens.shape[1]
     return Inputs(batch.tokens, torch.clamp(batch.lengths, max=width), word_mask(batch.lengths, width, dtype))

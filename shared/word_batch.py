@@ -5,7 +5,7 @@ Legend: n texts, T words, S sentences of a text.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -15,6 +15,18 @@ from shared.modalities import text_tokens
 from shared.store import Store
 from shared.tasks import task_of
 from shared.word_tokens import PAD_ID, UNKNOWN_ID
+
+
+class Texts(Protocol):
+    """What every batch of whole words has, arrays or a framework's tensors."""
+
+    @property
+    def tokens(self) -> Any:
+        """As that of `WordBatch`."""
+
+    @property
+    def lengths(self) -> Any:
+        """As that of `WordBatch`."""
 
 
 class WordBatch(NamedTuple):

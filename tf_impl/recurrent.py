@@ -83,7 +83,7 @@ class BidirectionalLstm(Bidirectional):
     """Hochreiter and Schmidhuber, "Long short-term memory", Neural Computation 1997; with forget gates."""
 
     def states(self, x: tf.Tensor, tensors: Tensors) -> tf.Tensor:
-        return cudnn_states(x, tensors, "lstm") if on_gpu() else lstm_states(x, *tensors)
+        return _cudnn_states(x, tensors) if on_gpu() else _lstm_states(x, *tensors)
 
 
 class BidirectionalGru(Bidirectional):
@@ -91,7 +91,7 @@ class BidirectionalGru(Bidirectional):
     after the product with the recurrent matrix, as cuDNN does."""
 
     def states(self, x: tf.Tensor, tensors: Tensors) -> tf.Tensor:
-        return cudnn_states(x, tensors, "gru") if on_gpu() else gru_states(x, *tensors)
+        return _cudnn_states(x, tensors, input_c=0, rnn_mode="gru") if on_gpu() else _gru_states(x, *tensors)
 
 
 def reordered(x: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
@@ -99,47 +99,42 @@ def reordered(x: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
     return tf.reverse_sequence(x, lengths, seq_axis=0, batch_axis=1)
 
 
-def cudnn_states(x: tf.Tensor, tensors: Tensors, mode: str) -> tf.Tensor:
-    """`Bidirectional.states` by cuDNN, on GPUs."""
+def _cudnn_states(x: tf.Tensor, tensors: Tensors, **others: Any) -> tf.Tensor:
+    """`Bidirectional.states` by cuDNN, on GPUs: of an LSTM, if nothing else is said."""
     weight_ih, weight_hh, bias_ih, bias_hh = tensors
     weight_ih, weight_hh, bias_ih, bias_hh = tensors
     zeros = tf.zeros([1, x.shape[1], weight_hh.shape[0]], x.dtype)
     flat = [tf.reshape(tf.transpose(each), [-1]) for each in (weight_ih, weight_hh)]
-    found = tf.raw_ops.CudnnRNNV2(
-        input=x,
-        input_h=zeros,
-        input_c=zeros if mode == "lstm" else 0,
-        params=tf.concat([*flat, bias_ih, bias_hh], 0),
-        rnn_mode=mode,
-        is_training=True,
-    )
+    params = tf.concat([*flat, bias_ih, bias_hh], 0)
+    given = {"input": x, "input_h": zeros, "input_c": zeros, "params": params, "is_training": True} | others
+    found = tf.raw_ops.CudnnRNNV2(**given)
     return found.output
 
 
 @tf.custom_gradient
-def lstm_states(
+def _lstm_states(
     x: tf.Tensor, weight_ih: tf.Tensor, weight_hh: tf.Tensor, bias_ih: tf.Tensor, bias_hh: tf.Tensor
 ) -> tuple[tf.Tensor, Gradient]:
     """The states of an LSTM and their gradient: x (T, N, D) to (T, N, H)."""
     zeros = tf.zeros([x.shape[1], weight_hh.shape[0]], x.dtype)
-    given = products(x, weight_ih, bias_ih + bias_hh)
+    given = _products(x, weight_ih, bias_ih + bias_hh)
 
     def step(at: tf.Tensor, state: tf.Tensor, cell: tf.Tensor) -> tuple[tf.Tensor, ...]:
         state, cell, gates = _lstm(given[at] + tf.matmul(state, weight_hh), cell)
         return (state, cell), (state, cell, gates)
 
-    states, cells, gates = loop(step, (zeros, zeros), x.shape[0], 3)
+    states, cells, gates = _loop(step, (zeros, zeros), x.shape[0], 3)
 
     def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        before = shifted(cells)
+        before = _shifted(cells)
 
         def back(at: tf.Tensor, of_state: tf.Tensor, of_cell: tf.Tensor) -> tuple[tf.Tensor, ...]:
             of_cell, of_gates = _lstm_gradient(upstream[at] + of_state, of_cell, gates[at], cells[at], before[at])
             return (tf.matmul(of_gates, weight_hh, transpose_b=True), of_cell), (of_gates,)
 
-        (of_gates,) = loop(back, (zeros, zeros), x.shape[0], 1, last_first=True)
-        of_x, of_weight_ih, of_bias = product_gradients(of_gates, x, weight_ih)
-        _, of_weight_hh, _ = product_gradients(of_gates, shifted(states), None)
+        (of_gates,) = _loop(back, (zeros, zeros), x.shape[0], 1, last_first=True)
+        of_x, of_weight_ih, of_bias = _product_gradients(of_gates, x, weight_ih)
+        _, of_weight_hh, _ = _product_gradients(of_gates, _shifted(states), None)
         return of_x, of_weight_ih, of_weight_hh, of_bias, of_bias
 
     return states, gradient
@@ -177,30 +172,30 @@ def _lstm_gradient(
 
 
 @tf.custom_gradient
-def gru_states(
+def _gru_states(
     x: tf.Tensor, weight_ih: tf.Tensor, weight_hh: tf.Tensor, bias_ih: tf.Tensor, bias_hh: tf.Tensor
 ) -> tuple[tf.Tensor, Gradient]:
     """The states of a GRU and their gradient: x (T, N, D) to (T, N, H)."""
     zeros = tf.zeros([x.shape[1], weight_hh.shape[0]], x.dtype)
-    given = products(x, weight_ih, bias_ih)
+    given = _products(x, weight_ih, bias_ih)
 
     def step(at: tf.Tensor, state: tf.Tensor) -> tuple[tf.Tensor, ...]:
         state, gates = _gru(given[at], tf.nn.bias_add(tf.matmul(state, weight_hh), bias_hh), state)
         return (state,), (state, gates)
 
-    states, gates = loop(step, (zeros,), x.shape[0], 2)
+    states, gates = _loop(step, (zeros,), x.shape[0], 2)
 
     def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        before = shifted(states)
+        before = _shifted(states)
 
         def back(at: tf.Tensor, of_state: tf.Tensor) -> tuple[tf.Tensor, ...]:
             of_state, of_given, of_recurrent = _gru_gradient(upstream[at] + of_state, gates[at], before[at])
             of_state += tf.matmul(of_recurrent, weight_hh, transpose_b=True)
             return (of_state,), (of_given, of_recurrent)
 
-        of_given, of_recurrent = loop(back, (zeros,), x.shape[0], 2, last_first=True)
-        of_x, of_weight_ih, of_bias_ih = product_gradients(of_given, x, weight_ih)
-        _, of_weight_hh, of_bias_hh = product_gradients(of_recurrent, before, None)
+        of_given, of_recurrent = _loop(back, (zeros,), x.shape[0], 2, last_first=True)
+        of_x, of_weight_ih, of_bias_ih = _product_gradients(of_given, x, weight_ih)
+        _, of_weight_hh, of_bias_hh = _product_gradients(of_recurrent, before, None)
         return of_x, of_weight_ih, of_weight_hh, of_bias_ih, of_bias_hh
 
     return states, gradient
@@ -236,7 +231,7 @@ def _gru_gradient(of_state: tf.Tensor, gates: tf.Tensor, before: tf.Tensor) -> t
     return of_state * update, of_given, tf.concat([of_reset, of_update, of_new * reset], 1)
 
 
-def loop(
+def _loop(
     step: Callable[..., Any], start: Sequence[tf.Tensor], num_steps: int, num_left: int, last_first: bool = False
 ) -> tuple[tf.Tensor, ...]:
     """What a loop over steps leaves of each (T, N, F).
@@ -257,21 +252,21 @@ def loop(
     return tuple(array.stack() for array in left)
 
 
-def shifted(x: tf.Tensor) -> tf.Tensor:
+def _shifted(x: tf.Tensor) -> tf.Tensor:
     """What was before each step: (T, N, F), zeros before the first."""
     return tf.concat([tf.zeros_like(x[:1]), x[:-1]], 0)
 
 
-def products(x: tf.Tensor, weight: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
+def _products(x: tf.Tensor, weight: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
     """x W + b over all steps as one product: (T, N, D) to (T, N, F)."""
     rows = tf.nn.bias_add(tf.matmul(tf.reshape(x, [-1, x.shape[2]]), weight), bias)
     return tf.reshape(rows, [*x.shape[:2], weight.shape[1]])
 
 
-def product_gradients(
+def _product_gradients(
     upstream: tf.Tensor, x: tf.Tensor, weight: tf.Tensor | None
 ) -> tuple[tf.Tensor | None, tf.Tensor, tf.Tensor]:
-    """Gradients of x, W and b of `products`; x's is left out where there is no weight."""
+    """Gradients of x, W and b of `_products`; x's is left out where there is no weight."""
     rows = tf.reshape(upstream, [-1, upstream.shape[2]])
     of_weight = tf.matmul(tf.reshape(x, [-1, x.shape[2]]), rows, transpose_a=True)
     of_x = None if weight is None else tf.reshape(tf.matmul(rows, weight, transpose_b=True), x.shape)

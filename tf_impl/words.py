@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from shared.word_batch import WordBatch
+from shared.word_batch import Texts
 from shared.word_weights import STATIC, TRAINED
 from tf_impl.layers import Weights, trained
 
@@ -22,7 +22,7 @@ class Inputs(NamedTuple):
     mask: tf.Tensor  # N x T: 1 for a word, 0 for padding
 
 
-def network_inputs(batch: WordBatch, dtype: tf.DType) -> Inputs:
+def network_inputs(batch: Texts, dtype: tf.DType) -> Inputs:
     """The texts and where their padding begins; of a part of a batch (`Family.smallest`) at its width at most."""
     width = batch.tokens.shape[1]
     return Inputs(batch.tokens, tf.minimum(batch.lengths, width), word_mask(batch.lengths, width, dtype))

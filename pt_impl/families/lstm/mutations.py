@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
-from pt_impl import mutations, recurrent
+from pt_impl import averages, mutations, recurrent
 from pt_impl.families.lstm import inputs, network
+from shared import sections
 from shared.families.lstm import batch
 from shared.families.lstm.architecture import Architecture
 
@@ -14,10 +17,10 @@ from shared.families.lstm.architecture import Architecture
 def backwards_from_the_padding() -> None:
     """The second direction begins at the last place of the padding, not at a text's last word."""
 
-    def whole(lengths: Tensor, width: int) -> Tensor:
-        return torch.arange(width - 1, -1, -1).expand(len(lengths), width)
+    def whole(x: Tensor, lengths: Tensor) -> Tensor:
+        return x.flip(1)
 
-    recurrent.turned = whole
+    recurrent.reordered = whole
 
 
 def gates_swapped() -> None:
@@ -59,3 +62,14 @@ def steps_drop_alike() -> None:
     step_keys = batch.step_keys
     batch.step_keys = lambda seed, step, num_places: step_keys(seed, 0, num_places)
     mutations.load_in_this_process()
+
+
+def other_start_of_the_average() -> None:
+    """The average starts as a copy of the weights; where it should, at zero."""
+    begin = averages.Average.__init__
+
+    def other(self: averages.Average, tensors: Sequence[Tensor], settings: sections.Average) -> None:
+        start = "zero" if settings.start == "copy" else "copy"
+        begin(self, tensors, settings.model_copy(update={"start": start}))
+
+    averages.Average.__init__ = other  # type: ignore[method-assign]

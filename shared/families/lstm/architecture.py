@@ -64,7 +64,7 @@ def parameter_shapes(arch: Architecture) -> Shapes:
     return shapes
 
 
-PUBLISHED_SIZES = {"hidden_size": 512, "vector_size": 300, "static_vectors": True}
+PUBLISHED_SIZES = {"hidden_size": 512, "vector_size": 300}
 
 
 def published_counts(arch: Architecture) -> tuple[int, int]:

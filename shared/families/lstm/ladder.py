@@ -55,7 +55,7 @@ LADDER = Ladder(
         Mutation("the forward matrix not dropped", "pt", "trajectory-fp64", "forward_matrix_not_dropped"),
         Mutation("the other direction's matrix dropped too", "tf", "trajectory-fp64", "both_matrices_dropped"),
         Mutation("words dropped one by one, not of the vocabulary", "tf", "trajectory-fp64", "words_dropped_by_place"),
-        Mutation("the average from a copy", "pt", "trajectory-fp64", changes=(("average.start", "copy"),)),
+        Mutation("the average from a copy, not from zero", "pt", "trajectory-fp64", "other_start_of_the_average"),
         Mutation("the average of the weights before the step", "tf", "trajectory-fp64", "average_before_the_step"),
         Mutation("Adam's epsilon 2e-8 for 1e-8", "pt", "trajectory-fp64", changes=(("optimizer.epsilon", 2e-8),)),
         Mutation("a rate of dropout off by 1/256", "tf", "input-fp64", "other_rate_of_dropout"),

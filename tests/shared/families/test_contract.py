@@ -28,6 +28,7 @@ TINY: Mapping[str, Workload] = {
     "layoutlmv2": tiny_layout.workload(),
     "cnn": tiny_words.workload("kim-cnn"),
     "han": tiny_words.workload("han", model__dropout=0.5),
+    "lstm": tiny_words.workload("lstm", model__hidden_size=16),
 }
 # what a family's small workload reads, if not `babble`
 FIXTURES = {"efficientnet": "noise", "layoutlmv2": "scrawl", "han": "chatter"}

@@ -24,7 +24,7 @@ def padding_mask_off() -> None:
         whole = tf.fill(found.lengths.shape, found.tokens.shape[1])
         return found._replace(mask=tf.ones_like(found.mask), lengths=whole)
 
-    lstm.network_inputs = unmasked
+    lstm.network_inputs = unmasked  # type: ignore[assignment]
 
 
 def half_the_gradient_of_a_bias() -> None:
@@ -36,7 +36,7 @@ def half_the_gradient_of_a_bias() -> None:
         half = "backward" in self.bias_hh.name
         return [*others, (bias + tf.stop_gradient(bias)) / 2 if half else bias]
 
-    recurrent.Direction.tensors = halved  # type: ignore[method-assign]
+    recurrent.Direction.tensors = halved  # type: ignore[assignment, method-assign]
 
 
 def one_bias_vector() -> None:
@@ -47,7 +47,7 @@ def one_bias_vector() -> None:
         *others, bias = tensors(self, *arguments)
         return [*others, tf.stop_gradient(bias) + 0 * bias]
 
-    recurrent.Direction.tensors = one  # type: ignore[method-assign]
+    recurrent.Direction.tensors = one  # type: ignore[assignment, method-assign]
 
 
 def both_matrices_dropped() -> None:
@@ -64,8 +64,8 @@ def both_matrices_dropped() -> None:
             matrix = dropped.pop()(self.weight_hh)
         return tensors(self, dtype, matrix)
 
-    inputs.Drops.recurrent = noted  # type: ignore[method-assign]
-    recurrent.Direction.tensors = both  # type: ignore[method-assign]
+    inputs.Drops.recurrent = noted  # type: ignore[assignment, method-assign]
+    recurrent.Direction.tensors = both  # type: ignore[assignment, method-assign]
 
 
 def words_dropped_by_place() -> None:
@@ -89,7 +89,7 @@ def average_before_the_step() -> None:
         apply(self, *arguments)
         self.average = average
 
-    step.Step._apply = early  # type: ignore[method-assign]
+    step.Step._apply = early  # type: ignore[assignment, method-assign]
 
 
 def other_rate_of_dropout() -> None:

@@ -6,6 +6,8 @@ and draws of dropout. The library drops no recurrent weights and no words of the
 
 from __future__ import annotations
 
+from typing import Any
+
 import tensorflow as tf
 
 from shared.families import family_of
@@ -43,7 +45,7 @@ class NativeNetwork(tf.Module):
         self.classifier.build((None, arch.num_features))
 
     @property
-    def layers(self) -> dict[str, object]:
+    def layers(self) -> dict[str, Any]:
         """The layers that have weights, by name."""
         return {"embedding": self.embedding, "lstm": self.lstm, "classifier": self.classifier}
 
