@@ -51,7 +51,7 @@ def plot_records(
     from bench.show.figures.latency import latency_figure
     from bench.show.figures.lines import speedup_figure, training_time_figure
     from bench.show.figures.style import save
-    from bench.show.figures.trade import trade_figure, trade_table, trades
+    from bench.show.figures.trade import latencies, trade_figure, trade_table, trades
     from bench.show.groups import drawn_groups, group_records, is_projected
     from bench.show.papers import PAPERS, read_papers
 
@@ -81,12 +81,12 @@ def plot_records(
     for group in answered if every_group else drawn_groups(answered):
         stem = f"latency-{group.slug}" if len(answered) > 1 else "latency"
         paths += [save(latency_figure(group), out / f"{stem}.{suffix}") for suffix in formats]
-    traded = trades(groups)
+    traded, asked = trades(groups), latencies(records)
     for number, alike in enumerate(traded, 1):
         stem = f"trade-{number}" if len(traded) > 1 else "trade"
-        paths += [save(trade_figure(alike), out / f"{stem}.{suffix}") for suffix in formats]
+        paths += [save(trade_figure(alike, asked), out / f"{stem}.{suffix}") for suffix in formats]
         paths.append(out / f"{stem}.md")
-        write_for_user(paths[-1], trade_table(alike))
+        write_for_user(paths[-1], trade_table(alike, asked))
     attributions = attribution_figures(records)
     for slug, figure in attributions:
         stem = f"attribution-{slug}" if len(attributions) > 1 else "attribution"
