@@ -20,6 +20,7 @@ IMAGES, LABELS, SPLIT_CODES = "images.u8", "labels.npy", "splits.npy"
 NAMES, TEXT = "names", "text"  # stems of two files each, see `Strings`
 TOKENS, LENGTHS, VOCABULARY = "tokens.npy", "lengths.npy", "vocab.txt"
 TOKEN_BOXES = "token_boxes.npy"
+VECTORS = "vectors.npy"  # of the words of VOCABULARY
 WORD_TAGS, QUESTIONS = "word_tags.npy", "questions"
 # of a store whose rows are parts of documents (`shared.rows`)
 DOCUMENTS, GROUPS, TOKEN_WORDS = "documents.npy", "groups.npy", "token_words.npy"
@@ -209,6 +210,29 @@ def check_teacher(manifest: Mapping[str, Any], teacher: np.ndarray | None, value
         raise ValueError(f"{TEACHER} holds numbers that are not finite")
 
 
+def check_vectors(manifest: Mapping[str, Any], vectors: np.ndarray | None, values: bool) -> None:
+    """Whether word vectors are of the vocabulary's words.
+
+    Args:
+        values: read all of them, too.
+
+    Raises:
+        ValueError: the first thing that does not fit, in words.
+    """
+    if vectors is None:
+        return
+    source = manifest.get("source") or {}
+    if TOKENS not in manifest["bytes"] or source.get("sentences") is None:
+        raise ValueError(f"{VECTORS} without whole words as tokens")
+    shape = (source.get("vocabulary_size"), source.get("vector_size"))
+    if vectors.dtype != np.float32 or vectors.shape != shape:
+        raise ValueError(f"{VECTORS} holds {vectors.dtype} of shape {vectors.shape}, float32 of {shape} expected")
+    if vectors[:1].any():
+        raise ValueError(f"{VECTORS} has a vector of the padding that is not 0")
+    if values and not np.isfinite(vectors).all():
+        raise ValueError(f"{VECTORS} holds numbers that are not finite")
+
+
 def check_boxes(boxes: np.ndarray) -> None:
     """Whether every box lies on the page and its edges are in order; reads all of them.
 
@@ -264,9 +288,11 @@ def _is_source(value: Any) -> bool:
     if not isinstance(value, dict):
         return False
     origins = [value.get(key) for key in ("resized_from", "tokenised_from")]
-    sizes = [value.get(key) for key in ("vocabulary_size", "max_tokens")]
-    return all(each is None or (isinstance(each, str) and len(each) <= LONGEST_NAME) for each in origins) and all(
-        size is None or _is_int(size, 1, MOST_TOKENS) for size in sizes
+    sizes = [value.get(key) for key in ("vocabulary_size", "max_tokens", "vector_size")]
+    return (
+        all(each is None or (isinstance(each, str) and len(each) <= LONGEST_NAME) for each in origins)
+        and all(size is None or _is_int(size, 1, MOST_TOKENS) for size in sizes)
+        and (value.get("sentences") is None or _is_int(value["sentences"], 0, MOST_TOKENS))
     )
 
 

@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
+from bench.data.copies import link_or_copy
 from bench.data.partial import Partial
 from bench.data.prepare import disk_errors
-from bench.data.tokens import link_or_copy
 from shared.errors import UserError
 from shared.store import MANIFEST, TEACHER, Store, file_sha256, open_store
 from shared.store_check import classes_digest, texts_digest
