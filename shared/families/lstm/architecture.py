@@ -64,15 +64,12 @@ def parameter_shapes(arch: Architecture) -> Shapes:
     return shapes
 
 
-PUBLISHED_SIZES = {"hidden_size": 512, "vector_size": 300}
-
-
 def published_counts(arch: Architecture) -> tuple[int, int]:
     """Trained scalars of a network of the published sizes on static vectors: as counted here, and as the released code
     has them, 3,334,144 in the LSTM (two bias vectors a direction) and 1025 a class in the classifier.
 
     DocBERT says of them "less than four million parameters" (section 5).
     """
-    shapes = parameter_shapes(replace(arch, **PUBLISHED_SIZES))
+    shapes = parameter_shapes(replace(arch, hidden_size=512, vector_size=300))
     counted = sum(math.prod(shape) for name, shape in shapes.items() if not name.startswith("embedding."))
     return counted, 3_334_144 + 1025 * arch.num_classes

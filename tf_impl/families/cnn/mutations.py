@@ -23,7 +23,7 @@ def padding_mask_off() -> None:
         whole = tf.fill(inputs.lengths.shape, inputs.tokens.shape[1])
         return Inputs(tokens, whole, tf.ones_like(inputs.mask))
 
-    cnn.network_inputs = unmasked
+    cnn.network_inputs = unmasked  # type: ignore[assignment]
 
 
 def filters_turned() -> None:
