@@ -349,7 +349,7 @@ def source_of(store: Store, augmentation: Augmentation, parts: list[Path]) -> So
         arguments={**documents_source(store), **augmentation.arguments(store)},
         path=str(store.path),
         rejected=store.manifest.get("rejected", []),
-        notes=store.manifest.get("notes", []),
+        notes=[*store.manifest.get("notes", []), *report.lines()],
         text=TransferText(store, parts, report),
         multi_label=store.multi_label,
     )

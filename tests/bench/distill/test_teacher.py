@@ -96,6 +96,9 @@ def test_a_student_of_a_run(bench: Bench, trained: Path, small: Path, texts: Sto
     assert table == {"weight": 4.0, "direction": "student", "temperature": 1.0, "form": "task"}, "as published"
     for line in ("originals", "masked", "replaced", "the teacher's own accuracy: train"):
         assert line in err
+    code, shown, _ = bench("data", "info", store.path, "--check")
+    assert code == 0 and "teacher    small (quick), weights " in shown
+    assert "note: words of the copies: " in shown and "duplicates skipped" in shown
 
 
 def test_settings_of_the_loss(bench: Bench, trained: Path, small: Path, tmp_path: Path) -> None:
