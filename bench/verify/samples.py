@@ -8,7 +8,7 @@ from typing import Any
 
 from shared import tasks
 from shared.families import family_of
-from shared.modalities import Boxes, Pages, Tokens
+from shared.modalities import Boxes, Pages, Tokens, Words
 from shared.spec import Workload
 from shared.tasks import task_of
 from shared.weights import save_weights
@@ -92,6 +92,11 @@ def tokens_of(workload: Workload) -> Tokens | None:
     return next((each for each in family_of(workload).modalities(workload) if isinstance(each, Tokens)), None)
 
 
+def words_of(workload: Workload) -> Words | None:
+    """What a workload reads of a text as whole words; None: it reads none."""
+    return next((each for each in family_of(workload).modalities(workload) if isinstance(each, Words)), None)
+
+
 def make_material(workload: Workload, folder: Path) -> Material:
     """Render the samples, draw the weights."""
     small, family = rung_workload(workload), family_of(workload)
@@ -126,14 +131,19 @@ def make_samples(out: Path, workload: Workload, count: int, classes: int, shares
     from bench.data.prepare import prepare
     from bench.data.synthetic_store import source_of
     from bench.data.synthetic_teacher import with_synthetic_teacher
+    from bench.data.word_tokens import word_tokenised
 
     source, size = source_of(workload, count, SEED, classes, shares, RUNG_WORDS)
-    if tokens_of(workload) is None:
+    words = words_of(workload)
+    if tokens_of(workload) is None and words is None:
         prepare(source, out, size, 1)
         return
     texts = prepare(source, out.with_name(f"{out.name}-texts"), size, 1).store
     if task_of(workload).distils is not None:
         texts = with_synthetic_teacher(texts, out.with_name(f"{out.name}-taught"))
+    if words is not None:
+        word_tokenised(texts, words, None, out)
+        return
     tokenise(texts.path, out, workload)
 
 
