@@ -44,7 +44,8 @@ class BatchList(click.ParamType):
         """Parse; a click usage error names the first part that is no batch size."""
         if isinstance(value, tuple):
             return value
-        sizes = {BATCH.convert(part.strip(), param, ctx) for part in str(value).split(",")}
+        parts: list[Any] = [part.strip() for part in str(value).split(",")]
+        sizes = {BATCH.convert(part, param, ctx) for part in parts}
         if len(sizes) > limits.MOST_BATCHES:
             self.fail(f"{len(sizes)} batch sizes; at most {limits.MOST_BATCHES}", param, ctx)
         return tuple(sorted(sizes))
@@ -195,4 +196,10 @@ vocab = click.option(
     "--vocab",
     metavar="FILE|NAME",
     help="Of texts: a vocab.txt, a folder or a hub's name. Default: a vocabulary trained on the texts.",
+)
+vectors = click.option(
+    "--vectors",
+    type=click.Path(),
+    metavar="FILE",
+    help="Of whole words: word2vec (text or binary) or GloVe. Default: random vectors, which are trained.",
 )

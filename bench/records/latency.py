@@ -73,11 +73,12 @@ def size_rows(records: Iterable[Record]) -> list[SizeRow]:
     ordered = sorted(records, key=lambda record: (column_order(record), record.arm, record.replicas, record.repeat))
     for record in ordered:
         groups.setdefault(identity.cell(record), []).append(record)
-    return [
-        SizeRow(tuple(group), size)
-        for group in groups.values()
-        for size in sorted({each.batch for record in group for each in record.inference}) or [None]
-    ]
+    return [SizeRow(tuple(group), size) for group in groups.values() for size in sizes_of(group)]
+
+
+def sizes_of(records: Iterable[Record]) -> list[int | None]:
+    """The batch sizes that some records answered; None where they answered nothing."""
+    return [*sorted({each.batch for record in records for each in record.inference})] or [None]
 
 
 def size_ratios(rows: Sequence[SizeRow], figure: Figure = "p50_ms") -> list[tuple[SizeRow, SizeRow, Estimate]]:
