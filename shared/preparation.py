@@ -16,7 +16,7 @@ places of words are OCR's, and are looked up. Rows that are parts of documents a
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,7 @@ from shared.outside import read_text
 from shared.protocol import Cell
 from shared.store import VOCABULARY, Store
 from shared.wing import Wing
-from shared.word_tokens import UNKNOWN_ID, sentences_of, words_of
+from shared.word_tokens import ids_of
 
 Preparation = Callable[[int], None]  # of a request, by its number
 Content = Callable[[Any], np.ndarray]  # raw documents to what a store holds of them
@@ -95,21 +95,10 @@ def reader(
         tokenize = wing.tokenizer(str(store.path / VOCABULARY), modality.width, modality.truncation)
         return texts_of, lambda texts: np.asarray(tokenize(texts)[0]), tokens
     if isinstance(modality, Words):
+        width, sentences = modality.width, modality.sentences
         ids = {word: number for number, word in enumerate(read_text(store.path / VOCABULARY).split("\n"))}
-        return texts_of, lambda texts: np.stack([ids_of(each, ids, modality) for each in texts]), tokens
+        return texts_of, lambda texts: np.stack([ids_of(each, ids, width, sentences) for each in texts]), tokens
     return None
-
-
-def ids_of(text: str, ids: Mapping[str, int], words: Words) -> np.ndarray:
-    """A text as ids of whole words (int32, T), as stores have them: see `shared.modalities.Words`."""
-    rows: Sequence[Sequence[str]] = sentences_of(text) if words.sentences else [words_of(text)]
-    found = np.zeros((words.sentences or 1, words.width), np.int32)
-    for place, row in enumerate(rows[: len(found)]):
-        kept = [ids.get(word, UNKNOWN_ID) for word in row[: words.width]]
-        found[place, : len(kept)] = kept
-    if not found.any():
-        found[0, 0] = UNKNOWN_ID
-    return found.reshape(-1)
 
 
 def encoded(page: np.ndarray) -> bytes:

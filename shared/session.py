@@ -325,8 +325,14 @@ def process_start_time() -> float:
 
 
 def starting_weights(cell: Cell) -> Weights:
-    """The weights that a matched cell starts from: the file it names, else seeded ones."""
+    """The weights that a matched cell starts from: the file it names, else seeded ones with its store's word vectors.
+
+    Raises:
+        UserError: weights or word vectors that are not the network's.
+    """
     if cell.weights:
         return load_weights(cell.weights, cell.workload, cell.seed)
     family = family_of(cell.workload)
-    return family.initial_weights(family.architecture(cell.workload), cell.seed)
+    seeded = family.initial_weights(family.architecture(cell.workload), cell.seed)
+    vectors = open_store(cell.store).vectors
+    return seeded if vectors is None else family.with_vectors(seeded, np.array(vectors))

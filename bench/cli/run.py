@@ -26,6 +26,7 @@ ATTRIBUTION_REPEATS = 7  # each in fresh processes; from five on there are inter
 @options.preset
 @options.data
 @options.vocab
+@options.vectors
 @options.pythons
 @options.device
 @click.option("--cores-per-replica", type=options.CORES, help="CPU cores per replica. Default: cores // most replicas.")

@@ -16,7 +16,7 @@ from shared.store import MANIFEST, Store, open_store
 # what a manifest's `source` says of tokens, whichever they are; a store with others has others in their place
 OF_TOKENS = (
     "vocabulary", "vocabulary_digest", "vocabulary_size", "max_tokens", "truncation", "tokenised_from",
-    "sentences", "vectors", "vectors_digest", "vector_size",
+    "sentences", "vectors", "vectors_digest", "vector_size", "words_with_vectors",
 )  # fmt: skip
 
 

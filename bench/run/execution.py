@@ -66,7 +66,7 @@ def plan_request(request: Request, dry_run: bool, say: Callable[[str], None]) ->
     choices = choose_interpreters(request)
     if request.weights is not None:
         check_weights_file(request.weights)
-    store = resolve_store(request.data, workload, dry_run, say, request.vocab)  # may make one
+    store = resolve_store(request.data, workload, dry_run, say, request.vocab, request.vectors)  # may make one
     workload, epochs, notes = fit_to_store(request, workload, store)
     if request.attribute:
         workload, epochs = one_width(workload, notes), 0

@@ -33,6 +33,7 @@ class Request:
     preset: str | None = None
     data: str | None = None
     vocab: str | None = None
+    vectors: str | None = None
     device: str = "auto"
     cores_per_replica: int | None = None
     precision: str = "fp32"

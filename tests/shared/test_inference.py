@@ -15,7 +15,7 @@ from shared import inference, session
 from shared.errors import UserError
 from shared.events import Done, EventWriter, Failure, FirstStep, Latency, Phase, of_kind, read_events
 from shared.inference import FEWEST_CALLS, MOST_CALLS, Requests, num_calls, requests_of
-from shared.preparation import decoded, encoded, ids_of
+from shared.preparation import decoded, encoded
 from shared.protocol import Cell
 from shared.store import Store
 from tests import tiny
@@ -150,9 +150,9 @@ def test_a_page_survives_its_encoding(noise: Store) -> None:
 
 
 def test_words_as_stores_have_them() -> None:
-    from shared.modalities import Words
+    from shared.word_tokens import ids_of
 
     ids = {"it": 2, "rose": 3}
-    assert ids_of("It rose, it", ids, Words(4, 10)).tolist() == [2, 1, 2, 0]
-    assert ids_of("It rose. Why? It", ids, Words(2, 10, sentences=3)).tolist() == [2, 3, 1, 2, 0, 0]
-    assert ids_of("", ids, Words(2, 10)).tolist() == [1, 0]
+    assert ids_of("It rose, it", ids, 4).tolist() == [2, 1, 2, 0]
+    assert ids_of("It rose. Why? It", ids, 2, 3).tolist() == [2, 3, 1, 2, 0, 0]
+    assert ids_of("", ids, 2).tolist() == [1, 0]
