@@ -176,7 +176,9 @@ def print_plan(plan: Any, finished: set[str], directory: Path | None = None) -> 
     rows = []
     for cell in plan.cells:
         groups = " ".join(",".join(map(str, group)) for group in cell.cores) or "-"
-        measured = "finished" if cell.cell_id in finished else str(workload.measure.measured_steps)
+        sizes = ",".join(map(str, cell.batches))
+        measured = f"batches {sizes}" if sizes else str(workload.measure.measured_steps)
+        measured = "finished" if cell.cell_id in finished else measured
         numbers = (cell.threads_per_replica, cell.global_batch, cell.epochs, plan.total_steps(cell))
         seconds = times[cell.cell_id].seconds
         shown = "-" if cell.cell_id in finished else "?" if seconds is None else clock(seconds)
