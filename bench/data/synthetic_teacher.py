@@ -14,6 +14,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
 
 from bench.data.teacher import Identity, identity_of, taught
 from shared.store import Store
@@ -58,7 +59,8 @@ def logits_of(store: Store) -> np.ndarray:
 def fitted(words: np.ndarray, labels: np.ndarray) -> LogisticRegression:
     """The model, at the one optimum that its regularised loss has."""
     model = LogisticRegression(C=STRENGTH, tol=1e-9, max_iter=2000)
-    with warnings.catch_warnings():
+    # one thread: sums in one order, and a machine that is busy elsewhere is not waited for
+    with warnings.catch_warnings(), threadpool_limits(1):
         warnings.simplefilter("ignore", ConvergenceWarning)  # near enough: logits are rounded
         warnings.filterwarnings("ignore", message="The number of unique classes")  # the rungs' texts are few
         model.fit(words, labels)

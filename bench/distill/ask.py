@@ -11,6 +11,7 @@ import numpy as np
 from bench.cells.launch import LOG, Limits, num_ranks, run_cell
 from bench.data.partial import Partial
 from bench.data.teacher import Identity, fingerprint, taught
+from bench.distill.asked_words import asked_words
 from bench.distill.teacher import Teacher
 from bench.host.interpreters import column_of
 from bench.host.processes import termination_as_interrupt
@@ -18,11 +19,14 @@ from bench.host.worker_environment import worker_environment
 from bench.run import preflight
 from bench.run.plan import Plan, Request, make_plan
 from bench.run.resolve import choose_interpreters, pythons_of, resolve_device
-from bench.run.stores import kept_stores, resolve_store
+from bench.run.stores import describe, kept_stores, resolve_store
 from shared.errors import UserError
+from shared.families import family_of
+from shared.modalities import Words
 from shared.outside import OutsideError, read_array, read_arrays
 from shared.protocol import Cell
-from shared.store import SPLITS, Store
+from shared.store import SPLITS, Store, file_sha256
+from shared.store_facts import StoreFacts
 
 DOCUMENTS_PER_PART = 8192  # a worker is started for each
 NOT_ASKED = -1  # a split code that no split has
@@ -82,7 +86,7 @@ def ask(teacher: Teacher, store: Store, identity: Identity, machine: Machine, ou
 
 def plan_of(teacher: Teacher, store: Store, machine: Machine, say: Say) -> Plan:
     """The cell that asks a teacher, on the store's texts as it reads them."""
-    facts = resolve_store(str(store.path), teacher.workload, False, say, teacher.vocabulary)
+    facts = as_it_reads(teacher, store, say)
     own = [name for name in machine.columns if column_of(name).framework == teacher.framework]
     column = (own or list(machine.columns))[0]
     framework = column_of(column).framework
@@ -95,6 +99,22 @@ def plan_of(teacher: Teacher, store: Store, machine: Machine, say: Say) -> Plan:
     for note in preflight.check(plan.sets):
         say(f"note: {note}")
     return plan
+
+
+def as_it_reads(teacher: Teacher, store: Store, say: Say) -> StoreFacts:
+    """The store's texts as tokens of the teacher's own vocabulary.
+
+    Raises:
+        UserError: nobody has said which that is.
+    """
+    if teacher.vocabulary is None:
+        raise UserError(f"--teacher {teacher.origin}: which vocabulary are its tokens of? Name it with --teacher-vocab")
+    for read in family_of(teacher.workload).modalities(teacher.workload):
+        if isinstance(read, Words):
+            digest = file_sha256(Path(teacher.vocabulary))[:8]
+            out = kept_stores() / f"{store.digest}-{read.sentences}x{read.width}-words-{digest}"
+            return describe(asked_words(store, read, teacher.vocabulary, out))
+    return resolve_store(str(store.path), teacher.workload, False, say, teacher.vocabulary)
 
 
 def codes_of(rows: np.ndarray, count: int) -> np.ndarray:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bench.data.teacher import Identity, identity_of
 from bench.data.vocabulary_files import load_vocabulary
+from bench.distill.asked_words import word_list
 from bench.records.directory import PLAN
 from bench.records.record import STAGES, Record, read_records
 from bench.run.execution import ACCURACY_KIND, WEIGHTS
@@ -178,8 +179,11 @@ def vocabulary_size(teacher: Teacher, where: str) -> dict[str, int]:
     Raises:
         UserError: nobody has said which it is.
     """
-    if "vocabulary_size" not in family_of(teacher.workload).sizes:
+    family = family_of(teacher.workload)
+    if "vocabulary_size" not in family.sizes:
         return {}
     if teacher.vocabulary is None:
         raise UserError(f"{where}: which vocabulary are its tokens of? Name it with --teacher-vocab")
+    if any(isinstance(read, Words) for read in family.modalities(teacher.workload)):
+        return {"model.vocabulary_size": len(word_list(teacher.vocabulary))}
     return {"model.vocabulary_size": len(load_vocabulary(teacher.vocabulary).tokens)}
