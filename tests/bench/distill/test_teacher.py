@@ -310,3 +310,38 @@ def test_a_teacher_that_is_a_student_itself(bench: Bench, trained: Path, small: 
     fitted = fit_teacher(teacher, open_store(store.path))
     assert fitted.workload.task == "classification" and fitted.workload.distillation is None
     assert TEACHER in store.manifest["bytes"]
+
+
+WORDS = """
+base = "lstm"
+
+[presets.quick]
+model = { hidden_size = 8, vocabulary_size = 64, vector_size = 8, static_vectors = false }
+input = { max_words = 16, buckets = [] }
+train = { batch_per_replica = 4, epochs = 3 }
+measure = { warmup_steps = 1, measured_steps = 4 }
+"""
+
+
+def test_a_teacher_of_whole_words(bench: Bench, small: Path, texts: Store, tmp_path: Path, results: Path) -> None:
+    """Its words have the ids that it was trained with, whatever words the transfer set has."""
+    workload, run, out = tmp_path / "words.toml", tmp_path / "run", tmp_path / "student"
+    workload.write_text(WORDS)
+    options = ["--framework", "pt", "--gpus", "1", "--device", "cpu", "--no-figures", "--keep-weights", "--out", run]
+    code, _, err = bench("run", "--workload", workload, "--data", texts.path, *options)
+    assert code == 0, err
+    teacher = find_teacher(str(run), None, None, None)
+    assert teacher.vocabulary is not None
+    code, _, err = distill(bench, run, small, "--copies", 2, "--out", out)
+    assert code == 0, err
+    assert told_store(err).manifest["teacher"]["name"] == "words (quick)"
+    (asked,) = (path for path in (results / "data").iterdir() if "-0x16-words-" in path.name)
+    trained, store = open_store(str(teacher.documents)), open_store(asked, checksums=True)
+    assert (asked / VOCABULARY).read_bytes() == Path(teacher.vocabulary).read_bytes()
+    assert store.tokens is not None and trained.tokens is not None
+    assert np.array_equal(store.tokens[: len(trained.labels)], trained.tokens)
+    wordpieces = tmp_path / "vocab.txt"
+    wordpieces.write_text("[PAD]\n[CLS]\n[SEP]\n[UNK]\nword\n")
+    named = ["--teacher-workload", workload, "--teacher-preset", "quick", "--teacher-vocab", wordpieces]
+    answer = distill(bench, teacher.weights, small, *named, "--data", texts.path)
+    assert_error(answer, "no vocabulary of whole words ([PAD] and [UNK], then a word a line, none twice)")
