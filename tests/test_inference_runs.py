@@ -25,10 +25,11 @@ def bench(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """`bench` with results of its own."""
     environment = os.environ | {"TWINBENCH_RESULTS": str(folder / "results"), "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
     command = [sys.executable, "-m", "bench", *words]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=500)
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=1200)
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1500)
 def test_an_inference_of_the_smallest_workload(tmp_path: Path) -> None:
     for module in ("torch", "tensorflow", "onnxruntime", "onnxscript"):
         pytest.importorskip(module)
