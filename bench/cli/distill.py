@@ -38,6 +38,7 @@ OF_LOSS = ("weight", "direction", "temperature", "form")
 @options.columns
 @click.option("--gpus", "replicas", type=options.PositiveList(), default="1", help="Numbers of replicas.")
 @options.vocab
+@options.vectors
 @options.pythons
 @options.device
 @options.precision
