@@ -87,7 +87,8 @@ def plain_loop(cell: str, x: tf.Tensor, tensors: Any) -> tf.Tensor:
         return at + 1, handed, left.write(at, handed[0])
 
     start = (tf.constant(0), [zeros, zeros], tf.TensorArray(x.dtype, x.shape[0]))
-    return tf.while_loop(lambda at, *_: at < x.shape[0], body, start, parallel_iterations=1)[2].stack()
+    # XLA asks how many steps there are at most
+    return tf.while_loop(lambda at, *_: at < x.shape[0], body, start, maximum_iterations=x.shape[0])[2].stack()
 
 
 def block(x: tf.Tensor, tensors: Any) -> tf.Tensor:
