@@ -56,7 +56,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@echo "setup 2/3: $(TORCH) (minutes)"
 	@$(PIP) "$(TORCH)"
 	@echo "setup 3/3: TensorFlow, tools and the project itself (minutes)"
-	@$(PIP) -c constraints.txt -e '.[pt,tf,ocr,dev]'
+	@$(PIP) -c constraints.txt -e '.[pt,tf,ocr,onnx,dev]'
 	@touch $@
 	@echo "setup done"
 

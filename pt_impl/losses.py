@@ -19,6 +19,24 @@ def binary_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     return F.binary_cross_entropy_with_logits(logits, labels.to(logits.dtype))
 
 
+def distilled_cross_entropy(
+    logits: Tensor, labels: Tensor, *, weight: float, direction: str, temperature: float, form: str
+) -> Tensor:
+    """`cross_entropy` plus the weighted divergence from a teacher (`shared.distillation`). Logits (N, K), labels (N,
+    1 + K): the class, the teacher's logits."""
+    apart = _divergence(logits, labels[:, 1:], direction, temperature, form)
+    return cross_entropy(logits, labels[:, 0]) + weight * apart
+
+
+def distilled_binary_cross_entropy(
+    logits: Tensor, labels: Tensor, *, weight: float, direction: str, temperature: float, form: str
+) -> Tensor:
+    """`binary_cross_entropy` plus the weighted divergence from a teacher (`shared.distillation`). Logits (N, K), labels
+    (N, 2 K): 1 where a sample has a label, the teacher's logits."""
+    own, teacher = labels.chunk(2, 1)
+    return binary_cross_entropy(logits, own) + weight * _divergence(logits, teacher, direction, temperature, form)
+
+
 def token_cross_entropy(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
     """Mean over samples of the sum over labelled tokens, times the sample's factor. Logits (N, T, K), labels (N, T;
     NO_LABEL: none), weights (N, 1)."""
@@ -40,6 +58,21 @@ def pretraining(tokens: Tensor, alignment: Tensor, matching: Tensor, labels: Ten
     parts = ((tokens, labels[:, :most]), (alignment, labels[:, most:-1]), (matching, labels[:, -1:]))
     sums = torch.stack([_by_token(logits, of_part).sum(1) for logits, of_part in parts], 1)
     return (sums * weights.to(sums.dtype)).sum(1).mean()
+
+
+def _divergence(student: Tensor, teacher: Tensor, direction: str, temperature: float, form: str) -> Tensor:
+    """Mean over samples of `shared.distillation.divergence`. Logits (N, K) of both."""
+    teacher = teacher.to(student.dtype)
+    if form == "mse":
+        return torch.square(student - teacher).mean()
+    student, teacher = student / temperature, teacher / temperature
+    if form == "softmax":
+        parts = [(F.log_softmax(student, 1), F.log_softmax(teacher, 1))]
+    else:  # both outcomes of each label, so that no two large numbers are taken from each other
+        parts = [(F.logsigmoid(sign * student), F.logsigmoid(sign * teacher)) for sign in (1.0, -1.0)]
+    terms = [p.exp() * (p - q) if direction == "student" else q.exp() * (q - p) for p, q in parts]
+    of_sample = terms[0].sum(1) if form == "softmax" else (terms[0] + terms[1]).mean(1)
+    return temperature**2 * of_sample.mean()
 
 
 def _by_token(logits: Tensor, labels: Tensor) -> Tensor:

@@ -14,10 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from pt_impl import data, worker
+from pt_impl import data, losses, worker
 from pt_impl.replicas import Replicas
-from shared import batches
+from shared import batches, distillation
 from shared.protocol import Cell, leave
+from shared.store import Store
 
 
 def order_of_another_seed() -> None:
@@ -39,6 +40,27 @@ def order_of_the_first_epoch() -> None:
         return order(seed, 0, count)
 
     batches.order = first  # type: ignore[assignment]
+
+
+def divergence_turned_round() -> None:
+    """The divergence from a teacher the other way round."""
+    divergence, other = losses._divergence, {"student": "teacher", "teacher": "student"}
+
+    def turned(student: Any, teacher: Any, direction: str, *rest: Any) -> Any:
+        return divergence(student, teacher, other[direction], *rest)
+
+    losses._divergence = turned  # type: ignore[assignment]
+
+
+def teacher_of_the_next_row() -> None:
+    """Every document has the teacher's logits of the next one."""
+    with_teacher = distillation.with_teacher
+
+    def shifted(labels: np.ndarray, store: Store, samples: np.ndarray) -> np.ndarray:
+        return with_teacher(labels, store, (samples + 1) % len(store.labels))
+
+    distillation.with_teacher = shifted
+    load_in_this_process()
 
 
 def load_in_this_process() -> None:

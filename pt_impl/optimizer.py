@@ -55,7 +55,9 @@ class Sgd(Optimizer):
 class AdamW(Optimizer):
     """The update rule of shared.adamw."""
 
-    def __init__(self, parameters: Mapping[str, nn.Parameter], groups: Groups, settings: sections.AdamW) -> None:
+    def __init__(
+        self, parameters: Mapping[str, nn.Parameter], groups: Groups, settings: sections.AdamW | sections.Adam
+    ) -> None:
         super().__init__(parameters, groups)
         betas = (settings.beta1, settings.beta2)
         self._torch = torch.optim.AdamW(self.param_groups, lr=0.0, betas=betas, eps=settings.epsilon, fused=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from pt_impl import losses
+from pt_impl.averages import Average
 from pt_impl.family import Network, family
 from pt_impl.optimizer import make_optimizer
 from shared import loss_scale
@@ -63,6 +65,7 @@ class Step:
         self.family = family(workload.model.family)
         task = task_of(workload)
         self.task_loss, self.weighted = getattr(losses, task.loss), task.weighted
+        self.loss_settings = task.loss_settings(workload)
         self.dtype = COMPUTE_DTYPES[precision]
         self.exchange = exchange and replicas > 1
         self.frozen = False
@@ -77,6 +80,11 @@ class Step:
             enabled=scaled,
         )
         self._prepare(network, network.canonical_parameters())
+        self.average: Average | None = None
+        if (settings := workload.average) is not None:
+            every = settings.start == "copy"
+            averaged = self._every() if every else list(network.canonical_parameters().values())
+            self.average = Average(averaged, settings)
 
     def _prepare(self, trained: nn.Module, parameters: dict[str, nn.Parameter]) -> None:
         of_family, settings = family_of(self.workload), self.workload.optimizer
@@ -94,7 +102,7 @@ class Step:
 
     def freeze(self) -> None:
         """Train nothing but the classifier from now on; the rest runs in inference mode."""
-        self.frozen = True
+        self.frozen, self.average = True, None
         head = _Head(self.network)
         self._prepare(head, dict(head.named_parameters()))
 
@@ -122,7 +130,8 @@ class Step:
             logits = self.forward(inputs, drops, training=True)
         exact = torch.float64 if self.dtype == torch.float64 else torch.float32
         heads = [self._of_precision(head).to(exact) for head in heads_of(logits)]
-        loss: Tensor = self.task_loss(*heads, batch.labels, *((weights_of(batch),) if self.weighted else ()))
+        weights = (weights_of(batch),) if self.weighted else ()
+        loss: Tensor = self.task_loss(*heads, batch.labels, *weights, **self.loss_settings)
         return loss
 
     def _of_precision(self, logits: Tensor) -> Tensor:
@@ -140,8 +149,14 @@ class Step:
     def train(self, batch: Batch, learning_rate: float) -> Tensor:
         """One optimizer step; the loss before it (a scalar tensor that nobody has waited for)."""
         loss, gradients = self.loss_and_gradients(batch)
-        self.optimizer.apply(gradients, learning_rate, self.scaler)
+        self._apply(gradients, learning_rate)
         return loss
+
+    def _apply(self, gradients: list[Tensor], learning_rate: float) -> None:
+        """The optimizer's step with scaled gradients."""
+        self.optimizer.apply(gradients, learning_rate, self.scaler)
+        if self.average is not None:
+            self.average.update()
 
     def backward(self, batch: Batch) -> Tensor:
         """The loss; its gradients are computed and thrown away."""
@@ -153,7 +168,32 @@ class Step:
         """What makes the optimizer's step with a batch's gradients, at a learning rate of 0, again and again."""
         _, gradients = self.loss_and_gradients(batch)
         self.network.zero_grad(set_to_none=True)
-        return lambda: self.optimizer.apply(gradients, 0.0, self.scaler)
+        return lambda: self._apply(gradients, 0.0)
+
+    def _every(self) -> list[Tensor]:
+        """Every tensor of the network, of what is not trained too."""
+        return [*self.network.parameters(), *self.network.buffers()]
+
+    @torch.no_grad()
+    def tensors(self) -> list[Tensor]:
+        """A copy of every tensor of the network."""
+        return [tensor.clone() for tensor in self._every()]
+
+    @torch.no_grad()
+    def put(self, tensors: list[Tensor]) -> None:
+        """Put what `tensors` returned in the network's place."""
+        for tensor, value in zip(self._every(), tensors, strict=True):
+            tensor.copy_(value)
+
+    def averaged(self) -> AbstractContextManager[None]:
+        """With the average of the weights (`shared.average`) in their place, where there is one."""
+        return nullcontext() if self.average is None else self.average.in_place()
+
+    def settle(self) -> None:
+        """Leave the average in the weights' place, where there is one; without an average from now on."""
+        if self.average is not None:
+            self.average.take_over()
+        self.average = None
 
     @torch.no_grad()
     def predict(self, batch: Batch) -> Tensor:

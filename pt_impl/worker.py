@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 
-from pt_impl import data, networks, replicas
+from pt_impl import data, export, networks, replicas
 from pt_impl.family import family
 from pt_impl.step import Step
 from shared.batches import EvalBatches
@@ -48,6 +48,27 @@ class Wing(BaseWing):
             self.group.require_placed("the logits", [logits])
             yield [logits.cpu().numpy()]
 
+    def infer(self, host: Any) -> Any:
+        """Logits of this rank's request, not waited for."""
+        return self.step.predict(data.to_device(host, self.group))
+
+    def answers(self, logits: Any) -> list[np.ndarray]:
+        """Wait for logits and read them."""
+        if not self.placed:
+            self.group.require_placed("the logits", [logits])
+            self.placed = True
+        return [logits.cpu().numpy()]
+
+    def tokenizer(self, vocabulary: str, max_tokens: int, truncation: str) -> Callable[[Sequence[str]], Any]:
+        """That of `transformers`."""
+        from pt_impl.tokenizer import Tokenizer  # it imports `transformers`
+
+        return Tokenizer(vocabulary, max_tokens, truncation)
+
+    def exported(self, examples: Sequence[Any], path: str) -> tuple[str, ...]:
+        """The network as an ONNX file, by torch's own exporter."""
+        return export.export(self.step, examples, path)
+
     def largest(self, value: float) -> float:
         """The largest of all ranks' values, on every rank."""
         if self.group.count == 1:
@@ -55,6 +76,13 @@ class Wing(BaseWing):
         everywhere = torch.tensor(value, dtype=torch.float64, device=self.group.placement)
         dist.all_reduce(everywhere, dist.ReduceOp.MAX)
         return float(everywhere)
+
+    def total(self, values: Sequence[float]) -> list[float]:
+        """The sums of all ranks' values, on every rank."""
+        everywhere = torch.tensor(values, dtype=torch.float64, device=self.group.placement)
+        if self.group.count > 1:
+            dist.all_reduce(everywhere, dist.ReduceOp.SUM)
+        return [float(value) for value in everywhere]
 
     def num_traces(self) -> int:
         """Nothing is compiled."""

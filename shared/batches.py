@@ -84,7 +84,9 @@ class TrainBatches:
         """A replica's share of a step, or with None the whole global batch."""
         samples = self.samples(step, replica)
         drawn = (self.seed, step // self.steps_per_epoch)
-        return assemble(self.store, self.workload, samples, len(samples), drawn, self.samples(step))
+        batch = assemble(self.store, self.workload, samples, len(samples), drawn, self.samples(step))
+        of_step: Batch = self._family.drawn_for_a_step(batch, self.seed, step)
+        return of_step
 
     @property
     def widths(self) -> tuple[int, ...]:

@@ -24,6 +24,8 @@ class Purpose(IntEnum):
     SAMPLE = 3
     FEATURES = 4
     HIDING = 5
+    STEP = 6  # of what is dropped once for a step, whatever the samples
+    TRANSFER = 9  # of words in the texts that a student learns from
 
 
 def words(seed: int, purpose: Purpose, epoch: int, item: int, count: int) -> np.ndarray:

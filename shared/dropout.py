@@ -68,6 +68,14 @@ def drop_keys(seed: int, epoch: int, samples: np.ndarray, num_places: int) -> np
     return halves
 
 
+def step_keys(seed: int, step: int, num_places: int) -> np.ndarray:
+    """The keys of what is dropped once for a step of a training (int32, places x 2), whatever its samples: as those of
+    `drop_keys`, the same on every replica."""
+    halves = words(seed, Purpose.STEP, 0, step, num_places).view(np.int32).reshape(num_places, 2)
+    halves[..., 1] |= 1
+    return halves
+
+
 def position_hashes(num_tokens: int, num_features: int) -> np.ndarray:
     """The hash of every token's words by position, uint32 T x W: what all samples and places share."""
     width = words_a_token(num_features)

@@ -32,7 +32,7 @@ class Phase(Event):
     """What the rank does from now on."""
 
     event = "phase"
-    name: str  # build | warmup | measure | train | evaluate | finetune
+    name: str  # build | warmup | measure | train | evaluate | finetune | export | end
     seconds: float | None = None  # of `measure`: what the window should take at the warm-up's pace
 
 
@@ -76,6 +76,26 @@ class Window(Event):
     warmup: int  # steps before the window
     stationary: bool | None  # whether the step time stood still by then; None: too few steps to tell
     turns: list[float]  # where trainings take turns, seconds per step in each (`seconds` is their sum)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Latency(Event):
+    """The requests of one batch size (shared/inference.py). Seconds are of single calls, in their order."""
+
+    event = "latency"
+    batch: int  # samples of a request
+    replicas: int  # that this rank's calls are answered by, each its own request
+    widths: list[int]  # of the requests, ascending; [0]: all are equally wide
+    first: list[float]  # of the first call of each shape: tracing and compilation
+    seconds: list[float]  # from the batch on the host to its logits on the host
+    prepare: list[float]  # from texts or encoded pages to the batch on the host; none: it was not timed
+    whole: list[float]  # both, one after the other
+    back_to_back: float | None  # of as many calls as `seconds`, none of which was waited for; None: not timed
+    stationary: bool | None  # whether the calls' time stood still before; None: too few calls to tell
+    rss_peak: int  # bytes, of this process so far
+    allocator_peak: int | None  # bytes, while this batch size was timed
+    turns: list[float]  # where cells take turns, the median seconds of a call in each
+    failure: str | None = None  # why larger ones were not timed, and this one neither
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +155,7 @@ class Done(Event):
 
 KINDS: dict[str, type[Event]] = {
     kind.event: kind
-    for kind in (Phase, Settings, FirstStep, Step, Window, Parts, Epoch, Evaluation, Memory, Failure, Done)
+    for kind in (Phase, Settings, FirstStep, Step, Window, Latency, Parts, Epoch, Evaluation, Memory, Failure, Done)
 }
 Kind = TypeVar("Kind", bound=Event)
 

@@ -124,6 +124,10 @@ class Family(ABC, Generic[W, A, B]):
     def initial_weights(self, arch: A, seed: int) -> Weights:
         """Seeded float32 starting weights, the same in both wings without either framework."""
 
+    def with_vectors(self, weights: Weights, vectors: np.ndarray) -> Weights:
+        """Starting weights with a store's word vectors (float32, V x D); the same ones where no word is read."""
+        return weights
+
     def parameter_groups(self, arch: A, workload: W) -> dict[str, ParameterGroup]:
         """Canonical name of every trained tensor to how it is trained."""
         group = ParameterGroup(1.0, workload.optimizer.weight_decay)
@@ -138,6 +142,11 @@ class Family(ABC, Generic[W, A, B]):
         Args:
             width: of `widths`.
         """
+
+    def drawn_for_a_step(self, batch: B, seed: int, step: int) -> B:
+        """A training batch with what is drawn once for its step, the same on every replica: as it is where all draws
+        are the samples' own."""
+        return batch
 
     def widths(self, workload: W) -> tuple[int, ...]:
         """The widths that a batch may have, of which the last holds any sample; (0,): there is nothing to choose."""

@@ -40,7 +40,16 @@ class Boxes:
     scale: int  # of the page's width and height
 
 
-Modality = Pages | Tokens | Boxes
+@dataclass(frozen=True)
+class Words:
+    """The text as ids of whole words (`shared.word_tokens`), padded."""
+
+    width: int  # words of a text, or of each of its sentences
+    vocabulary_size: int  # at most so many, the most frequent of the training split
+    sentences: int = 0  # of a text that is cut into sentences; 0: it is one row of words
+
+
+Modality = Pages | Tokens | Boxes | Words
 
 
 def page_pixels(store: Store, samples: np.ndarray, size: int) -> np.ndarray:

@@ -157,14 +157,18 @@ class Probe(ABC):
         return gradients | {"loss": loss}
 
     def trajectory(self, task: Task) -> Arrays:
-        """Losses of the first steps of a training, and every tensor after them."""
+        """Losses of the first steps of a training, every tensor after them, and the average that is evaluated."""
         step = self.make_step(task, task.start())
         plan = task.learning_rates()
         batches = (self.resident(task.batch(index)) for index in range(task.steps))
         losses = [
             float(step.train(batch, float(learning_rate))) for batch, learning_rate in zip(batches, plan, strict=True)
         ]
-        return self.weights_of(step) | {"losses": np.array(losses)}
+        arrays = self.weights_of(step) | {"losses": np.array(losses)}
+        if task.workload.average is not None:
+            with step.averaged():
+                arrays |= {f"average.{name}": value for name, value in self.weights_of(step).items()}
+        return arrays
 
     def predictions(self, task: Task) -> Arrays:
         """What is decided about the test documents after a short training, and whether it is right."""
@@ -174,6 +178,7 @@ class Probe(ABC):
             task.learning_rates(), self.stream(task.batches().batch, task.steps, 0), strict=True
         ):
             step.train(batch, float(learning_rate))
+        step.settle()
         evaluation, of_task = EvalBatches(store, task.workload, "test", 1), task_of(task.workload)
         found = []
         for index, batch in enumerate(self.stream(evaluation.batch, evaluation.num_batches, 0)):

@@ -16,11 +16,13 @@ from typing import Any, NoReturn
 
 from shared.spec import Workload, check
 
-CELL_SCHEMA = 4  # 4: `eval` events hold the task's own counts
+CELL_SCHEMA = 5  # 5: inference; 4: `eval` events hold the task's own counts
 
 ARMS = ("matched", "native")
 PRECISIONS = ("fp32", "bf16", "fp16")
 INPUT_MODES = ("disk", "memory", "device")
+MODES = ("train", "infer")  # what a cell does with the network
+RUNTIMES = ("framework", "onnx")  # what answers requests: the framework itself, or ONNX Runtime what it exports
 DEVICES = ("cuda", "cpu")
 
 # exit status of a worker that ran out of memory; any other non-zero status is a crash
@@ -53,7 +55,12 @@ class Cell:
     splits: str | None = None  # .npy of split codes (int8, N) in place of the store's own
     exchange: bool = True  # whether gradients are averaged over replicas; without, replicas drift apart: to time only
     parts: bool = False  # time the parts of a step after the window (see shared.parts)
+    logits: bool = False  # train nothing: leave every document's logits (see `logits_path`)
     predictions: bool = False  # leave every evaluated sample's class probabilities (see `predictions_path`)
+    mode: str = "train"  # of MODES
+    batches: tuple[int, ...] = ()  # samples of a request, ascending: of inference alone
+    calls: int = 0  # timed ones of each of those; 0: as many as shared.inference takes
+    runtime: str = "framework"  # of RUNTIMES
     variant: str | None = None  # the framework in a version, "pt@2.13"; None: the one there is
     python: str | None = None  # the interpreter of the worker; None: the harness's own
     schema: int = CELL_SCHEMA
@@ -83,6 +90,7 @@ class Cell:
             raise ValueError(f"{path}: cell schema {content.get('schema')!r}, this worker reads {CELL_SCHEMA}")
         content["workload"] = check(content["workload"], str(path))
         content["cores"] = tuple(tuple(group) for group in content["cores"])
+        content["batches"] = tuple(content["batches"])
         return Cell(**content)
 
     def events_path(self, rank: int) -> Path:
@@ -93,6 +101,11 @@ class Cell:
         """The file of a rank's predictions after the last stage: for each split `SPLIT.samples` (int64, n: rows of the
         store) and `SPLIT.probabilities` (float32, n x K, as the task has them)."""
         return Path(self.directory) / f"predictions.{rank}.npz"
+
+    def logits_path(self, rank: int) -> Path:
+        """The file of a rank's logits: for each split `SPLIT.samples` (int64, n: rows of the store) and `SPLIT.logits`
+        (float32, n x K)."""
+        return Path(self.directory) / f"logits.{rank}.npz"
 
 
 def leave(status: int) -> NoReturn:

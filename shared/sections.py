@@ -29,6 +29,14 @@ class Model(Section):
     num_classes: NumClasses
 
 
+class WordModel(Model):
+    """What every network has that reads whole words (`shared.word_tokens`)."""
+
+    vocabulary_size: Annotated[int, Field(ge=4, le=10_000_000)]  # padding and the unknown word included
+    vector_size: Annotated[int, Field(ge=1, le=4096)]  # of a word
+    static_vectors: bool  # whether word vectors stay as they are; else they are trained
+
+
 class Pretraining(Section):
     """What is hidden of a page to be found again (`shared.pretraining`)."""
 
@@ -38,6 +46,32 @@ class Pretraining(Section):
     dropped: Rate  # share of the images that are left out
     alignment: bool  # whether each token is said to be covered or not
     matching: bool  # whether the image is said to be the page's or not
+
+
+class Distillation(Section):
+    """What a network learns from a teacher's logits beside its labels (`shared.distillation`)."""
+
+    weight: Annotated[float, Field(ge=0, strict=False)]  # of the divergence, over that of the labels' own loss
+    direction: Literal["student", "teacher"]  # whose probabilities it is the mean under
+    temperature: Positive  # both logits are divided by it, and the divergence is multiplied by its square
+    # the classes as one choice or each by itself, or the logits' squared differences; task: as the labels have it
+    form: Literal["task", "softmax", "bernoulli", "mse"]
+
+
+class Average(Section):
+    """The exponential average of the weights over the steps, which stands in their place where a network is evaluated
+    and saved (`shared.average`)."""
+
+    decay: Annotated[float, Field(gt=0, lt=1)]
+    start: Literal[
+        "zero", "copy"
+    ]  # copy: of every tensor, as in the code of `shared.average`
+
+
+class Stopping(Section):
+    """Evaluates the validation split after every epoch and keeps the weights of the best one."""
+
+    patience: Annotated[int, Field(ge=1, le=100_000)]  # epochs without a better one, after which the training ends
 
 
 class PageInput(Section):
@@ -53,6 +87,24 @@ class TextInput(Section):
     # A batch is padded to the first of these widths that holds its longest document, or to max_tokens. A fixed set:
     # a width that was not announced would make TensorFlow trace its step anew.
     buckets: Annotated[tuple[Annotated[int, Field(ge=8)], ...], Field(strict=False)] = ()
+
+
+class WordInput(Section):
+    """A text as one row of words, of which the first are kept."""
+
+    max_words: Annotated[int, Field(ge=8, le=65_536)]
+    buckets: Annotated[tuple[Annotated[int, Field(ge=8)], ...], Field(strict=False)] = ()  # as those of TextInput
+    # masked: a text's outcome does not depend on the width of its batch; read: padding is words that are not known
+    padding: Literal["masked", "read"]
+
+
+class SentenceInput(Section):
+    """A text as sentences, the first of them, each a row of words, of which the first are kept."""
+
+    max_sentences: Annotated[int, Field(ge=1, le=4096)]
+    max_words: Annotated[int, Field(ge=2, le=4096)]  # of a sentence
+    buckets: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(strict=False)] = ()  # sentences, see TextInput
+    padding: Literal["masked", "read"]  # as that of WordInput
 
 
 class Sgd(Section):
@@ -73,7 +125,21 @@ class AdamW(Section):
     layer_decay: Annotated[float, Field(gt=0, le=1, strict=False)]  # rate of a layer over that of the one above it
 
 
-Optimizer = Sgd | AdamW
+class Adam(Section):
+    """Without decay: the update rule of shared.adamw with none."""
+
+    name: Literal["adam"]
+    beta1: Rate
+    beta2: Rate
+    epsilon: Annotated[float, Field(gt=0, lt=1)]
+
+    @property
+    def weight_decay(self) -> float:
+        """There is none."""
+        return 0.0
+
+
+Optimizer = Sgd | AdamW | Adam
 
 
 class SlantedTriangular(Section):

@@ -6,9 +6,8 @@ what is measured and what is reported is decided here, once. The measured steps 
 
 from __future__ import annotations
 
-import resource
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +17,18 @@ from shared import parts
 from shared.batches import EvalBatches, TrainBatches
 from shared.clock import process_age
 from shared.divergence import DivergedError, check_logits, finite_losses
+from shared.errors import UserError
 from shared.events import EventWriter
 from shared.families import family_of
 from shared.family import Weights
+from shared.inference import infer, rss_peak
+from shared.logits import leave_logits
 from shared.outside import read_array
 from shared.protocol import Cell
 from shared.schedule import learning_rates
+from shared.stopping import Stopping
 from shared.store import SPLITS, Store, open_store
-from shared.task import DocumentTask
+from shared.task import Counts, DocumentTask
 from shared.tasks import task_of
 from shared.warmup import most_steps
 from shared.weights import load_weights
@@ -57,12 +60,20 @@ def run_cell(cell: Cell, wing: Wing, store: Store, emit: EventWriter, process_st
     """
     emit("settings", values=wing.settings())
     try:
+        if cell.mode == "infer":
+            infer(cell, wing, store, emit, process_started)
+            emit("memory", rss_peak=rss_peak(), **allocator_peaks(wing, None))
+            emit("done")
+            return
+        if cell.logits:
+            leave_logits(cell, wing, store, emit)
+            emit("done")
+            return
         window = run_stages(cell, wing, store, emit, process_started)
     except DivergedError as error:  # on every rank: nobody waits for one that has left
         emit("error", kind="diverged", message=str(error))
         return
-    peak_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    emit("memory", rss_peak=peak_kib * 1024, **allocator_peaks(wing, window))
+    emit("memory", rss_peak=rss_peak(), **allocator_peaks(wing, window))
     if cell.checkpoint and wing.rank == 0:
         wing.save(cell.checkpoint)
     emit("done")
@@ -128,9 +139,12 @@ def steps_of(cell: Cell, wing: Wing, batches: TrainBatches, num_steps: int) -> I
 def train(
     cell: Cell, wing: Wing, batches: TrainBatches, schedule: np.ndarray, emit: EventWriter, process_started: float
 ) -> Window:
-    """The first stage, with the measured window inside it; without epochs it ends with the window. Returns that."""
+    """The first stage, with the measured window inside it; without epochs it ends with the window, with `stopping` not
+    before. Returns the window."""
     source = steps_of(cell, wing, batches, len(schedule))
     window = Window(cell, wing, batches, emit, len(schedule))
+    stopping = stopping_of(cell, batches.store) if cell.epochs else None
+    stops = False
     losses: list[Any] = []
     finished: list[tuple[int, list[Any], float, int]] = []  # epochs whose loss is still to be read
     emit("phase", name="warmup")
@@ -151,7 +165,8 @@ def train(
         emit("step", index=step, seconds=now - step_ended, wait=waited, measured=window.is_open)
         step_ended = now
         closed = window.after(step)
-        if cell.epochs and (step + 1) % batches.steps_per_epoch == 0:
+        ends_epoch = bool(cell.epochs) and (step + 1) % batches.steps_per_epoch == 0
+        if ends_epoch:
             finished.append((step // batches.steps_per_epoch, losses, float(learning_rate), step + 1 - len(losses)))
             losses = []
         if not window.is_open:  # reading a loss inside the window would drain a GPU's queue
@@ -161,11 +176,59 @@ def train(
         if closed:  # a training that has diverged by now is not gone on with
             finite_losses(wing, losses, step + 1 - len(losses))
             step_ended = time.perf_counter()
-        if window.is_over and not cell.epochs:
+        if ends_epoch and stopping is not None and not stops:
+            stops = validate(cell, wing, batches.store, emit, window, stopping, step + 1)
+            step_ended = time.perf_counter()
+        if window.is_over and (stops or not cell.epochs):
             break
     if cell.parts:
         parts.measure(wing, batches, window.turns, emit)
+    if stopping is not None:
+        wing.restore()
+    elif cell.workload.average is not None:
+        wing.settle()
     return window
+
+
+def stopping_of(cell: Cell, store: Store) -> Stopping | None:
+    """What decides when a training stops; None: its last epoch does.
+
+    Raises:
+        UserError: no validation split to judge epochs by.
+    """
+    settings = cell.workload.stopping
+    if settings is None:
+        return None
+    if not len(store.indices("val")):
+        raise UserError(
+            f"{cell.workload.name}: [stopping] judges epochs by the validation split, and {store.path} has none: "
+            "prepare a store with one, or leave the table out"
+        )
+    task = task_of(cell.workload)
+    return Stopping(settings.patience, task.metrics[task.headline].larger_is_better)
+
+
+def validate(
+    cell: Cell, wing: Wing, store: Store, emit: EventWriter, window: Window, stopping: Stopping, num_steps: int
+) -> bool:
+    """After an epoch: judge it by the headline on the validation split, over all ranks, and keep the tensors of the
+    best one. Returns whether the training stops.
+
+    Raises:
+        DivergedError: logits that are not finite.
+    """
+    window.pause(num_steps)
+    emit("phase", name="evaluate")
+    task = task_of(cell.workload)
+    with wing.averaged():
+        counts, _ = evaluated(cell, wing, store, "val", None)
+        emit("eval", split="val", stage="train", counts=counts)
+        names = sorted(counts)
+        everywhere = dict(zip(names, wing.total([counts[name] for name in names]), strict=True))
+        if stopping.is_best(task.scores(everywhere)[task.headline]):
+            wing.keep()
+    window.resume(num_steps)
+    return stopping.is_over
 
 
 def replicas_of(wing: Wing) -> range:
@@ -213,33 +276,47 @@ def evaluate(cell: Cell, wing: Wing, store: Store, emit: EventWriter, stage: str
     """
     emit("phase", name="evaluate")
     task = task_of(cell.workload)
+    probabilities = None
+    if keep:
+        assert isinstance(task, DocumentTask), "the harness keeps predictions of documents alone"
+        probabilities = task.probabilities
     kept: dict[str, np.ndarray] = {}
     for split in SPLITS:
         if not len(store.indices(split)):
             continue
-        batches = EvalBatches(store, cell.workload, split, cell.replicas)
-        tally = task.tally(store, cell.workload)
-        rows: list[np.ndarray] = []
-        found: list[np.ndarray] = []
-        every: list[np.ndarray] = []
-        for index, logits in enumerate(wing.predict(batches)):
-            for replica, of_replica in zip(replicas_of(wing), logits, strict=True):
-                samples = batches.samples(index, replica)
-                every.append(of_replica[: len(samples)])
-                tally.add(every[-1], samples)
-                if keep:
-                    assert isinstance(task, DocumentTask), "the harness keeps predictions of documents alone"
-                    rows.append(samples)
-                    found.append(task.probabilities(every[-1]))
-        check_logits(wing, every, split)
-        emit("eval", split=split, stage=stage, counts=tally.counts())
-        if keep:
-            kept |= {f"{split}.samples": np.concatenate(rows), f"{split}.probabilities": np.concatenate(found)}
+        counts, of_split = evaluated(cell, wing, store, split, probabilities)
+        emit("eval", split=split, stage=stage, counts=counts)
+        kept |= {f"{split}.{name}": values for name, values in of_split.items()}
     if keep:
         path = cell.predictions_path(wing.rank)
         partial = path.with_name(f".{path.name}")
         np.savez(partial, allow_pickle=False, **kept)
         partial.replace(path)
+
+
+def evaluated(
+    cell: Cell, wing: Wing, store: Store, split: str, probabilities: Callable[[np.ndarray], np.ndarray] | None
+) -> tuple[Counts, dict[str, np.ndarray]]:
+    """The counts of a split over this rank's samples and, where it is said how probabilities are made, these samples
+    and theirs.
+
+    Raises:
+        DivergedError: logits that are not finite.
+    """
+    batches = EvalBatches(store, cell.workload, split, cell.replicas)
+    tally = task_of(cell.workload).tally(store, cell.workload)
+    rows: list[np.ndarray] = []
+    every: list[np.ndarray] = []
+    for index, logits in enumerate(wing.predict(batches)):
+        for replica, of_replica in zip(replicas_of(wing), logits, strict=True):
+            rows.append(batches.samples(index, replica))
+            every.append(of_replica[: len(rows[-1])])
+            tally.add(every[-1], rows[-1])
+    check_logits(wing, every, split)
+    if probabilities is None:
+        return tally.counts(), {}
+    found = np.concatenate([probabilities(logits) for logits in every])
+    return tally.counts(), {"samples": np.concatenate(rows), "probabilities": found}
 
 
 def process_start_time() -> float:
@@ -248,8 +325,14 @@ def process_start_time() -> float:
 
 
 def starting_weights(cell: Cell) -> Weights:
-    """The weights that a matched cell starts from: the file it names, else seeded ones."""
+    """The weights that a matched cell starts from: the file it names, else seeded ones with its store's word vectors.
+
+    Raises:
+        UserError: weights or word vectors that are not the network's.
+    """
     if cell.weights:
         return load_weights(cell.weights, cell.workload, cell.seed)
     family = family_of(cell.workload)
-    return family.initial_weights(family.architecture(cell.workload), cell.seed)
+    seeded = family.initial_weights(family.architecture(cell.workload), cell.seed)
+    vectors = open_store(cell.store).vectors
+    return seeded if vectors is None else family.with_vectors(seeded, np.array(vectors))

@@ -14,15 +14,27 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self, get_args
 
-from pydantic import ValidationError
+from pydantic import ValidationError, model_validator
 
 from shared import families, tasks
 from shared.errors import UserError
 from shared.outside import NO_SUCH_FILE, OutsideError, read_text
-from shared.sections import Data, Measure, Model, Optimizer, Schedule, Section, Train
+from shared.sections import (
+    Average,
+    Data,
+    Distillation,
+    Measure,
+    Model,
+    Optimizer,
+    Schedule,
+    Section,
+    Stopping,
+    Train,
+)
 
 WORKLOADS = Path(__file__).parent / "workloads"
 MOST_TOML_BYTES = 1 << 20
+OPTIONAL = ("distillation", "average", "stopping")  # tables: in the hashes of workloads that have them alone
 FULL = "full"  # the preset that overrides nothing: the settings as published
 
 
@@ -41,6 +53,15 @@ class Workload(Section):
     train: Train
     measure: Measure
     data: Data
+    distillation: Distillation | None = None  # what is learnt from a teacher, where that is the task
+    average: Average | None = None  # of the weights over the steps; None: the weights are what is evaluated
+    stopping: Stopping | None = None  # None: every epoch is trained, and the last one's weights are kept
+
+    @model_validator(mode="after")
+    def _has_what_its_task_asks(self) -> Self:
+        if (self.distillation is not None) != (tasks.task(self.task).distils is not None):
+            raise ValueError("the table distillation belongs to a distilled task, and such a task needs it")
+        return self
 
     @property
     def spec_hash(self) -> str:
@@ -52,16 +73,17 @@ class Workload(Section):
         """Hash of the settings that decide the mathematics of one step, not how many of them are taken.
 
         This is what a certificate is filed under: the ladder proves the step, the schedule and the input, whatever
-        the number of epochs, documents, classes, words of the vocabulary or samples per replica.
+        the number of epochs, documents, classes, words of the vocabulary or samples per replica, and whenever it stops.
         """
-        settings = self._settings("train", "measure", "data")
+        settings = self._settings("train", "measure", "data", "stopping")
         for size in families.family_of(self).sizes:
             settings["model"].pop(size, None)
         return digest(settings)
 
     def _settings(self, *excluded: str) -> dict[str, Any]:
         """Every setting but some tables; the task stands in it as `Task.hashed` says."""
-        settings = self.model_dump(mode="json", exclude={"name", "preset", "task", *excluded})
+        absent = {name for name in OPTIONAL if getattr(self, name) is None}
+        settings = self.model_dump(mode="json", exclude={"name", "preset", "task", *absent, *excluded})
         return merge(settings, tasks.task(self.task).hashed)
 
     def setting(self, key: str) -> Any:
@@ -148,7 +170,7 @@ def known_keys(kind: type[Workload], location: tuple[int | str, ...]) -> list[st
     table: Any = kind
     for part in location:
         table = table.model_fields[str(part)].annotation
-    members = get_args(table) or (table,)
+    members = [each for each in get_args(table) or (table,) if each is not type(None)]
     return sorted({name for member in members for name in member.model_fields})
 
 

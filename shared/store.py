@@ -7,15 +7,16 @@ counts, classes, source, tool versions, sha256 of every file, rejected inputs wi
     pages: `images.u8` (N x H x W, grey, raw bytes);
     text: `text.utf8` with `text.offsets.npy`, and of text that was read by OCR also the words (`shared.words`);
     tokens: `tokens.npy` (int32, N x T, 0 behind the end), `lengths.npy` (int32, N) and their `vocab.txt`; where the
-        text has words, and it is asked for, `token_boxes.npy` (uint16, N x T x 4: that of a token's word, thousandths).
+        text has words, and it is asked for, `token_boxes.npy` (uint16, N x T x 4: that of a token's word, thousandths);
+        whole words (`shared.word_tokens`) may come with `vectors.npy` (float32, V x D: a vector for each of vocab.txt);
+    a teacher: `teacher.npy` (float32, N x K: its logits of each document), of the one that the manifest names.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -39,74 +40,35 @@ from shared.store_check import (
     SPLIT_CODES,
     SPLITS,
     STORE_SCHEMA,
+    TEACHER,
     TEXT,
     TOKEN_BOXES,
     TOKEN_LINES,
     TOKEN_TAGS,
     TOKEN_WORDS,
     TOKENS,
+    VECTORS,
     check_arrays,
     check_boxes,
     check_manifest,
     check_rows,
+    check_teacher,
     check_tokens,
+    check_vectors,
     string_files,
 )
 from shared.store_check import NO_LABEL as NO_LABEL  # whoever reads a store imports its names from here
 from shared.store_check import QUESTIONS as QUESTIONS
 from shared.store_check import VOCABULARY as VOCABULARY
 from shared.store_check import WORD_TAGS as WORD_TAGS
+from shared.strings import Strings as Strings
+from shared.strings import map_bytes, read_strings
+from shared.strings import write_strings as write_strings
 
 CHECKSUM_LIMIT_BYTES = 1 << 30  # larger files are checked by size on opening, by sha256 only when asked to
 READ_BYTES = 1 << 22
 
 OnBytes = Callable[[int, int], None]  # called with (bytes read so far, bytes in all)
-
-
-@dataclass(frozen=True)
-class Strings:
-    """Many strings in one file of UTF-8, found by their offsets: `STEM.utf8` and `STEM.offsets.npy` (int64, N + 1)."""
-
-    data: np.ndarray  # uint8, memory-mapped
-    offsets: np.ndarray  # int64, N + 1, bytes
-
-    def __len__(self) -> int:
-        return len(self.offsets) - 1
-
-    def __getitem__(self, index: int) -> str:
-        return bytes(self.data[self.offsets[index] : self.offsets[index + 1]]).decode("utf-8", errors="replace")
-
-
-def write_strings(folder: Path, stem: str, strings: Iterable[str]) -> None:
-    """Write `Strings`; lone surrogates, which UTF-8 cannot hold, become question marks."""
-    data_file, offsets_file = string_files(stem)
-    offsets = [0]
-    with (folder / data_file).open("wb") as file:
-        for string in strings:
-            offsets.append(offsets[-1] + file.write(string.encode("utf-8", errors="replace")))
-    np.save(folder / offsets_file, np.array(offsets, np.int64), allow_pickle=False)
-
-
-def read_strings(folder: Path, stem: str) -> Strings:
-    """Open what `write_strings` wrote.
-
-    Raises:
-        UserError: not such files, or offsets that are not in order.
-    """
-    data_file, offsets_file = (folder / name for name in string_files(stem))
-    data, offsets = map_bytes(data_file), read_array(offsets_file)
-    ends = offsets.ndim == 1 and len(offsets) > 0 and offsets.dtype.kind in "iu"
-    if not ends or offsets[0] != 0 or offsets[-1] != len(data) or (offsets[1:] < offsets[:-1]).any():
-        raise UserError(f"{offsets_file}: not where the strings of {data_file.name} end; prepare the store again")
-    return Strings(data, offsets)
-
-
-def map_bytes(path: Path) -> np.ndarray:
-    """The bytes of a regular file (uint8), on disk until they are indexed."""
-    with open_file(path) as file:
-        if os.fstat(file.fileno()).st_size == 0:
-            return np.zeros(0, np.uint8)  # an empty file cannot be mapped
-        return np.memmap(file, dtype=np.uint8, mode="r")
 
 
 @dataclass(frozen=True)
@@ -186,6 +148,21 @@ class Store:
     def question_lengths(self) -> np.ndarray | None:
         """Tokens of each row's first segment, the question (int32, N)."""
         return self._of_rows(QUESTION_LENGTHS)
+
+    @cached_property
+    def teacher(self) -> np.ndarray | None:
+        """A teacher's logits of each document (float32, N x K); None: nobody has asked one."""
+        return self._of_rows(TEACHER)
+
+    @cached_property
+    def vectors(self) -> np.ndarray | None:
+        """The vector of each word of the vocabulary (float32, V x D; the padding's is 0); None: nobody gave any."""
+        return self._of_rows(VECTORS)
+
+    @property
+    def sentences(self) -> int | None:
+        """Sentences that a text is cut into, 0: it is one row of words; None: its tokens are no whole words."""
+        return None if self.tokens is None else self.manifest.get("source", {}).get("sentences")
 
     @cached_property
     def questions(self) -> Strings | None:
@@ -370,6 +347,8 @@ def open_store(path: str | Path, checksums: bool | None = False, on_bytes: OnByt
         pixels = content.reshape(num_pages, *page)
     try:
         check_arrays(manifest, labels, split_codes, tokens, lengths, token_boxes)
+        check_teacher(manifest, array(TEACHER, mapped=True), checksums is not False)
+        check_vectors(manifest, array(VECTORS, mapped=True), checksums is not False)
         if tokens is not None and checksums is not False:
             check_tokens(manifest, tokens)
         if token_boxes is not None and checksums is not False:

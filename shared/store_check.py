@@ -5,7 +5,9 @@ A store may come from anybody; `shared.store` says what a good one looks like.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,12 +20,14 @@ IMAGES, LABELS, SPLIT_CODES = "images.u8", "labels.npy", "splits.npy"
 NAMES, TEXT = "names", "text"  # stems of two files each, see `Strings`
 TOKENS, LENGTHS, VOCABULARY = "tokens.npy", "lengths.npy", "vocab.txt"
 TOKEN_BOXES = "token_boxes.npy"
+VECTORS = "vectors.npy"  # of the words of VOCABULARY
 WORD_TAGS, QUESTIONS = "word_tags.npy", "questions"
 # of a store whose rows are parts of documents (`shared.rows`)
 DOCUMENTS, GROUPS, TOKEN_WORDS = "documents.npy", "groups.npy", "token_words.npy"
 TOKEN_LINES = "token_lines.npy"
 TOKEN_TAGS, ANSWERS, QUESTION_LENGTHS = "token_tags.npy", "answers.npy", "question_lengths.npy"
 ROW_FILES = (DOCUMENTS, GROUPS, TOKEN_WORDS, TOKEN_LINES, TOKEN_TAGS, ANSWERS, QUESTION_LENGTHS)
+TEACHER = "teacher.npy"  # logits of a teacher, of each document, and an entry of the manifest that says whose
 NO_LABEL = -100  # of a token that is not scored, and of an answer that is not trained on
 BOX_SCALE = 1000  # of a page's width and height: boxes count in thousandths, as LayoutLM does
 SPLITS = ("train", "val", "test")
@@ -170,6 +174,65 @@ def check_rows(manifest: Mapping[str, Any], tokens: np.ndarray | None, arrays: M
         raise ValueError(f"{ANSWERS} holds an answer that ends before it begins")
 
 
+def texts_digest(manifest: Mapping[str, Any]) -> str:
+    """Identity of a store's texts and their order, whatever else it holds of the documents."""
+    sums = [manifest["sha256"].get(name) for name in string_files(TEXT)]
+    return hashlib.sha256(json.dumps(sums).encode()).hexdigest()[:16]
+
+
+def classes_digest(classes: Sequence[str]) -> str:
+    """Identity of classes and their order."""
+    return hashlib.sha256(json.dumps(list(classes)).encode()).hexdigest()[:16]
+
+
+def check_teacher(manifest: Mapping[str, Any], teacher: np.ndarray | None, values: bool) -> None:
+    """Whether a teacher's logits are of these texts and classes.
+
+    Args:
+        values: read all of them, too.
+
+    Raises:
+        ValueError: the first thing that does not fit, in words.
+    """
+    identity = manifest.get("teacher")
+    if (teacher is None) != (identity is None):
+        raise ValueError(f"{TEACHER} and the manifest's 'teacher' go together")
+    if teacher is None or identity is None:
+        return
+    if identity["classes"] != classes_digest(manifest["classes"]):
+        raise ValueError(f"{TEACHER} is of other classes")
+    if identity["texts"] != texts_digest(manifest):
+        raise ValueError(f"{TEACHER} is of other documents: the teacher ({identity['name']}) never saw these")
+    shape = (manifest["count"], len(manifest["classes"]))
+    if teacher.dtype != np.float32 or teacher.shape != shape:
+        raise ValueError(f"{TEACHER} holds {teacher.dtype} of shape {teacher.shape}, float32 of {shape} expected")
+    if values and not np.isfinite(teacher).all():
+        raise ValueError(f"{TEACHER} holds numbers that are not finite")
+
+
+def check_vectors(manifest: Mapping[str, Any], vectors: np.ndarray | None, values: bool) -> None:
+    """Whether word vectors are of the vocabulary's words.
+
+    Args:
+        values: read all of them, too.
+
+    Raises:
+        ValueError: the first thing that does not fit, in words.
+    """
+    if vectors is None:
+        return
+    source = manifest.get("source") or {}
+    if TOKENS not in manifest["bytes"] or source.get("sentences") is None:
+        raise ValueError(f"{VECTORS} without whole words as tokens")
+    shape = (source.get("vocabulary_size"), source.get("vector_size"))
+    if vectors.dtype != np.float32 or vectors.shape != shape:
+        raise ValueError(f"{VECTORS} holds {vectors.dtype} of shape {vectors.shape}, float32 of {shape} expected")
+    if vectors[:1].any():
+        raise ValueError(f"{VECTORS} has a vector of the padding that is not 0")
+    if values and not np.isfinite(vectors).all():
+        raise ValueError(f"{VECTORS} holds numbers that are not finite")
+
+
 def check_boxes(boxes: np.ndarray) -> None:
     """Whether every box lies on the page and its edges are in order; reads all of them.
 
@@ -225,9 +288,18 @@ def _is_source(value: Any) -> bool:
     if not isinstance(value, dict):
         return False
     origins = [value.get(key) for key in ("resized_from", "tokenised_from")]
-    sizes = [value.get(key) for key in ("vocabulary_size", "max_tokens")]
-    return all(each is None or (isinstance(each, str) and len(each) <= LONGEST_NAME) for each in origins) and all(
-        size is None or _is_int(size, 1, MOST_TOKENS) for size in sizes
+    sizes = [value.get(key) for key in ("vocabulary_size", "max_tokens", "vector_size")]
+    return (
+        all(each is None or (isinstance(each, str) and len(each) <= LONGEST_NAME) for each in origins)
+        and all(size is None or _is_int(size, 1, MOST_TOKENS) for size in sizes)
+        and (value.get("sentences") is None or _is_int(value["sentences"], 0, MOST_TOKENS))
+    )
+
+
+def _is_teacher(value: Any) -> bool:
+    texts = ("name", "weights", "spec", "texts", "classes")
+    return isinstance(value, dict) and all(
+        isinstance(value.get(key), str) and 0 < len(value[key]) <= LONGEST_NAME for key in texts
     )
 
 
@@ -265,4 +337,5 @@ OPTIONAL: dict[str, Check] = {
     ),
     "tags": (_is_classes, f"a list of different names of 1 to {LONGEST_NAME} characters each"),
     "documents": (lambda value: _is_int(value, 0, 1 << 40), "a number of documents"),
+    "teacher": (_is_teacher, "a teacher's identity"),
 }

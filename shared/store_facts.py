@@ -18,6 +18,7 @@ class StoreFacts:
     image_size: int | None = None  # pixels; None: no pages
     max_tokens: int | None = None  # None: no tokens
     vocabulary_size: int | None = None
+    vector_size: int | None = None  # features of its word vectors; None: it has none
     origin: str | None = None  # digest of the store that this is a resized or tokenised copy of; None: of no other
     outputs: dict[str, int] = field(default_factory=dict)  # of a network, by task; a task that is not here: num_classes
 

@@ -16,6 +16,7 @@ from shared.modalities import Parts
 from shared.store import Store
 
 if TYPE_CHECKING:
+    from shared.ladder import Mutation
     from shared.spec import Workload
 
 Counts = dict[str, float]  # sums over evaluated samples; those of parts of a split add up
@@ -58,6 +59,8 @@ class Task(ABC):
     parts: Parts = "documents"  # what a sample is
     loss: str  # the function of pt_impl.losses and tf_impl.losses
     weighted: bool = False  # whether the loss takes a factor of each sample
+    distils: str | None = None  # the task whose labels it has, with a teacher's logits beside them (a row file)
+    mutations: tuple[Mutation, ...] = ()  # what `bench verify --mutations` tries beside what the family has
     several: bool = False  # whether a sample may have several labels
     single: bool = False  # whether every document has one label
     labelled: str  # "the documents have ...", for a message
@@ -89,6 +92,10 @@ class Task(ABC):
             together: the samples of all replicas.
         """
         return np.zeros((size, 0), np.float32)
+
+    def loss_settings(self, workload: Workload) -> dict[str, Any]:
+        """What the loss is given as keywords."""
+        return {}
 
     @abstractmethod
     def tally(self, store: Store, workload: Workload) -> Tally:
@@ -136,7 +143,7 @@ class DocumentTask(Task):
     def predicted(self, logits: np.ndarray) -> np.ndarray:
         """What the network says of each sample (int64, n or n x K)."""
 
-    def tally(self, store: Store, workload: Workload) -> DocumentTally:
+    def tally(self, store: Store, workload: Workload) -> Tally:
         return DocumentTally(self, store)
 
     def decisions(self, store: Store, workload: Workload, logits: np.ndarray, samples: np.ndarray) -> Decisions:

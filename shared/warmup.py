@@ -66,6 +66,11 @@ class WarmUp:
             self._compare((now - self._last[1]) / work)
         self._last = (step, now)
 
+    def paused(self, seconds: float) -> None:
+        """Since the last checkpoint something else was done for so long."""
+        if self._last is not None:
+            self._last = (self._last[0], self._last[1] + seconds)
+
     def is_over(self, step: int) -> bool:
         """Whether the window may begin with a step."""
         return step >= self.most or (step >= self.least and self.is_stationary is True)

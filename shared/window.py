@@ -40,6 +40,7 @@ class Window:
         self._turn_started = 0.0
         self._turn_start = 0
         self._seconds = 0.0
+        self._paused_at = 0.0
         self._turn_seconds: list[float] = []
 
     @property
@@ -83,6 +84,26 @@ class Window:
         if not self.cell.parts:  # else they take turns too
             self.turns.leave()
         return True
+
+    def pause(self, step: int) -> None:
+        """After `step` steps, before something that is none: it belongs to no step's time."""
+        if self.is_open:
+            self._end_turn(step)
+        else:
+            self.wing.synchronize()
+        self._paused_at = time.perf_counter()
+
+    def resume(self, step: int) -> None:
+        """After what `pause` announced; the phase is again what it was."""
+        if self.is_open:
+            assert self.start is not None
+            left = self.start + self.num_measured - step
+            self.emit("phase", name="measure", seconds=self._step_seconds * left)
+            self._begin_turn(step)
+            return
+        self._checked_at += time.perf_counter() - self._paused_at
+        self.warmup.paused(time.perf_counter() - self._paused_at)
+        self.emit("phase", name="train" if self.is_over else "warmup")
 
     def _warm_up(self, step: int) -> bool:
         if not self.warmup.is_checkpoint(step):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 import numpy as np
@@ -38,8 +39,51 @@ class Wing(Protocol):
         """Logits (float32, rows of the batch x K) of every evaluation batch, one array a replica of this process, with
         replica 0's batch-norm statistics."""
 
+    def requests(self, batches: EvalBatches) -> Callable[[int], Any]:
+        """What makes batch k of this process's replicas and leaves it in the host's memory."""
+
+    def infer(self, host: Any) -> Any:
+        """A handle on the logits of what `requests` made, which nobody has waited for."""
+
+    def answers(self, logits: Any) -> list[np.ndarray]:
+        """Wait for logits and read them (float32, rows x K), one array a replica of this process."""
+
+    def tokenizer(self, vocabulary: str, max_tokens: int, truncation: str) -> Callable[[Sequence[str]], Any]:
+        """The framework's own way from texts to ids (n x T) and lengths (n), both ids and lengths the other wing's."""
+
+    def reads_texts(self, batches: EvalBatches) -> bool:
+        """Whether what makes its batches begins at texts: a library's tokeniser in the native arm."""
+
+    def exported(self, examples: Sequence[Any], path: str) -> tuple[str, ...]:
+        """Leave the network in evaluation mode as an ONNX file.
+
+        Args:
+            examples: two of `requests`; axes of which they differ in length may have any.
+
+        Returns:
+            the fields of a batch that the file's inputs are, in their order.
+
+        Raises:
+            UserError: the framework cannot.
+        """
+
     def largest(self, value: float) -> float:
         """The largest of all ranks' values, on every rank."""
+
+    def total(self, values: Sequence[float]) -> list[float]:
+        """The sums of all ranks' values, on every rank."""
+
+    def averaged(self) -> AbstractContextManager[None]:
+        """With the average of the weights (`shared.average`) in their place, where there is one."""
+
+    def keep(self) -> None:
+        """Keep a copy of the network's tensors as they are now, in place of one that was kept before."""
+
+    def restore(self) -> None:
+        """Put what was kept in the network's place; without an average from now on."""
+
+    def settle(self) -> None:
+        """Leave the average in the weights' place, where there is one; without an average from now on."""
 
     def parts(self, batches: TrainBatches) -> dict[str, Callable[[], object]]:
         """What takes each of shared.parts.PARTS once, without waiting for the device."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -57,6 +58,7 @@ class BaseWing(ABC):
         """
         self.cell, self.group, self.family = cell, group, family
         self.rank, self.local_replicas = group.rank, group.local
+        self.kept: Any = None  # tensors of the best epoch so far
         self.placed = False  # whether the step's results were seen to lie where they should
 
     def _load(self, batches: TrainBatches | EvalBatches) -> tuple[Any, Any]:
@@ -87,6 +89,35 @@ class BaseWing(ABC):
     def freeze(self) -> None:
         """Second stage: the classifier alone."""
         self.step.freeze()
+
+    def requests(self, batches: EvalBatches) -> Callable[[int], Any]:
+        """What makes batch k and leaves it in the host's memory."""
+        load, finish = self._load(batches)
+        return lambda index: self.data.on_host(lambda _, replica: load(index, replica), self.group, finish)
+
+    def reads_texts(self, batches: EvalBatches) -> bool:
+        """Whether its batches are made from texts."""
+        return self._load(batches)[1] is not None
+
+    def averaged(self) -> AbstractContextManager[None]:
+        """The average in the weights' place."""
+        context: AbstractContextManager[None] = self.step.averaged()
+        return context
+
+    def keep(self) -> None:
+        """A copy of the network's tensors."""
+        self.kept = self.step.tensors()
+
+    def restore(self) -> None:
+        """The copy in the network's place."""
+        assert self.kept is not None, "nothing was kept"
+        self.step.average = None
+        self.step.put(self.kept)
+        self.kept = None
+
+    def settle(self) -> None:
+        """The average in the weights' place."""
+        self.step.settle()
 
     def loss_value(self, loss: Any) -> float:
         """Wait for a loss and read it."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from shared.store import Store
-from tests import head_stores, tiny, tiny_layout, tiny_text
+from tests import head_stores, tiny, tiny_layout, tiny_text, tiny_words
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is imported: its warnings bury a test's report
 for size in ("COLUMNS", "LINES"):  # of whoever started the tests; xdist's workers have 80 and 24 by accident
@@ -52,6 +52,12 @@ def noise(tmp_path_factory: pytest.TempPathFactory) -> Store:
 def babble(tmp_path_factory: pytest.TempPathFactory) -> Store:
     """A store of 36 texts of random tokens; tests do not change it."""
     return tiny_text.make_store(tmp_path_factory.mktemp("babble") / "store")
+
+
+@pytest.fixture(scope="session")
+def chatter(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """A store of 36 texts of sentences of random words; tests do not change it."""
+    return tiny_words.make_sentences(tmp_path_factory.mktemp("chatter") / "store")
 
 
 @pytest.fixture(scope="session")

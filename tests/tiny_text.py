@@ -72,11 +72,13 @@ def make_store(
     lengths: tuple[int, int] = (3, TOKENS_WIDE),
     multi_label: bool = False,
     long_ones: int = 0,
+    words: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> Store:
     """A store of noise: so many texts to train on, to validate and to test, so many tokens long, padding included.
 
     Args:
         long_ones: how many of the training texts fill the width, whatever `lengths` says.
+        words: ids and lengths, in place of random ones.
     """
     path.mkdir()
     count = sum(texts)
@@ -88,6 +90,8 @@ def make_store(
     for row in range(count):
         tokens[row, length[row] - 1] = SEP
         tokens[row, length[row] :] = 0
+    if words is not None:
+        tokens, length = words
     labels = (rng.random((count, CLASSES)) < 0.4).astype(np.uint8) if multi_label else rng.integers(0, CLASSES, count)
     np.save(path / LABELS, labels if multi_label else labels.astype(np.int32))
     np.save(path / SPLIT_CODES, np.repeat([0, 1, 2], texts).astype(np.int8))

@@ -11,10 +11,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
+from shared import distillation
 from shared.protocol import Cell, leave
-from tf_impl import step, worker
+from shared.store import Store
+from tf_impl import losses, step, worker
 
 
 def summed_gradients() -> None:
@@ -26,6 +29,29 @@ def summed_gradients() -> None:
         return loss, [gradient * self.num_sharing for gradient in gradients]
 
     step.Step.loss_and_gradients = summed  # type: ignore[method-assign]
+
+
+def weight_on_the_labels() -> None:
+    """A distillation's weight lies on the labels' loss, not on the divergence from the teacher."""
+
+    def swapped(loss: Any) -> Any:
+        def other(logits: tf.Tensor, labels: tf.Tensor, *, weight: float, **settings: Any) -> tf.Tensor:
+            return weight * loss(logits, labels, weight=1.0 / weight, **settings)
+
+        return other
+
+    for name in ("distilled_cross_entropy", "distilled_binary_cross_entropy"):
+        setattr(losses, name, swapped(getattr(losses, name)))
+
+
+def teacher_by_place_in_the_batch() -> None:
+    """The teacher's logits are found by a document's place in its batch, while documents are shuffled."""
+    with_teacher = distillation.with_teacher
+
+    def by_place(labels: np.ndarray, store: Store, samples: np.ndarray) -> np.ndarray:
+        return with_teacher(labels, store, np.arange(len(samples)))
+
+    distillation.with_teacher = by_place
 
 
 def plant(family: str, function: str) -> None:

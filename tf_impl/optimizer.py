@@ -104,7 +104,9 @@ class AdamW(Optimizer):
     it is told that there is no bias, and gets rate and epsilon with the correction (float64) in them.
     """
 
-    def __init__(self, parameters: Mapping[str, tf.Variable], groups: Groups, settings: sections.AdamW) -> None:
+    def __init__(
+        self, parameters: Mapping[str, tf.Variable], groups: Groups, settings: sections.AdamW | sections.Adam
+    ) -> None:
         super().__init__(parameters, groups)
         self.settings = settings
         self.first, self.second = (

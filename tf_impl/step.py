@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import tensorflow as tf
@@ -14,6 +15,7 @@ from shared.family import Batch, ParameterGroup, weights_of
 from shared.spec import Workload
 from shared.tasks import task_of
 from tf_impl import losses
+from tf_impl.averages import Average
 from tf_impl.family import Network, family
 from tf_impl.optimizer import make_optimizer
 
@@ -48,12 +50,18 @@ class Step:
         self.family = family(workload.model.family)
         task = task_of(workload)
         self.task_loss, self.weighted = getattr(losses, task.loss), task.weighted
+        self.loss_settings = task.loss_settings(workload)
         self.exact = tf.float64 if self.dtype == tf.float64 else tf.float32
         self.strategy = tf.distribute.get_strategy()
         self.scaled = precision == "fp16"
         self.scale = tf.Variable(loss_scale.INITIAL_SCALE if self.scaled else 1.0, trainable=False)
         # 64 bits: a variable of int32 has no kernel on GPUs, and would be put on the CPU
         self.good_steps = tf.Variable(0, trainable=False, dtype=tf.int64)
+        self.average: Average | None = None
+        if (settings := workload.average) is not None:
+            every = settings.start == "copy"
+            averaged = self._every() if every else list(network.canonical_parameters().values())
+            self.average = Average(averaged, settings)
         self._prepare(network.canonical_parameters())
 
     def _prepare(self, parameters: dict[str, tf.Variable]) -> None:
@@ -68,7 +76,7 @@ class Step:
 
     def freeze(self) -> None:
         """Train nothing but the classifier from now on; the rest runs in inference mode."""
-        self.frozen = True
+        self.frozen, self.average = True, None
         with self.strategy.scope():
             named = self.network.canonical_parameters()
             self._prepare({name: variable for name, variable in named.items() if name.startswith("classifier.")})
@@ -95,7 +103,8 @@ class Step:
         else:
             logits = self.network(inputs, drops, training=True)
         heads = [tf.cast(self._of_precision(head), self.exact) for head in heads_of(logits)]
-        return self.task_loss(*heads, batch.labels, *((weights_of(batch),) if self.weighted else ()))
+        weights = (weights_of(batch),) if self.weighted else ()
+        return self.task_loss(*heads, batch.labels, *weights, **self.loss_settings)
 
     def _of_precision(self, logits: tf.Tensor) -> tf.Tensor:
         if logits.dtype == self.dtype:
@@ -117,6 +126,8 @@ class Step:
 
     def train(self, batch: Batch, learning_rate: float) -> tf.Tensor:
         """One optimizer step; the loss before it (a scalar tensor that nobody has waited for)."""
+        if self.average is not None:
+            self.average.num_steps += 1
         return self._train(batch, tf.constant(learning_rate, tf.float64))
 
     def backward(self, batch: Batch) -> tf.Tensor:
@@ -139,6 +150,30 @@ class Step:
             self.strategy.run(replica, args=(tf.constant(0.0, tf.float64),))
 
         return update
+
+    def _every(self) -> list[tf.Variable]:
+        """Every variable of the network, of what is not trained too."""
+        return list(self.network.variables)
+
+    def tensors(self) -> list[tf.Tensor]:
+        """A copy of every tensor of the network, of the first replica."""
+        return [tf.identity(self.strategy.experimental_local_results(variable)[0]) for variable in self._every()]
+
+    def put(self, tensors: list[tf.Tensor]) -> None:
+        """Put what `tensors` returned in the network's place, on every replica."""
+        for variable, value in zip(self._every(), tensors, strict=True):
+            for of_replica in self.strategy.experimental_local_results(variable):
+                of_replica.assign(value)
+
+    def averaged(self) -> AbstractContextManager[None]:
+        """With the average of the weights (`shared.average`) in their place, where there is one."""
+        return nullcontext() if self.average is None else self.average.in_place()
+
+    def settle(self) -> None:
+        """Leave the average in the weights' place, where there is one; without an average from now on."""
+        if self.average is not None:
+            self.average.take_over()
+        self.average = None
 
     def predict(self, batch: Batch) -> list[tf.Tensor]:
         """Logits (N, ..., K) of each replica's batch, evaluation mode."""
@@ -169,6 +204,8 @@ class Step:
             gradients = [gradient / self.scale for gradient in gradients]
             finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(gradient)) for gradient in gradients])
         self.optimizer.apply(gradients, learning_rate, finite)
+        if self.average is not None:
+            self.average.update()
         if self.scaled:
             self._rescale(finite)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from shared.protocol import Cell, leave
 from shared.session import starting_weights
 from shared.weights import save_weights
 from shared.worker import BaseWing, run_worker
-from tf_impl import data, networks, replicas
+from tf_impl import data, export, networks, replicas
 from tf_impl.family import family
 from tf_impl.step import Step
 
@@ -59,9 +59,36 @@ class Wing(BaseWing):
             self.group.require_placed("the logits", logits)
             yield [of_replica.numpy() for of_replica in logits]
 
+    def infer(self, host: Any) -> Any:
+        """Logits of every replica's request, not waited for."""
+        return self.step.predict(data.to_device(host, self.group))
+
+    def answers(self, logits: Any) -> list[np.ndarray]:
+        """Wait for logits and read them."""
+        if not self.placed:
+            self.group.require_placed("the logits", logits)
+            self.placed = True
+        return [of_replica.numpy() for of_replica in logits]
+
+    def tokenizer(self, vocabulary: str, max_tokens: int, truncation: str) -> Callable[[Sequence[str]], Any]:
+        """That of `tensorflow_text`."""
+        from tf_impl.tokenizer import Tokenizer  # it imports `tensorflow_text`
+
+        tokenize = Tokenizer(vocabulary, max_tokens, truncation)
+        compiled = tf.function(tokenize, input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
+        return lambda texts: compiled(tf.constant(list(texts)))  # in a graph, as a pipeline of tf.data has it
+
+    def exported(self, examples: Sequence[Any], path: str) -> tuple[str, ...]:
+        """There is no exporter."""
+        return export.export(self.step, examples, path)
+
     def largest(self, value: float) -> float:
         """The value: there is one rank."""
         return value
+
+    def total(self, values: Sequence[float]) -> list[float]:
+        """The values: there is one rank."""
+        return list(values)
 
     def num_traces(self) -> int:
         """How often the training step was compiled."""

@@ -111,7 +111,7 @@ def make_accuracy_plan(request: AccuracyRequest, say: Say) -> AccuracyPlan:
     if request.data is not None:  # before anything is made from it
         check_content(documents := open_store(request.data, checksums=None), request.members)
         check_documents(documents, scaled_protocol(request, documents)[0])
-    facts = {member: facts_of(workload, request, say) for member, workload in workloads.items()}
+    facts = {member: facts_of(workload, given[member], say) for member, workload in workloads.items()}
     store = open_store(request.data or facts[request.members[0]].path, checksums=None)
     protocol, notes = scaled_protocol(request, store)
     check_documents(store, protocol)

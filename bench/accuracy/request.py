@@ -11,7 +11,7 @@ from bench.run.plan import Request
 from shared.errors import UserError
 from shared.families import family_of
 from shared.frameworks import KEYS
-from shared.modalities import Boxes, Pages, Tokens
+from shared.modalities import Boxes, Pages, Tokens, Words
 from shared.spec import Workload
 from shared.store import Store
 from shared.tasks import task_of, task_of_store
@@ -41,6 +41,7 @@ class AccuracyRequest:
     layout_preset: str | None = None
     data: str | None = None
     vocabulary: str | None = None
+    vectors: str | None = None
     image_weights: str | None = None
     text_weights: str | None = None
     layout_weights: str | None = None
@@ -77,6 +78,8 @@ def check_members(request: AccuracyRequest) -> None:
             raise UserError(f"{option} is for the {member} model: add {member} to --members")
     if request.vocabulary is not None and not {"text", "layout"} & set(request.members):
         raise UserError("--vocab is for the text model: add text to --members")
+    if request.vectors is not None and "text" not in request.members:
+        raise UserError("--vectors is for the text model: add text to --members")
     if request.pretrain_epochs is not None and request.pretrain is None:
         raise UserError("--pretrain-epochs is of stage 1: name its documents with --pretrain STORE")
     if request.image_training == "classifier" and not (request.pretrain or request.image_weights):
@@ -95,6 +98,7 @@ def member_request(request: AccuracyRequest, member: str) -> Request:
         preset=presets.get(member) or request.preset,
         data=request.data,
         vocab=None if member == "image" else request.vocabulary,
+        vectors=request.vectors if member == "text" else None,
         device=request.device,
         epochs=request.epochs if training_of(request, member) == "full" else None,
         seed=request.seed,
@@ -110,9 +114,9 @@ def training_of(request: AccuracyRequest, member: str) -> Training:
     return request.image_training or ("classifier" if pretrained else "full")
 
 
-def reads_text(workload: Workload) -> bool:
-    """Whether a workload's model reads the text of a document."""
-    return any(isinstance(modality, Tokens) for modality in family_of(workload).modalities(workload))
+def kinds_of(workload: Workload) -> set[type]:
+    """The kinds of modalities that a workload's model reads."""
+    return {type(modality) for modality in family_of(workload).modalities(workload)}
 
 
 def check_families(workloads: dict[str, Workload]) -> None:
@@ -122,8 +126,9 @@ def check_families(workloads: dict[str, Workload]) -> None:
         UserError: pages for the text model, text for the image model, or a workload of other labels than one each.
     """
     for member, workload in workloads.items():
-        read: set[type] = {type(modality) for modality in family_of(workload).modalities(workload)}
-        if not (READS[member] <= read and (member == "layout") == (Boxes in read)):
+        read = kinds_of(workload)
+        of_text = member == "text" and Words in read  # in place of tokens
+        if not ((READS[member] <= read or of_text) and (member == "layout") == (Boxes in read)):
             raise UserError(
                 f"--{member}-workload {workload.name}: its model ({workload.model.family}) reads no {member}"
             )

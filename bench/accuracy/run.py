@@ -90,7 +90,7 @@ def named_elsewhere(request: AccuracyRequest) -> dict[str, str]:
     """Option to the file, folder or hub's name that a run reads; they are read alone, by readers that run nothing."""
     names = {
         "--data": request.data, "--pretrain": request.pretrain, "--vocab": request.vocabulary,
-        "--image-weights": request.image_weights, "--text-weights": request.text_weights,
+        "--vectors": request.vectors, "--image-weights": request.image_weights, "--text-weights": request.text_weights,
         "--layout-weights": request.layout_weights,
     }  # fmt: skip
     return {option: name for option, name in names.items() if name is not None}

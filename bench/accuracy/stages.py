@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.accuracy.overlap import shared_documents
-from bench.accuracy.request import AccuracyRequest, Training, reads_text, training_of
+from bench.accuracy.request import AccuracyRequest, Training, training_of
 from bench.host import machine
 from bench.records import certificates
 from bench.run.plan import Request, make_plan
@@ -52,10 +52,13 @@ class Stage:
         return stage.epochs
 
 
-def facts_of(workload: Workload, request: AccuracyRequest, say: Say) -> StoreFacts:
-    """The store that a workload reads the evaluated documents from; made where it is not there yet."""
-    vocabulary = request.vocabulary if reads_text(workload) else None
-    return resolve_store(request.data, workload, False, say, vocabulary)
+def facts_of(workload: Workload, asked: Request, say: Say) -> StoreFacts:
+    """The store that a workload reads the evaluated documents from; made where it is not there yet.
+
+    Args:
+        asked: for its member.
+    """
+    return resolve_store(asked.data, workload, False, say, asked.vocab, asked.vectors)
 
 
 def fit(workload: Workload, facts: StoreFacts, num_train: int, replicas: int) -> Workload:

@@ -14,8 +14,8 @@ from bench.cells.launch import LOG, Outcome
 from bench.records.bounds import first_problem
 from bench.records.record import Record
 from bench.records.usage import Usage
-from bench.statistics.steps import thirds
-from shared.events import Epoch, Evaluation, Event, FirstStep, Memory, Parts, Settings, Step, Window, of_kind
+from bench.statistics.steps import percentile, thirds
+from shared.events import Epoch, Evaluation, Event, FirstStep, Latency, Memory, Parts, Settings, Step, Window, of_kind
 from shared.families import family_of
 from shared.protocol import Cell
 from shared.task import Counts, Task, added
@@ -103,6 +103,8 @@ def measured_figures(events: Sequence[Sequence[Event]]) -> dict[str, Any]:
         tokens = [window.tokens for window in whole if window.tokens is not None]
         if len(tokens) == len(whole):
             figures["tokens_per_second"] = sum(tokens) / max(window.seconds for window in whole)
+    if of_kind(events[0], Latency):
+        figures |= inference_figures(events)
     if first_steps:
         figures["time_to_first_step"] = max(first_steps)
     if memory:
@@ -114,6 +116,45 @@ def measured_figures(events: Sequence[Sequence[Event]]) -> dict[str, Any]:
     figures |= {name: max(known) for name, of in peaks.items() if (known := [peak for peak in of if peak is not None])}
     num_parameters = settings.get("num_parameters")
     return figures | {"num_parameters": num_parameters if isinstance(num_parameters, int) else None}
+
+
+def inference_figures(events: Sequence[Sequence[Event]]) -> dict[str, Any]:
+    """The fields of a record that answered requests give; calls of all ranks are one sample of a batch size's calls."""
+    sizes: dict[int, list[Latency]] = {}
+    for event in (event for rank_events in events for event in of_kind(rank_events, Latency)):
+        sizes.setdefault(event.batch, []).append(event)
+    whole = {size: found for size, found in sizes.items() if len(found) == len(events)}
+    figures: dict[str, Any] = {"inference": [inference_of(size, found) for size, found in sorted(whole.items())]}
+    if timed := next((found[0] for found in whole.values() if found[0].turns), None):
+        figures |= {"turn_seconds": timed.turns, "measured_steps": len(timed.seconds)}
+    return figures
+
+
+def inference_of(size: int, found: Sequence[Latency]) -> dict[str, Any]:
+    """What came of one batch size.
+
+    Args:
+        found: of each rank.
+    """
+    rss = sum(event.rss_peak for event in found)
+    if failure := next((event.failure for event in found if event.failure), None):
+        return {"batch": size, "reason": failure, "rss_peak": rss}
+    kinds = {"": [event.seconds for event in found], "whole_": [event.whole for event in found]}
+    figures: dict[str, Any] = {"batch": size, "widths": found[0].widths, "calls": sum(map(len, kinds[""]))}
+    for kind, lists in kinds.items():
+        if every := [1e3 * second for seconds in lists for second in seconds]:
+            figures |= {f"{kind}p{percent}_ms": percentile(every, percent) for percent in (50, 95, 99)}
+    if first := [1e3 * second for event in found for second in event.first]:
+        figures["first_ms"] = max(first)
+    if prepare := [1e3 * second for event in found for second in event.prepare]:
+        figures["prepare_ms"] = percentile(prepare, 50)
+    spans = [event.back_to_back for event in found if event.back_to_back]
+    if len(spans) == len(found):
+        samples = sum(size * event.replicas * len(event.seconds) for event in found)
+        figures["samples_per_second"] = samples / max(spans)
+    peaks = [event.allocator_peak for event in found if event.allocator_peak is not None]
+    figures |= {"allocator_peak": max(peaks)} if peaks else {}
+    return {**figures, "stationary": found[0].stationary, "rss_peak": rss}
 
 
 def drift_figures(step_seconds: Sequence[float]) -> dict[str, Any]:
@@ -199,6 +240,8 @@ def asked_for(cell: Cell) -> dict[str, Any]:
         "framework": cell.framework,
         "variant": cell.variant,
         "exchange": cell.exchange,
+        "mode": cell.mode,
+        "runtime": cell.runtime,
         "arm": cell.arm,
         "replicas": cell.replicas,
         "device": cell.device,

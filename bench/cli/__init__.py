@@ -24,6 +24,7 @@ from shared.errors import UserError
 COMMANDS = {
     "run": "Train and time the workload in each framework at each number of replicas.",
     "accuracy": "Score image model, text model and their ensemble over random splits.",
+    "distill": "Train a small text network on what a large one says.",
     "verify": "Prove that both frameworks run the same computation.",
     "compare": "Hold two runs against each other: figures, settings, environments.",
     "gate": "Fail where a revision trains slower than another: for CI.",

@@ -19,7 +19,7 @@ KINDS = ("image", "text", "layout")
 # options that may name a file or folder
 PATHS = (
     "data", "pretrain", "image_weights", "text_weights", "layout_weights", "image_workload", "text_workload",
-    "layout_workload", "vocabulary",
+    "layout_workload", "vocabulary", "vectors",
 )  # fmt: skip
 
 
@@ -51,6 +51,7 @@ class MemberList(click.ParamType):
 @click.option("--layout-preset", help="Of the layout workload.  [default: --preset]")
 @options.data
 @click.option("--vocab", "vocabulary", metavar="FILE|NAME", help="WordPiece vocabulary. Default: the store's own.")
+@options.vectors
 @click.option("--image-weights", type=click.Path(), help="safetensors to start the image model from.")
 @click.option("--text-weights", type=click.Path(), help="safetensors file or folder to start the text model from.")
 @click.option("--layout-weights", type=click.Path(), help="Likewise, of the layout model.")

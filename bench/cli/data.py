@@ -11,8 +11,8 @@ from bench.cli import options
 
 PAGE_SIZES, DEFAULT_SIZE = click.IntRange(8, 4096), 384
 SOURCES = [
-    "rvl-cdip", "tobacco3482", "folder", "index", "corpus", "funsd", "cord", "sroie", "docvqa", "kleister-nda",
-    "synthetic",
+    "rvl-cdip", "tobacco3482", "folder", "index", "corpus", "hedwig", "funsd", "cord", "sroie", "docvqa",
+    "kleister-nda", "synthetic",
 ]  # fmt: skip
 ENGINES = ["tesseract", "rapidocr", "auto", "none", "txt"]
 
@@ -98,6 +98,7 @@ def prepare(
     index        PATH is a .csv or .jsonl file with file, label and perhaps split
     corpus       PATH is a .jsonl file, or has train.jsonl, perhaps val.jsonl and test.jsonl: text without pages,
                  with text (or title and body) and label (or labels, a list)
+    hedwig       PATH has train.tsv, dev.tsv, test.tsv: lines of the labels' bits, a tab, and text without pages
     funsd        PATH has training_data/ and testing_data/, or is the re-annotated edition: forms, words tagged
     cord         PATH has train/, dev/, test/ with image/ and json/: receipts, words tagged with 30 fields
     sroie        PATH has box/, key/, img/, split.json, or train/ and test/: receipts, words tagged with 4 fields
@@ -145,21 +146,34 @@ def prepare(
 
 
 @command.command()
-@click.argument("store", type=click.Path(path_type=Path))
+@click.argument("store", metavar="STORE|CORPUS", type=click.Path(path_type=Path))
 @click.option("--check", is_flag=True, help="Compare the sha256 of every file with the manifest.")
 @click.option("--contact-sheet", type=click.Path(path_type=Path), help="Write a picture of one page a class, as PNG.")
 def info(store: Path, check: bool, contact_sheet: Path | None) -> None:
-    """Show what a prepared STORE holds and where it is from."""
+    """Show what a prepared STORE holds and where it is from, or what a CORPUS holds that is not prepared.
+
+    Of texts: documents, classes, and how many labels, words and sentences a document has (DocBERT, table 1).
+    """
     from rich.console import Console
 
+    from bench.data.load import refuse
     from bench.data.progress import ConsoleProgress
     from bench.data.show import print_summary, write_contact_sheet
+    from bench.data.statistics import corpus_rows, print_statistics, statistics, store_rows
     from shared.store import open_store
 
     console = Console()
+    rows = corpus_rows(store)
+    if rows is not None:
+        refuse("a corpus that is not prepared", {"--check": check or None, "--contact-sheet": contact_sheet})
+        print_statistics(statistics(rows), store, console)
+        return
     with ConsoleProgress(console) as progress:
         opened = open_store(store, checksums=check, on_bytes=lambda done, total: progress("checksums", done, total))
+        counted = None if opened.text is None else statistics(store_rows(opened, progress))
     print_summary(opened, console)
+    if counted is not None:
+        print_statistics(counted, store, console)
     if check:
         click.echo(f"checksums  all {len(opened.manifest['sha256'])} files are as they were written")
     if contact_sheet:

@@ -1,4 +1,4 @@
-"""`bench gate`: fail where a revision trains slower than another."""
+"""`bench gate`: fail where a revision trains, or answers, slower than another."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from click.core import ParameterSource
 from bench.cli import options
 from shared.errors import UserError
 from shared.frameworks import KEYS
-from shared.protocol import INPUT_MODES
+from shared.protocol import INPUT_MODES, MODES
 
 TRACKER_FORMATS = ("github-action-benchmark", "bencher")
 MINUTE = 60.0
@@ -77,7 +77,9 @@ output = click.Path(dir_okay=False, path_type=Path)
     "--input", "input_mode", type=click.Choice(INPUT_MODES), default="device", help="disk, memory: the pipeline too."
 )
 @options.data
-@click.option("--steps", type=options.POSITIVE, default=100, help="Measured steps per process.")
+@click.option("--mode", type=click.Choice(MODES), default=MODES[0], help="infer: the median latency of requests.")
+@click.option("--batches", type=options.BatchList(), help="Of --mode infer: samples per request. Default: 1.")
+@click.option("--steps", type=options.POSITIVE, default=100, help="Measured steps, or calls, per process.")
 @click.option("--threshold", type=Share(), default="3%", help="The slow-down that is allowed.")
 @click.option("--max-pairs", type=int, default=20, help="Pairs of processes a benchmark; 7 or more.")
 @click.option(
@@ -218,6 +220,8 @@ def check_typed(settings: dict[str, Any]) -> None:
             raise UserError(f"--{name.replace('_', '-')}: empty; name one, or leave the option out")
     if not math.isfinite(settings["time_limit"]):
         raise UserError(f"--time-limit {settings['time_limit']}: name a finite number of minutes")
+    if settings["mode"] == "train" and settings["batches"] is not None:
+        raise UserError("--batches: sizes of requests; say --mode infer")
     context = click.get_current_context(silent=True)
     if settings["baseline"] is not None and context is not None:
         typed = [name for name in OF_PAIRS if context.get_parameter_source(name) is not ParameterSource.DEFAULT]
@@ -226,25 +230,29 @@ def check_typed(settings: dict[str, Any]) -> None:
 
 
 def benchmarks(settings: dict[str, Any]) -> tuple[Any, ...]:
-    """Each workload in each framework at each number of replicas; files by their whole path, for the worktrees."""
+    """Each workload in each framework at each number of replicas and batch size; files by their whole path, for the
+    worktrees."""
     from bench.gate.running import Benchmark
 
     asked = settings["framework"]
     data = settings["data"] and str(Path(settings["data"]).resolve())
+    infers, mode = settings["mode"] == "infer", settings["input_mode"]
     return tuple(
         Benchmark(
             framework=framework,
             workload=str(Path(workload).resolve()) if workload.endswith(".toml") else workload,
             replicas=replicas,
-            input_mode=settings["input_mode"],
+            input_mode="memory" if infers and mode == "device" else mode,
             preset=settings["preset"],
             steps=settings["steps"],
             data=data,
             device=settings["device"],
             precision=settings["precision"],
             arm=settings["arm"],
+            batch=batch,
         )
         for workload in settings["workload"]
         for framework in (KEYS if asked == options.ALL else (asked,))
         for replicas in settings["replicas"]
+        for batch in ((settings["batches"] or (1,)) if infers else (None,))
     )

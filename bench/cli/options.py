@@ -11,7 +11,7 @@ from click.core import ParameterSource
 
 from bench.records import limits
 from shared.frameworks import FRAMEWORKS, KEYS
-from shared.protocol import ARMS, DEVICES, INPUT_MODES, PRECISIONS
+from shared.protocol import ARMS, DEVICES, INPUT_MODES, PRECISIONS, RUNTIMES
 
 ALL = "both"  # every framework
 
@@ -33,6 +33,38 @@ class PositiveList(click.ParamType):
                 self.fail(f"{text[:40]!r} is not an integer from 1 to {most}; write for example 1,2,4", param, ctx)
             numbers.add(int(text))
         return tuple(sorted(numbers))
+
+
+class BatchList(click.ParamType):
+    """`1,8,32`: batch sizes, in ascending order, each once."""
+
+    name = "N,N,..."
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        """Parse; a click usage error names the first part that is no batch size."""
+        if isinstance(value, tuple):
+            return value
+        parts: list[Any] = [part.strip() for part in str(value).split(",")]
+        sizes = {BATCH.convert(part, param, ctx) for part in parts}
+        if len(sizes) > limits.MOST_BATCHES:
+            self.fail(f"{len(sizes)} batch sizes; at most {limits.MOST_BATCHES}", param, ctx)
+        return tuple(sorted(sizes))
+
+
+class RuntimeList(click.ParamType):
+    """`framework`, `onnx` or both: what answers requests, each once."""
+
+    name = "|".join([*RUNTIMES, ",".join(RUNTIMES)])
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        """Parse; a click usage error names the first that is unknown."""
+        if isinstance(value, tuple):
+            return value
+        names = [part.strip() for part in str(value).split(",")]
+        for name in names:
+            if name not in RUNTIMES:
+                self.fail(f"{name!r} is none of {', '.join(RUNTIMES)}", param, ctx)
+        return tuple(name for name in RUNTIMES if name in names)
 
 
 class ColumnList(click.ParamType):
@@ -164,4 +196,10 @@ vocab = click.option(
     "--vocab",
     metavar="FILE|NAME",
     help="Of texts: a vocab.txt, a folder or a hub's name. Default: a vocabulary trained on the texts.",
+)
+vectors = click.option(
+    "--vectors",
+    type=click.Path(),
+    metavar="FILE",
+    help="Of whole words: word2vec (text or binary) or GloVe. Default: random vectors, which are trained.",
 )

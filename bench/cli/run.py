@@ -12,6 +12,7 @@ from click.core import ParameterSource
 from bench.cli import options
 from bench.host.locations import results_directory
 from shared.errors import UserError
+from shared.protocol import MODES, RUNTIMES
 
 # what may be said anew when a run is resumed; everything else is in its run.json
 RESUME_OPTIONS = {"resume", "timeout", "exclusive", "dry_run", "figures", *options.PYTHONS.values()}
@@ -25,15 +26,19 @@ ATTRIBUTION_REPEATS = 7  # each in fresh processes; from five on there are inter
 @options.preset
 @options.data
 @options.vocab
+@options.vectors
 @options.pythons
 @options.device
 @click.option("--cores-per-replica", type=options.CORES, help="CPU cores per replica. Default: cores // most replicas.")
 @options.precision
 @options.arm
 @options.input_mode
-@click.option("--steps", type=options.POSITIVE, help="Measured steps. Default: the workload's.")
+@click.option("--steps", type=options.POSITIVE, help="Measured steps, or calls. Default: the workload's.")
 @click.option("--epochs", type=options.EPOCHS, help="Default: the workload's. 0: only the measured steps.")
 @click.option("--batch", type=options.BATCH, help="Samples per replica. Default: the workload's.")
+@click.option("--mode", type=click.Choice(MODES), default=MODES[0], help="infer: answer requests; train nothing.")
+@click.option("--batches", type=options.BatchList(), help="Of --mode infer: samples per request, as 1,8,32.")
+@click.option("--runtime", "runtimes", type=options.RuntimeList(), default=RUNTIMES[0], help="Of --mode infer: onnx.")
 @click.option("--finetune", is_flag=True, help="Then train the classifier alone: the paper's second stage.")
 @click.option("--repeats", type=options.REPEATS, default=1, help="Of every cell, interleaved; seeds count up.")
 @click.option("--attribute", is_flag=True, help="Split a step into its parts: where a gap comes from. 7 repeats.")
@@ -41,6 +46,7 @@ ATTRIBUTION_REPEATS = 7  # each in fresh processes; from five on there are inter
 @options.seed
 @click.option("--loader-workers", type=options.LOADERS, help="That assemble batches, a replica.")
 @click.option("--weights", type=click.Path(), help="safetensors file to start from. Default: seeded weights.")
+@click.option("--keep-weights", is_flag=True, help="Leave every cell's final weights in its folder.")
 @click.option("--timeout", type=options.TIMEOUT, help="Seconds without a sign of life.")
 @click.option("--exclusive", is_flag=True, help="Stop before a cell that would share its cores or GPUs with others.")
 @click.option("--tune/--no-tune", default=True, help="Tell the C allocator to keep its memory, in both frameworks.")
@@ -120,10 +126,11 @@ def run_again(
 def run_plan(plan: Any, directory: Any, reporter: Any, timeout: float | None, exclusive: bool, figures: bool) -> int:
     """Run the cells, draw the plots, print the table; 0 where all cells are ok, else 1."""
     from bench.attribution.show import print_attribution
-    from bench.records.kinds import tabled
+    from bench.records.kinds import inferences, tabled
     from bench.run.execution import execute, finish
     from bench.run.expected import earlier_records, expected
     from bench.show.fairness import diff, verdict_line
+    from bench.show.inference import print_table as print_latencies
     from bench.show.tables import print_table
 
     workload = plan.workload
@@ -137,9 +144,12 @@ def run_plan(plan: Any, directory: Any, reporter: Any, timeout: float | None, ex
     records = execute(plan, directory, reporter, timeout, exclusive)
     # everything is on disk before the first line is printed: whoever reads the output may leave (`| head`)
     drawn = finish(directory, records, reporter.message, figures)
-    print_table(records)
-    print_attribution(records)
-    click.echo(f"{verdict_line(diff(tabled(records)))}; see {directory.path / 'summary.md'}")
+    if answered := inferences(records):
+        print_latencies(answered)
+    else:
+        print_table(records)
+        print_attribution(records)
+    click.echo(f"{verdict_line(diff(answered or tabled(records)))}; see {directory.path / 'summary.md'}")
     for path in drawn:
         click.echo(path)
     click.echo(f"records: {directory.path / 'records'}")
@@ -166,7 +176,9 @@ def print_plan(plan: Any, finished: set[str], directory: Path | None = None) -> 
     rows = []
     for cell in plan.cells:
         groups = " ".join(",".join(map(str, group)) for group in cell.cores) or "-"
-        measured = "finished" if cell.cell_id in finished else str(workload.measure.measured_steps)
+        sizes = ",".join(map(str, cell.batches))
+        measured = f"batches {sizes}" if sizes else str(workload.measure.measured_steps)
+        measured = "finished" if cell.cell_id in finished else measured
         numbers = (cell.threads_per_replica, cell.global_batch, cell.epochs, plan.total_steps(cell))
         seconds = times[cell.cell_id].seconds
         shown = "-" if cell.cell_id in finished else "?" if seconds is None else clock(seconds)

@@ -37,7 +37,7 @@ def command(
     from bench.run.stores import tokenised_texts
     from bench.verify.ladder import certify
     from bench.verify.mutations import run_mutations
-    from bench.verify.samples import tokens_of
+    from bench.verify.samples import tokens_of, words_of
     from shared import spec
     from shared.errors import UserError
 
@@ -56,7 +56,8 @@ def command(
     if data is not None:
         tokens = tokens_of(chosen)
         if tokens is None:
-            raise UserError(f"--data: {chosen.name} reads no text, there is nothing to tokenise; leave it out")
+            what = "whole words, which are the same in both wings" if words_of(chosen) else "no text"
+            raise UserError(f"--data: {chosen.name} reads {what}, there is nothing to tokenise; leave it out")
         corpus = tokenised_texts(data, chosen, tokens, vocab, dry_run=False, say=say).path
     certificate = certify(chosen, say, corpus, pythons)
     versions = ", ".join(f"{name} {version}" for name, version in certificate.versions.items())

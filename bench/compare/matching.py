@@ -161,7 +161,8 @@ def is_other_machine(a: Source, b: Source) -> bool:
 
 def describe(record: Record) -> str:
     """A cell in words, whatever its repeat."""
-    words = (record.workload, record.arm, record.precision, record.input_mode)
+    words = (record.workload, *(["inference"] if record.mode == "infer" else []), record.arm, record.precision)
+    words += (record.input_mode,)
     return f"{column_name(record)} at {counted(record.replicas)} ({', '.join(words)})"
 
 

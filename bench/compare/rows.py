@@ -10,6 +10,7 @@ from bench.compare.matching import Match, match
 from bench.compare.sources import Source
 from bench.compare.unpaired import fewest_unpaired, unpaired_factor, unpaired_ratio
 from bench.records.columns import column_name
+from bench.records.latency import SizeRow
 from bench.records.record import Record
 from bench.records.repeats import measured, throughput_estimate, values_ratio
 from bench.records.sittings import Sittings, apart_text
@@ -30,10 +31,11 @@ class Row:
     """One cell of A against one of B."""
 
     match: Match
-    a: Estimate | None  # median throughput, samples/s; None: no repeat ended well
+    a: Estimate | None  # median throughput, samples/s, or latency, ms; None: no repeat ended well
     b: Estimate | None
     ratio: Estimate | None  # of B over A
     paired: bool  # repeats that ran side by side; otherwise drift between the two is not in the interval
+    batch: int | None = None  # samples of a request, where the figures are the median latencies of an inference
 
     @property
     def least_effect(self) -> float | None:
@@ -60,7 +62,7 @@ class Row:
             return f"no verdict: {self.a.count} and {self.b.count} repeats, {needed} of each are needed"
         low, high = self.ratio.interval
         if low > 1 or high < 1:
-            return f"{B} is {'faster' if low > 1 else 'slower'}"
+            return f"{B} is {'faster' if (low > 1) == (self.batch is None) else 'slower'}"
         return f"no difference shown ({power_text(self.least_effect or 0.0)})"
 
 
@@ -94,30 +96,42 @@ def compare(a: Source, b: Source, despite: Collection[str] = ()) -> Comparison:
     """
     matches, notes = match(a, b, despite)
     sittings = Sittings([*a.records, *b.records]) if a.folder == b.folder else None
-    rows = tuple(make_row(each, sittings) for each in matches)
+    rows = tuple(make_row(each, sittings, batch) for each in matches for batch in batches_of(each))
     found = (*guarantee_notes(rows), *disturbance_notes(matches), *notes)
     return Comparison(a, b, rows, (pairing_note(a, b, matches), *found),
                       fairness_of(matches), environment_diff(a.environment, b.environment))  # fmt: skip
 
 
-def make_row(cells: Match, sittings: Sittings | None) -> Row:
+def batches_of(cells: Match) -> list[int | None]:
+    """The batch sizes that both sides of an inference were asked for; None of a training, and where there is none."""
+    sides = [{each.batch for record in side for each in record.inference} for side in (cells.a, cells.b)]
+    return [*sorted(sides[0] & sides[1])] or [None]
+
+
+def make_row(cells: Match, sittings: Sittings | None, batch: int | None = None) -> Row:
     """The figures of one cell.
 
     Args:
         cells: the repeats of both sides.
         sittings: which of them ran side by side; None: those of two folders, which never did.
+        batch: samples of a request, of an inference.
     """
-    a, b = throughput_estimate(cells.a), throughput_estimate(cells.b)
-    if a is None or b is None:
-        return Row(cells, a, b, None, sittings is not None)
     known = sittings or Sittings([*cells.a, *cells.b])
-    under, over = measured(cells.a, known), measured(cells.b, known)
+    if batch is None:
+        a, b = throughput_estimate(cells.a), throughput_estimate(cells.b)
+        under, over = measured(cells.a, known), measured(cells.b, known)
+    else:
+        sides = [SizeRow(side, batch) for side in (cells.a, cells.b)]
+        a, b = (side.estimate("p50_ms") for side in sides)
+        under, over = (side.values("p50_ms", known) for side in sides)
+    if a is None or b is None:
+        return Row(cells, a, b, None, sittings is not None, batch)
     ratio = values_ratio(over, under) if sittings else None
     if ratio is not None and ratio.count:
-        return Row(cells, a, b, ratio, paired=True)
+        return Row(cells, a, b, ratio, paired=True, batch=batch)
     apart = 0 if ratio is None else ratio.apart
     unpaired = unpaired_ratio(list(over.values()), list(under.values()))
-    return Row(cells, a, b, replace(unpaired, apart=apart), paired=False)
+    return Row(cells, a, b, replace(unpaired, apart=apart), paired=False, batch=batch)
 
 
 def pairing_note(a: Source, b: Source, matches: Sequence[Match]) -> str:

@@ -56,8 +56,11 @@ def table(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
     of_scores = scores.heading(record for row in comparison.rows for record in (*row.match.a, *row.match.b))
     lines = [row_texts(row, of_scores) for row in comparison.rows]
     may_lack = (*FIGURES, of_scores)
-    present = [name for name in lines[0] if name not in may_lack or any(line[name] != NOTHING for line in lines)]
-    return present, [[line[name] for name in present] for line in lines]
+    names = dict.fromkeys(name for line in lines for name in line)
+    present = [
+        name for name in names if name not in may_lack or any(line.get(name, NOTHING) != NOTHING for line in lines)
+    ]
+    return present, [[line.get(name, NOTHING) for name in present] for line in lines]
 
 
 def row_texts(row: Row, of_scores: str) -> dict[str, str]:
@@ -67,7 +70,7 @@ def row_texts(row: Row, of_scores: str) -> dict[str, str]:
         of_scores: the heading of their column (`bench.show.scores`).
     """
     a, b = row.match.a, row.match.b
-    ratio = estimate_text(row.ratio, 3)
+    ratio, unit = estimate_text(row.ratio, 3), "samples/s" if row.batch is None else "p50 ms"
     if row.ratio is not None:
         ratio += f" ({counted(row.ratio.count, 'pair')})" if row.paired else " (unpaired)"
     texts = {
@@ -76,8 +79,9 @@ def row_texts(row: Row, of_scores: str) -> dict[str, str]:
         "replicas": f"{a[0].replicas}{' (oversubscribed)' if a[0].oversubscribed or b[0].oversubscribed else ''}",
         "precision": both(a[0].precision, b[0].precision),
         "input": both(a[0].input_mode, b[0].input_mode),
-        f"{A} samples/s": estimate_text(row.a, 2),
-        f"{B} samples/s": estimate_text(row.b, 2),
+        **({} if row.batch is None else {"batch": str(row.batch)}),
+        f"{A} {unit}": estimate_text(row.a, 2),
+        f"{B} {unit}": estimate_text(row.b, 2),
         f"{B} / {A}": ratio,
         "verdict": f"NOT COMPARABLE; {row.verdict}" if row.match.mismatches else row.verdict,
     }
@@ -98,6 +102,7 @@ def lines_below(comparison: Comparison) -> list[str]:
 def sentence(row: Row) -> str:
     """The verdict on one row, for where the table's columns are narrow."""
     where, texts = f"{row.match.columns} at {counted(row.match.a[0].replicas)}", row_texts(row, scores.ANY)
+    where += "" if row.batch is None else f", latency at batch {row.batch}"
     return f"{where}, {texts['input']}: {B} / {A} {texts[f'{B} / {A}']}: {texts['verdict']}"
 
 
@@ -135,12 +140,14 @@ def csv(comparisons: Sequence[Comparison]) -> str:
 def csv_line(comparison: Comparison, row: Row) -> dict[str, Any]:
     """One row with a column a figure and side."""
     line: dict[str, Any] = {"replicas": row.match.a[0].replicas}
+    figure = "samples_per_second" if row.batch is None else "latency_p50_ms"
+    line |= {} if row.batch is None else {"batch": row.batch}
     sides = (("a", comparison.a, row.match.a, row.a), ("b", comparison.b, row.match.b, row.b))
     for side, source, records, estimate in sides:
         good = [record for record in records if record.status == "ok"]
         line |= {f"source_{side}": source.name, f"column_{side}": records[0].column}
         line |= {f"{name}_{side}": getattr(records[0], name) for name in ("arm", "precision", "input_mode")}
-        line |= {f"{name}_{side}": value for name, value in numbers("samples_per_second", estimate).items()}
+        line |= {f"{name}_{side}": value for name, value in numbers(figure, estimate).items()}
         line |= {f"step_p50_ms_{side}": step_p50(good), f"energy_j_per_1000_samples_{side}": energy(good)}
         line[f"time_to_first_step_{side}"] = median_of([record.time_to_first_step for record in good])
         for memory in ("memory_rss_peak", "memory_allocator_peak"):

@@ -16,7 +16,7 @@ from bench.records.record import Record, read_record
 from shared.errors import UserError
 from shared.outside import OutsideError, read_json
 
-COLUMN = re.compile(r"(pt|tf)(@[\w.+-]+)?")
+COLUMN = re.compile(r"(pt|tf)(@[\w.-]+([+][\w.-]+)?)?([+]onnx)?")
 RECORDS = "records"  # a run's folder of them
 ACCURACY_FIELD = "result_id"  # that records of `bench accuracy` have and those of `bench run` have not
 

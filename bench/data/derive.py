@@ -35,7 +35,7 @@ class CopiedText:
         for name in self.store.manifest["bytes"]:
             if name not in (IMAGES, LABELS, SPLIT_CODES, *string_files(NAMES)):
                 shutil.copyfile(self.store.path / name, job.partial.store / name)
-        facts = ("ocr", "text", "tokens", "several_pages", "tags", "asks", "annotation_notes")
+        facts = ("ocr", "text", "tokens", "several_pages", "tags", "asks", "annotation_notes", "teacher")
         return TextOutcome({key: self.store.manifest[key] for key in facts if key in self.store.manifest})
 
 

@@ -18,9 +18,10 @@ from shared.errors import UserError
 from shared.store import SPLITS
 
 ANNOTATED = tuple(annotated.READERS)  # words, and what is asked of them, come with the data set
-KINDS = ("rvl-cdip", "tobacco3482", "folder", "index", "corpus", *ANNOTATED, "synthetic")
-TEXT_ALONE = ("corpus", "kleister-nda")  # kinds without pages
-OWN_SPLITS = ("folder", "index", "corpus", *ANNOTATED)  # kinds that may have splits of their own without a val
+KINDS = ("rvl-cdip", "tobacco3482", "folder", "index", "corpus", "hedwig", *ANNOTATED, "synthetic")
+TEXT_ALONE = ("corpus", "hedwig", "kleister-nda")  # kinds without pages
+# kinds that may have splits of their own without a val
+OWN_SPLITS = ("folder", "index", "corpus", "hedwig", *ANNOTATED)
 NO_OCR, TEXT_FILES = "none", "txt"
 FIRST, ALL = "first", "all"  # of several pages in a file
 DEFAULT_PAGES, DEFAULT_CLASSES = 3200, 16
@@ -54,7 +55,8 @@ def open_source(request: Request) -> Source:
             source's reader objects to.
     """
     refuse_unused(request)
-    openers = {"synthetic": open_synthetic, "corpus": open_corpus, **dict.fromkeys(ANNOTATED, open_annotated)}
+    openers = {"synthetic": open_synthetic, "corpus": open_corpus, "hedwig": open_hedwig}
+    openers |= dict.fromkeys(ANNOTATED, open_annotated)
     try:
         return with_text(openers.get(request.kind, open_pages)(request), request)
     except OSError as error:
@@ -72,7 +74,7 @@ def refuse_unused(request: Request) -> None:
         refuse(kind, {"--root": request.root})
     if kind not in OWN_SPLITS:
         refuse(kind, {"--val-share": request.val_share})
-    if kind in ("corpus", "synthetic", *ANNOTATED):
+    if kind in ("corpus", "hedwig", "synthetic", *ANNOTATED):
         refuse(kind, {f"--pages {request.file_pages}": request.file_pages})
     ocr = request.ocr or NO_OCR
     if ocr in (NO_OCR, TEXT_FILES) and request.file_pages == ALL:
@@ -145,8 +147,8 @@ def open_pages(request: Request) -> Source:
 
 
 def labels_of(pages: Sequence[Page]) -> list[int]:
-    """Labels of pages that have one each."""
-    return [page.label for page in pages if isinstance(page.label, int)]
+    """The label of each page, 0 of all that may have several: by what splits are stratified."""
+    return [page.label if isinstance(page.label, int) else 0 for page in pages]
 
 
 def with_val(request: Request, pages: list[Page]) -> tuple[list[Page], list[str]]:
@@ -190,6 +192,31 @@ def open_corpus(request: Request) -> Source:
         text=text,
         multi_label=several,
         notes=look_alikes(classes),
+    )
+
+
+def open_hedwig(request: Request) -> Source:
+    """A corpus of text as hedwig-data has them; it has its own splits."""
+    from bench.data.hedwig import read
+
+    assert request.path is not None
+    refuse(request.kind, {"--ocr": None if request.ocr == NO_OCR else request.ocr})
+    found = read(request.path)
+    if not found.several:
+        require_learnable(request.path, found.classes, found.pages)
+    pages, drawn = with_val(request, found.pages)
+    if request.limit is not None:
+        pages = take(pages, request.limit, request.seed)
+    return Source(
+        name=request.kind,
+        classes=found.classes,
+        pages=pages,
+        render=None,
+        arguments={"seed": request.seed, "limit": request.limit, "val": request.val_share},
+        path=str(request.path),
+        text=found.text,
+        multi_label=found.several,
+        notes=[*found.notes, *drawn],
     )
 
 

@@ -35,6 +35,7 @@ def print_summary(store: Store, console: Console) -> None:
         "source": f"{store.name} ({', '.join(f'{key} {value}' for key, value in source.items())})",
         "page size": page_size(store),
         **text_facts(store),
+        **teacher_facts(store),
         "digest": store.digest,
         "prepared": store.manifest.get("created", "unknown"),
     }
@@ -59,6 +60,14 @@ def page_size(store: Store) -> str:
     if store.pixels is None:
         return "no pages"
     return f"{store.image_size} x {store.image_size}, {store.pixels.nbytes / 1e6:,.1f} MB"
+
+
+def teacher_facts(store: Store) -> dict[str, str]:
+    """Whose logits a store has, where it has some."""
+    found = store.manifest.get("teacher")
+    if found is None:
+        return {}
+    return {"teacher": f"{found['name']}, weights {found['weights'][:12]}, spec {found['spec']}"}
 
 
 def text_facts(store: Store) -> dict[str, str]:

@@ -7,7 +7,7 @@ from bench.data.source import Source
 from bench.data.splits import DEFAULT_SPLIT
 from shared.errors import UserError
 from shared.families import family_of
-from shared.modalities import Boxes, Pages, Tokens
+from shared.modalities import Boxes, Pages, Tokens, Words
 from shared.spec import Workload
 from shared.tasks import task_of
 
@@ -44,5 +44,8 @@ def source_of(
         return synthetic_layout.source(count, seed, num_classes, shares, task.several), pixels
     if kinds == {Tokens}:
         return synthetic_text.source(count, seed, num_classes, shares, words, several=task.several), 0
+    if kinds == {Words}:
+        cut = any(modality.sentences for modality in read if isinstance(modality, Words))
+        return synthetic_text.source(count, seed, num_classes, shares, words, task.several, cut), 0
     names = " and ".join(sorted(kind.__name__.lower() for kind in kinds))
     raise UserError(f"{workload.name}: no synthetic documents have {names}; name a --data")

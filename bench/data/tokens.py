@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,11 +14,11 @@ from typing import Any
 import numpy as np
 import tokenizers
 
+from bench.data.copies import link_or_copy, made_once, without_tokens
 from bench.data.encoder import Encoder
 from bench.data.finish import missing_classes
-from bench.data.partial import Partial
 from bench.data.parts import Parts as Cut
-from bench.data.prepare import disk_errors, silent
+from bench.data.prepare import silent
 from bench.data.source import Progress
 from bench.data.vocabulary_files import Vocabulary, train_vocabulary
 from shared.errors import UserError
@@ -35,6 +33,7 @@ from shared.store import (
     SPLIT_CODES,
     SPLITS,
     STORE_SCHEMA,
+    TEACHER,
     TEXT,
     TOKEN_BOXES,
     TOKENS,
@@ -43,7 +42,6 @@ from shared.store import (
     Strings,
     count_documents,
     file_sha256,
-    open_store,
     string_files,
     write_strings,
 )
@@ -52,6 +50,7 @@ from shared.words import OFFSETS, WORD_FILES, read_words
 
 TOKENISATION_VERSION = 1  # part of the fingerprint: raise it when the same text would give other ids
 PAGES_AT_ONCE = 256  # of words
+OF_DOCUMENTS_ONLY = ("teacher",)  # as next, of rows that are parts of documents
 OF_PAGES_ONLY = ("resize_filter",)  # what a manifest says of pages, which the derived store has not
 
 
@@ -153,34 +152,13 @@ def tokenised(
         raise UserError(f"{store.path}: its rows are parts of documents; give the store that it was made from")
     kept_ends(max_tokens, truncation)
     how = Tokenisation(vocabulary, vocabulary_size, max_tokens, truncation, with_pages, with_boxes, parts, stride)
-    out, fingerprint = Path(out), how.fingerprint(store)
-    if out.exists() or out.is_symlink():
-        return existing(out, fingerprint)
-    partial = Partial(out)
-    with disk_errors(out), partial.locked():
-        partial.discard_content()
-        partial.store.mkdir()
-        try:
-            write(store, store.text, how, fingerprint, partial.store, progress)
-        except BaseException:
-            partial.remove()  # nothing in it is worth continuing
-            raise
-        partial.publish()
-    return open_store(out)
-
-
-def existing(out: Path, fingerprint: str) -> Store:
-    """The store at `out`, if it is the one asked for.
-
-    Raises:
-        UserError: it is another one, damaged, or no store.
-    """
-    if not (out / MANIFEST).is_file():
-        raise UserError(f"{out}: exists and is not a prepared store; choose another --out")
-    store = open_store(out)
-    if store.manifest.get("fingerprint") != fingerprint:
-        raise UserError(f"{out}: exists, made from another store, vocabulary or length; choose another --out")
-    return store
+    text, fingerprint = store.text, how.fingerprint(store)
+    return made_once(
+        Path(out),
+        fingerprint,
+        "store, vocabulary or length",
+        lambda folder: write(store, text, how, fingerprint, folder, progress),
+    )
 
 
 def write(store: Store, text: Strings, how: Tokenisation, fingerprint: str, folder: Path, progress: Progress) -> None:
@@ -204,19 +182,21 @@ def write(store: Store, text: Strings, how: Tokenisation, fingerprint: str, fold
         shares = write_words_as_tokens(store, encoder, folder, progress)
     else:
         shares = write_tokens(text, encoder, folder, progress)
+    if how.parts == "documents" and TEACHER in known:
+        linked.append(TEACHER)
     write_vocabulary(folder / VOCABULARY, vocabulary.tokens)
     np.save(folder / LABELS, labels, allow_pickle=False)
     np.save(folder / SPLIT_CODES, split_codes, allow_pickle=False)
     if how.with_pages:
         linked += [name for name in (IMAGES, *WORD_FILES) if name in known and name not in linked]
-    left_out = () if how.with_pages else OF_PAGES_ONLY
+    left_out = (() if how.with_pages else OF_PAGES_ONLY) + (OF_DOCUMENTS_ONLY if of_parts else ())
     for name in linked:
         link_or_copy(store.path / name, folder / name)
     counts = count_documents(labels, split_codes, store.classes)
     manifest = {key: value for key, value in store.manifest.items() if key not in left_out} | {
         "schema": STORE_SCHEMA,
         "source": {
-            **store.manifest.get("source", {}),
+            **without_tokens(store.manifest.get("source", {})),
             "vocabulary": vocabulary.origin,
             "vocabulary_digest": vocabulary.digest,
             "vocabulary_size": len(vocabulary.tokens),
@@ -296,11 +276,3 @@ def write_words_as_tokens(store: Store, encoder: Encoder, folder: Path, progress
     np.save(folder / LENGTHS, lengths, allow_pickle=False)
     kept = int(lengths.sum(dtype=np.int64)) - 2 * count
     return {"truncated": truncated / max(count, 1), "unknown": unknown / max(kept, 1)}
-
-
-def link_or_copy(source: Path, target: Path) -> None:
-    """The same content under another name; a copy where the file system has no links or is another one."""
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)

@@ -193,7 +193,7 @@ def gate_history(request: Request, path: Path, update: bool, say: Say) -> GateRe
                 throughputs=[one.throughput for one in found],
             )  # fmt: skip
             seconds = time.monotonic() - measurement_began
-            results.append(_result(entry, history, request.threshold, update, seconds))
+            results.append(_result(entry, history, request.threshold, update, seconds, benchmark.batch))
             if results[-1].outcome != "regression":  # or the history would learn it
                 new.append(entry)
         side = side_result(head, versions)
@@ -227,11 +227,13 @@ def _processes(bench: Bench, head: Side, benchmark: Benchmark, say: Say) -> list
     return found
 
 
-def _result(entry: Entry, history: Sequence[Entry], threshold: float, update: bool, seconds: float) -> BenchmarkResult:
+def _result(
+    entry: Entry, history: Sequence[Entry], threshold: float, update: bool, seconds: float, batch: int | None
+) -> BenchmarkResult:
     known = comparable(history, entry)
     head = float(np.median(entry.throughputs))
-    common = {"name": entry.benchmark, "apart": True, "head_throughput": head, "head_values": entry.throughputs,
-              "seconds": seconds}  # fmt: skip
+    common = {"name": entry.benchmark, "apart": True, "head_throughput": head, "batch": batch,
+              "head_values": entry.throughputs, "seconds": seconds}  # fmt: skip
     if len(known) < FEWEST_ENTRIES:
         chance = f"the lowest of {len(known) + 1} is so by chance with p = {1 / (len(known) + 1):.3g}"
         reason = (

@@ -132,6 +132,8 @@ def log_ratios(base: Measured, head: Measured) -> tuple[float, float | None]:
     In turns, the whole is the ratio of the seconds that equally many steps of both took in all, the typical step the
     median over the ratios of turns side by side, which a stall in fewer than half of the turns does not move. One after
     the other there is the whole alone: that of the throughputs.
+
+    Of an inference there is the median alone: that over the ratios of turns side by side, of each the median call.
     """
     turns = list(
         takewhile(
@@ -141,6 +143,8 @@ def log_ratios(base: Measured, head: Measured) -> tuple[float, float | None]:
     )
     if not turns:
         return math.log(head.throughput / base.throughput), None
+    if base.of_medians and head.of_medians:
+        return float(np.median([math.log(of_base) - math.log(of_head) for _, _, of_base, of_head in turns])), None
     steps, _, of_base, of_head = (np.array(column, dtype=np.float64) for column in zip(*turns, strict=True))
     whole = math.log(float(steps @ of_base)) - math.log(float(steps @ of_head))
     return whole, float(np.median(np.log(of_base) - np.log(of_head)))

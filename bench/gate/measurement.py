@@ -181,6 +181,7 @@ class Measurement:
             smallest=smallest_shown([pair.log_ratio for pair in self.pairs], self.request.threshold, self.plan),
             base_throughput=float(np.median(bases)) if bases else None,
             head_throughput=float(np.median([pair.head_throughput for pair in self.pairs])) if bases else None,
+            batch=self.benchmark.batch,
             apart=self.apart,
             spec_changed=self.spec_changed,
             pairs=self.pairs,

@@ -48,6 +48,7 @@ class BenchmarkResult(Frozen):
     smallest: float | None = None  # the slow-down that gates of this scatter and size show with 80 %; a share
     base_throughput: float | None = None  # samples/s, the median over the pairs
     head_throughput: float | None = None
+    batch: int | None = None  # of an inference: the throughputs are this over its median latency
     apart: bool = False  # measured one after the other, not in turns
     spec_changed: bool = False
     pairs: list[PairResult] = []

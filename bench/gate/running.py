@@ -46,11 +46,13 @@ class Benchmark:
     device: str = "auto"
     precision: str = "fp32"
     arm: str = "matched"
+    batch: int | None = None  # samples of a request, where what is measured is the latency of an inference
 
     @property
     def name(self) -> str:
         """For tables and trackers: stable over revisions."""
         parts = [Path(self.workload).stem, self.framework, f"r{self.replicas}", self.input_mode]
+        parts += [] if self.batch is None else [f"infer-b{self.batch}"]
         odd = [self.precision, self.arm, self.preset]
         usual = ["fp32", "matched", None]
         return "-".join(parts + [str(value) for value, other in zip(odd, usual, strict=True) if value != other])
@@ -58,7 +60,9 @@ class Benchmark:
     def options(self) -> list[str]:
         """Of `bench run`; stable since its first version."""
         said = [
-            ("framework", self.framework), ("workload", self.workload), ("gpus", self.replicas), ("epochs", 0),
+            ("framework", self.framework), ("workload", self.workload), ("gpus", self.replicas),
+            ("epochs", 0 if self.batch is None else None), ("mode", None if self.batch is None else "infer"),
+            ("batches", self.batch),
             ("input", self.input_mode), ("repeats", 1), ("device", self.device), ("precision", self.precision),
             ("arm", self.arm), ("preset", self.preset), ("steps", self.steps), ("data", self.data),
         ]  # fmt: skip
@@ -69,13 +73,14 @@ class Benchmark:
 class Measured:
     """What the record of one side says."""
 
-    throughput: float  # samples/s
-    turn_seconds: tuple[float, ...]  # seconds per step in each turn; empty: it took none
+    throughput: float  # samples/s; of an inference those that calls of the median latency give
+    turn_seconds: tuple[float, ...]  # seconds per step, or the median call's, in each turn; empty: it took none
     turn_steps: tuple[int, ...]  # steps of each of those turns
     spec_hash: str
     data_digest: str  # "": not recorded
     device: str  # "cpu" or "cuda"; "": an older record
     versions: dict[str, str]
+    of_medians: bool = False  # whether a turn's seconds are a median's
     disturbances: tuple[str, ...] = ()  # what is known to spoil the figure, a sentence each
 
 
@@ -133,7 +138,7 @@ class Running:
         self.process.wait()
         record = self._record()
         try:
-            if record.get("status") == "ok" and record.get("throughput"):
+            if record.get("status") == "ok" and (record.get("throughput") or record.get("inference")):
                 return _measured(record, asked)
         except (TypeError, ValueError, AttributeError) as error:
             raise self._failure(f"its record cannot be read ({error})", self.log, failures) from None
@@ -169,8 +174,14 @@ def _measured(record: dict[str, Any], asked: Sequence[int]) -> Measured:
     """
     seconds = tuple(map(_positive, record.get("turn_seconds", ())))[: len(asked)]
     settings = {str(name): str(value) for name, value in record.get("settings", {}).items()}
+    asked_about = record.get("inference") or [{}]
+    latency = asked_about[0].get("p50_ms")
+    if record.get("inference") and latency is None:
+        raise ValueError(asked_about[0].get("reason") or "no latency")
+    found = record["throughput"] if latency is None else 1e3 * asked_about[0]["batch"] / _positive(latency)
     return Measured(
-        throughput=_positive(record["throughput"]),
+        throughput=_positive(found),
+        of_medians=latency is not None,
         turn_seconds=seconds,
         turn_steps=steps_of_turns(asked[: len(seconds)], record.get("measured_steps")),
         spec_hash=str(record.get("spec_hash", "")),

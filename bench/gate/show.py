@@ -46,6 +46,11 @@ def notes(result: GateResult) -> list[str]:
             )
         if (text := stalls(one, result.threshold)) is not None:
             told.append(f"{one.name}: {text}")
+        if one.batch is not None and one.base_throughput is not None and one.head_throughput is not None:
+            base, head = (1e3 * one.batch / each for each in (one.base_throughput, one.head_throughput))
+            told.append(
+                f"{one.name}: median latency {base:.3g} ms before, {head:.3g} ms of the head; ratios are of 1 / it"
+            )
         if one.apart and result.base is not None:
             told.append(f"{one.name}: base and head were measured one after the other, not side by side")
         if (text := disturbed(one)) is not None:

@@ -60,6 +60,7 @@ Moment = Annotated[str, AfterValidator(check_moment)]
 Speed = Annotated[float, Field(gt=0, lt=1e12, allow_inf_nan=False)]  # samples or tokens per second
 Seconds = Annotated[float, Field(ge=0, lt=1e9, allow_inf_nan=False)]  # a cell of thirty years is none
 StepTime = Annotated[float, Field(gt=0, lt=1e9, allow_inf_nan=False)]  # seconds: no step takes none
+Milliseconds = Annotated[float, Field(gt=0, lt=1e12, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Figure = Annotated[float, Field(ge=-LARGEST, le=LARGEST, allow_inf_nan=False)]
 Size = Annotated[int, Field(ge=0, le=int(LARGEST))]  # bytes, parameters

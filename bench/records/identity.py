@@ -25,6 +25,7 @@ Values = tuple[object, ...]
 # aspect to the fields of a record that it consists of
 ASPECTS: dict[str, tuple[str, ...]] = {
     "spec": ("workload", "preset", "spec_hash"),
+    "mode": ("mode",),
     "arm": ("arm",),
     "device": ("device",),
     "machine": ("device_name",),
@@ -47,6 +48,7 @@ class Planned:
     workload: str
     preset: str
     spec_hash: str
+    mode: str
     arm: str
     device: str
     device_name: str

@@ -1,4 +1,4 @@
-"""Which kind of run records are of: plain cells, or those of an attribution."""
+"""Which kind of run records are of: plain cells, those of an attribution, or those of an inference."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def ran_together(records: Sequence[Record]) -> bool:
 
 
 def plain(records: Iterable[Record]) -> list[Record]:
-    """The records that are no attribution's: those that may stand in a plot of throughputs."""
-    return [record for record in records if record.kind == "plain"]
+    """The records of trainings that are no attribution's: those that may stand in a plot of throughputs."""
+    return [record for record in records if record.kind == "plain" and record.mode == "train"]
 
 
 def attributions(records: Iterable[Record]) -> list[Record]:
@@ -25,6 +25,12 @@ def attributions(records: Iterable[Record]) -> list[Record]:
     return [record for record in records if record.kind == "attribution"]
 
 
+def inferences(records: Iterable[Record]) -> list[Record]:
+    """The records of cells that answered requests, failed ones too."""
+    return [record for record in records if record.mode == "infer"]
+
+
 def tabled(records: Iterable[Record]) -> list[Record]:
     """The records that a plain table shows: of an attribution those of the whole pipeline, failed ones too."""
-    return [record for record in records if record.kind == "plain" or (record.exchange and record.input_mode == "disk")]
+    trained = (record for record in records if record.mode == "train")
+    return [record for record in trained if record.kind == "plain" or (record.exchange and record.input_mode == "disk")]

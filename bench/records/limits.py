@@ -6,6 +6,7 @@ Without imports, so that the command line can name them at once.
 LARGEST = 1e15  # of any figure: bytes, joules, parameters; a hundred times what the largest machines have
 MOST_REPLICAS = 4096  # of a cell; loops and figures go over them
 MOST_BATCH = 1_000_000  # samples per replica
+MOST_BATCHES = 64  # batch sizes of an inference
 MOST_STEPS = 100_000_000  # of a training
 MOST_REPEATS = 1000
 MOST_EPOCHS = 100_000

@@ -1,10 +1,11 @@
-"""Records of before schema 4, as schema 4 has them; nothing else of the suite knows how they were.
+"""Records of before schema 5, as schema 5 has them; nothing else of the suite knows how they were.
 
 | schema | lacked |
 | --- | --- |
 | 1 | texts |
 | 2 | monitors and attributions |
 | 3 | the task and its scores by name, what a sample is, and of what kind of run a record is: told here by its marks |
+| 4 | inference |
 """
 
 from __future__ import annotations
@@ -19,14 +20,15 @@ from bench.records.bounds import Pixels, Share
 if TYPE_CHECKING:
     from bench.records.record import Record
 
-FOLDED = (1, 2, 3)
+FOLDED = (1, 2, 3, 4)
+PRESENT = 5
 ONE_LABEL, SEVERAL_LABELS = ("classification", "accuracy"), ("labels", "f1")  # task and headline
 
 Shares = dict[str, Share]  # by split
 
 
 class Lost(BaseModel):
-    """The fields that schema 4 has no more."""
+    """The fields that schemas from 4 on have no more."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -68,23 +70,25 @@ def by_split(metrics: Mapping[str, Shares]) -> dict[str, dict[str, float]]:
 
 
 def folded(content: Mapping[str, Any]) -> dict[str, Any]:
-    """A record's JSON as schema 4 has it; of a schema that is not FOLDED, as it is.
+    """A record's JSON as schema 5 has it; of a schema that is not FOLDED, as it is.
 
     A network is told by its workload's name. Whether the run was an attribution is known here only of a cell that no
     plain run has (no exchange, or parts timed); `of_their_runs` tells it of the others.
 
     Raises:
-        ValidationError: a field that schema 4 has no more, with what it could never be.
+        ValidationError: a field that schema 5 has no more, with what it could never be.
     """
     version = content.get("schema_version")
     if version not in FOLDED:
         return dict(content)
+    if version == 4:  # it says itself what it is of
+        return {**content, "schema_version": PRESENT}
     lost = Lost.model_validate({name: content[name] for name in Lost.model_fields if name in content})
     task, headline = SEVERAL_LABELS if lost.f1 else ONE_LABEL
     is_attribution = content.get("exchange") is False or bool(content.get("part_seconds"))
     kept = {name: value for name, value in content.items() if name not in Lost.model_fields}
     return kept | {
-        "schema_version": 4,
+        "schema_version": PRESENT,
         "folded_from": version,
         "kind": "attribution" if is_attribution else "plain",
         "task": task,

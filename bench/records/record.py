@@ -1,4 +1,4 @@
-"""Results on disk: one JSON record per cell, schema version 4, written once and never changed.
+"""Results on disk: one JSON record per cell, schema version 5, written once and never changed.
 
 Tables and plots are made from records alone. Every field is documented here; README "Records" points to this file.
 """
@@ -20,6 +20,8 @@ from bench.records.bounds import (
     Cost,
     Epochs,
     Figure,
+    Figures,
+    Milliseconds,
     Moment,
     Phrase,
     Place,
@@ -40,7 +42,7 @@ from shared.errors import UserError
 from shared.outside import OutsideError, read_json
 from shared.tasks import NAMES, task
 
-RECORD_SCHEMA = 4
+RECORD_SCHEMA = 5
 READABLE_SCHEMAS = (*FOLDED, RECORD_SCHEMA)  # older ones are folded into this one as they are read
 STAGES = ("train", "finetune")  # of a training, in their order
 Kind = TypeVar("Kind", bound=BaseModel)
@@ -49,6 +51,29 @@ Stage = Literal["train", "finetune"]
 SplitScores = Mapping[str, Mapping[str, float]]  # split to metric to value
 Metrics = Annotated[dict[Word, Figure], Field(max_length=32)]  # by name
 Splits = Annotated[dict[Word, Metrics], Field(max_length=16)]  # by name
+
+
+class Inference(Figures):
+    """What came of the requests of one batch size (shared/inference.py). Calls are those of all ranks."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    batch: Batch  # samples of a request
+    reason: str | None = None  # why it was not timed; then there is nothing below
+    widths: list[Steps] = []  # of the requests, as the network reads them; [0]: all are equally wide
+    calls: Steps = 0  # timed ones
+    first_ms: Milliseconds | None = None  # of the first call of a shape, the longest: tracing and compilation
+    p50_ms: Milliseconds | None = None  # from the batch on the host to its logits on the host
+    p95_ms: Milliseconds | None = None
+    p99_ms: Milliseconds | None = None
+    prepare_ms: Milliseconds | None = None  # median, from texts or encoded pages to the batch; None: not timed
+    whole_p50_ms: Milliseconds | None = None  # both, one after the other
+    whole_p95_ms: Milliseconds | None = None
+    whole_p99_ms: Milliseconds | None = None
+    samples_per_second: Speed | None = None  # of calls back to back, over all replicas
+    stationary: bool | None = None  # whether the calls' time stood still before they were timed
+    rss_peak: Size | None = None  # bytes, summed over the cell's processes, up to and with this batch size
+    allocator_peak: Size | None = None  # bytes, max over ranks, while this batch size was timed
 
 
 class Record(BaseModel):
@@ -75,6 +100,8 @@ class Record(BaseModel):
     cost: Cost  # of a step per sample, as compared with others of its unit: pixels squared, tokens
     framework: Literal["pt", "tf"]  # key of the framework (shared/frameworks.py)
     variant: str | None = None  # "pt@2.13": the version of it that was asked for; None: the one there is
+    mode: Literal["train", "infer"] = "train"  # what was done with the network
+    runtime: Literal["framework", "onnx"] = "framework"  # what answered requests
     arm: Literal["matched", "native"]  # the wings, or each library's own network
     replicas: Replicas  # GPUs, or groups of CPU cores
     device: Literal["cuda", "cpu"]  # kind of it
@@ -115,6 +142,7 @@ class Record(BaseModel):
     turn_seconds: list[StepTime] = []  # seconds per step in each turn, where cells took turns (bench/cells/turns.py)
     # of an attribution: part of a step to its seconds, a value per round (shared/parts.py)
     part_seconds: dict[str, list[Seconds]] = {}
+    inference: list[Inference] = []  # of each batch size, ascending; of mode "infer" alone
     time_to_first_step: Seconds | None = None  # seconds, max over ranks; compilation and tracing included
     memory_rss_peak: Size | None = None  # bytes, summed over the cell's processes (process footprint)
     memory_allocator_peak: Size | None = None  # bytes, max over ranks of the device allocator's peak in the window
@@ -156,8 +184,9 @@ class Record(BaseModel):
 
     @property
     def column(self) -> str:
-        """The side of a comparison that the record belongs to: a framework, or one of several versions of it."""
-        return self.variant or self.framework
+        """The side of a comparison that the record belongs to: a framework, one of several versions of it, or what
+        answers for it: "pt+onnx"."""
+        return (self.variant or self.framework) + ("" if self.runtime == "framework" else f"+{self.runtime}")
 
     def scores_after(self, stage: Stage | None = None) -> SplitScores:
         """Split to metric to value, after a stage (None: the last one that has any)."""

@@ -8,7 +8,7 @@ from bench.attribution import show as attribution_show
 from bench.attribution.gap import gaps, sentence
 from bench.attribution.split import attribute
 from bench.records.identity import FIGURE_FIELDS
-from bench.records.kinds import attributions, tabled
+from bench.records.kinds import attributions, inferences, tabled
 from bench.records.record import Record
 from bench.records.repeats import Row, rows
 from bench.report import drawn
@@ -16,6 +16,8 @@ from bench.report.answer import answer
 from bench.report.blocks import Block, Cell, Chapter, Folded, Heading, Notes, Section, Text, table, texts_table
 from bench.report.cells import cells, certificates, environment
 from bench.report.comparison import comparison, speedup, throughput_lines
+from bench.report.inference import answer as inference_answer
+from bench.report.inference import latency
 from bench.report.notices import bad, notices
 from bench.report.resources import memory, monitors
 from bench.report.sources import Run
@@ -37,6 +39,8 @@ def run_chapter(run: Run, prefix: str) -> Chapter:
         run: with records.
         prefix: of every name on the page; empty where there is one run.
     """
+    if inferences(run.records):
+        return inference_chapter(run, prefix)
     shown = tabled(run.records) or run.records
     groups = group_records(shown)
     written: list[tuple[str, str, list[Block]]] = [
@@ -61,6 +65,33 @@ def run_chapter(run: Run, prefix: str) -> Chapter:
     said = attribution_answer(run.records) or answer([rows(group.records) for group in groups])
     told = (*map(bad, run.bad), *notices(run.records))
     return Chapter(f"{prefix}run", run.name, title(run.records), said, lead, told, sections)
+
+
+def inference_chapter(run: Run, prefix: str) -> Chapter:
+    """Everything about a run of `bench run --mode infer`.
+
+    Args:
+        run: with records of inference.
+        prefix: as in `run_chapter`.
+    """
+    shown = inferences(run.records)
+    groups = group_records(shown)
+    latencies: list[Block] = []
+    for place, (group, heading) in enumerate(zip(groups, titles(groups), strict=True)):
+        latencies += [Heading(heading)] if len(groups) > 1 else []
+        latencies += latency(group, f"{prefix}latency" if place == 0 else f"{prefix}latency-{place + 1}")
+    written: list[tuple[str, str, list[Block]]] = [
+        ("latency", "Latency and throughput", latencies),
+        ("fairness", "What each side really used", settings(shown, f"{prefix}fairness")),
+        ("monitors", "Monitors", grouped(groups, f"{prefix}monitors", lambda _, found, name: monitors(found, name))),
+        ("cells", "Cells", cells(run, prefix)),
+        ("certificates", "Certificates", certificates(run, prefix)),
+        ("environment", "Environment", [Notes((provenance(shown),)), *environment(run, prefix)]),
+    ]
+    sections = tuple(Section(f"{prefix}{name}-section", title, tuple(made)) for name, title, made in written if made)
+    lead = f"Run {run.name}, inference: {setting(shown)}"
+    told = (*map(bad, run.bad), *notices(run.records))
+    return Chapter(f"{prefix}run", run.name, title(shown), inference_answer(shown), lead, told, sections)
 
 
 def attribution_answer(records: Sequence[Record]) -> str:
@@ -152,7 +183,7 @@ def attribution(records: Sequence[Record], name: str) -> list[Block]:
 
 def settings(records: Sequence[Record], name: str) -> list[Block]:
     """The fairness diff."""
-    diff = fairness.diff(tabled(records))
+    diff = fairness.diff(tabled(records) or records)
     line = fairness.verdict_line(diff)
     blocks: list[Block] = [
         Text(

@@ -22,7 +22,7 @@ from bench.host.worker_environment import recorded_environment, worker_environme
 from bench.monitors.exclusive import disturbance_text, refuse_if_busy
 from bench.records import certificates
 from bench.records.directory import ENVIRONMENT, PLAN, RUN_SCHEMA, RunDirectory
-from bench.records.kinds import ran_together
+from bench.records.kinds import inferences, ran_together
 from bench.records.record import Record, write_record
 from bench.run import preflight
 from bench.run.attribution import attributed, check_attribution, one_width
@@ -42,12 +42,13 @@ from bench.run.resolve import (
     resumed_interpreters,
 )
 from bench.run.stores import resolve_store
-from bench.show import tables
+from bench.show import inference, tables
 from bench.show.disturbances import disturbances
 from shared.errors import UserError
 from shared.protocol import Cell
 from shared.spec import Workload
 
+WEIGHTS = "weights.safetensors"  # of a cell, in its folder, where a run keeps them
 ACCURACY_KIND = "accuracy"  # in run.json of the other command
 COLUMNS = TypeAdapter(dict[str, dict[str, str | None]])  # of environment.json: column to versions and interpreter
 
@@ -65,7 +66,7 @@ def plan_request(request: Request, dry_run: bool, say: Callable[[str], None]) ->
     choices = choose_interpreters(request)
     if request.weights is not None:
         check_weights_file(request.weights)
-    store = resolve_store(request.data, workload, dry_run, say, request.vocab)  # may make one
+    store = resolve_store(request.data, workload, dry_run, say, request.vocab, request.vectors)  # may make one
     workload, epochs, notes = fit_to_store(request, workload, store)
     if request.attribute:
         workload, epochs = one_width(workload, notes), 0
@@ -114,13 +115,17 @@ def resume_run(directory: RunDirectory, named: Mapping[str, str | None]) -> Plan
     lines.append(f"documents are read from {plan.store.path}")
     if plan.cells[0].weights is not None:
         lines.append(f"initial weights are read from {plan.cells[0].weights}")
-    return replace(plan, notes=tuple(dict.fromkeys([*plan.notes, *lines])))
+    return in_directory(replace(plan, notes=tuple(dict.fromkeys([*plan.notes, *lines]))), directory.path)
 
 
 def in_directory(plan: Plan, path: Path) -> Plan:
-    """The plan with each cell given its place in a run's directory."""
-    cells = tuple(replace(cell, directory=str(path / "cells" / cell.cell_id)) for cell in plan.cells)
-    return replace(plan, cells=cells)
+    """The plan with each cell given its place in a run's directory, and for its weights where they are kept."""
+    cells = []
+    for cell in plan.cells:
+        folder = path / "cells" / cell.cell_id
+        weights = str(folder / WEIGHTS) if plan.keep_weights else None
+        cells.append(replace(cell, directory=str(folder), checkpoint=weights))
+    return replace(plan, cells=tuple(cells))
 
 
 def limits_for(plan: Plan, timeout: float | None) -> Limits:
@@ -261,7 +266,9 @@ def finish(
     Returns:
         the plots' paths.
     """
-    write_atomically(directory.path / "summary.md", tables.markdown(records, attribution_markdown(records)))
+    summary = inference.markdown(records) if inferences(records) else None
+    summary = summary or tables.markdown(records, attribution_markdown(records))
+    write_atomically(directory.path / "summary.md", summary)
     write_atomically(directory.path / "records.csv", tables.csv(records))
     write_attribution(directory.path, records)
     latest = directory.path.parent / "latest"

@@ -98,7 +98,8 @@ def is_same_cell(record: Record, cell: Cell, ours: Planned) -> bool:
     Args:
         ours: the cell, as records are compared with it.
     """
-    if (record.framework, record.epochs, record.spec_hash) != (cell.framework, cell.epochs, ours.spec_hash):
+    same = (record.framework, record.runtime, record.epochs, record.spec_hash)
+    if same != (cell.framework, cell.runtime, cell.epochs, ours.spec_hash):
         return False
     if ours.data_digest == NOT_MADE:
         ours = replace(ours, data_digest=record.data_digest)
@@ -107,6 +108,8 @@ def is_same_cell(record: Record, cell: Cell, ours: Planned) -> bool:
 
 def is_related(record: Record, cell: Cell) -> bool:
     """Whether a record's throughput tells something of a cell's: the same model in the same framework."""
+    if record.mode != cell.mode:
+        return False
     measured = record.throughput is not None and record.throughput > 0 and record.time_to_first_step is not None
     return measured and (record.framework, record.workload) == (cell.framework, cell.workload.name)
 

@@ -45,12 +45,13 @@ def plot_records(
     """
     # matplotlib takes most of a second to import: only who draws pays for it
     from bench.attribution.figures import attribution_figures
-    from bench.records.kinds import plain
+    from bench.records.kinds import inferences, plain
     from bench.show.figures.bars import score_figure, throughput_figure
     from bench.show.figures.comparison import comparison_figure, references
+    from bench.show.figures.latency import latency_figure
     from bench.show.figures.lines import speedup_figure, training_time_figure
     from bench.show.figures.style import save
-    from bench.show.figures.trade import trade_figure, trade_table, trades
+    from bench.show.figures.trade import latencies, trade_figure, trade_table, trades
     from bench.show.groups import drawn_groups, group_records, is_projected
     from bench.show.papers import PAPERS, read_papers
 
@@ -76,12 +77,16 @@ def plot_records(
         for name, figure in figures.items():
             stem = f"{name}-{group.slug}" if len(groups) > 1 else name
             paths += [save(figure, out / f"{stem}.{suffix}") for suffix in formats]
-    traded = trades(groups)
+    answered = group_records(inferences(records))
+    for group in answered if every_group else drawn_groups(answered):
+        stem = f"latency-{group.slug}" if len(answered) > 1 else "latency"
+        paths += [save(latency_figure(group), out / f"{stem}.{suffix}") for suffix in formats]
+    traded, asked = trades(groups), latencies(records)
     for number, alike in enumerate(traded, 1):
         stem = f"trade-{number}" if len(traded) > 1 else "trade"
-        paths += [save(trade_figure(alike), out / f"{stem}.{suffix}") for suffix in formats]
+        paths += [save(trade_figure(alike, asked), out / f"{stem}.{suffix}") for suffix in formats]
         paths.append(out / f"{stem}.md")
-        write_for_user(paths[-1], trade_table(alike))
+        write_for_user(paths[-1], trade_table(alike, asked))
     attributions = attribution_figures(records)
     for slug, figure in attributions:
         stem = f"attribution-{slug}" if len(attributions) > 1 else "attribution"

@@ -17,6 +17,9 @@ from shared.protocol import Cell
 from shared.spec import Workload
 from shared.store_facts import StoreFacts
 
+QUICK = "quick"
+BATCHES = (1, 2, 4, 8, 16, 32, 64, 128)  # of an inference, samples of a request
+MOST_ON_CPU = 32  # of those, of the `quick` preset
 MOST_LOADERS = 8  # processes or threads per replica; more only compete with the step
 
 
@@ -30,6 +33,7 @@ class Request:
     preset: str | None = None
     data: str | None = None
     vocab: str | None = None
+    vectors: str | None = None
     device: str = "auto"
     cores_per_replica: int | None = None
     precision: str = "fp32"
@@ -48,6 +52,11 @@ class Request:
     pythons: Mapping[str, str | None] = field(default_factory=dict)  # framework to the interpreter of its workers
     attribute: bool = False
     in_turns: bool | None = None
+    keep_weights: bool = False
+    mode: str = "train"
+    batches: tuple[int, ...] | None = None  # of --mode infer; None: as the device takes
+    runtimes: tuple[str, ...] = ("framework",)
+    distillation: Mapping[str, Any] | None = None  # the table of a student of `bench distill`; None: the workload's own
 
 
 @dataclass(frozen=True)
@@ -61,6 +70,7 @@ class Plan:
     cells: tuple[Cell, ...]
     notes: tuple[str, ...] = ()
     gpu_selectors: tuple[str, ...] = field(default=())
+    keep_weights: bool = False  # whether each cell leaves its final weights in its folder
     in_turns: bool = False  # whether the cells of a repeat at a number of replicas take turns (bench/cells/turns.py)
 
     @property
@@ -78,6 +88,8 @@ class Plan:
 
     def total_steps(self, cell: Cell) -> int:
         """Training steps of a cell."""
+        if cell.mode == "infer":
+            return 0
         measure = cell.workload.measure
         epoch_steps = self.store.split_sizes["train"] // cell.global_batch
         if cell.epochs == 0 and not cell.finetune:
@@ -89,6 +101,12 @@ class Plan:
         """As JSON-able values, without the directory and the interpreters: a run may be moved and resumed."""
         placeless = {"directory": "", "python": None}
         return asdict(replace(self, cells=())) | {"cells": [cell.to_json() | placeless for cell in self.cells]}
+
+
+def batches_of(request: Request, workload: Workload, on_cpu: bool) -> tuple[int, ...]:
+    """The batch sizes of an inference: those that were asked for, or as many as the device takes quickly."""
+    small = on_cpu and workload.preset == QUICK
+    return request.batches or tuple(size for size in BATCHES if size <= MOST_ON_CPU or not small)
 
 
 def core_groups(cores: Sequence[int], replicas: int, size: int) -> tuple[tuple[int, ...], ...]:
@@ -132,13 +150,18 @@ def make_plan(
         raise UserError(f"--cores-per-replica {size}: this machine has {len(cores)} usable cores")
     on_cpu = not gpus
     loaders = request.loader_workers or (1 if on_cpu else min(MOST_LOADERS, share))
+    columns = [(column, runtime) for runtime in request.runtimes for column in request.frameworks]
+    batches = batches_of(request, workload, on_cpu) if request.mode == "infer" else ()
     cells = []
     for repeat in range(request.repeats):
         order = -1 if repeat % 2 else 1
         for replicas in request.replicas[::order]:
-            for column in request.frameworks[::order]:
+            for column, runtime in columns[::order]:
                 name = re.sub(r"[^A-Za-z0-9._]+", "-", workload.name)[:100].lstrip(".") or "workload"
-                cell_id = f"{name}-{column}-{request.arm}-r{replicas}-{request.precision}-{request.input_mode}-{repeat}"
+                words = [name, column, request.arm, f"r{replicas}", request.precision, request.input_mode, str(repeat)]
+                if request.mode != "train":
+                    words.insert(2, request.mode if runtime == "framework" else runtime)
+                cell_id = "-".join(words)
                 cells.append(
                     Cell(
                         cell_id=cell_id,
@@ -159,13 +182,17 @@ def make_plan(
                         finetune=request.finetune,
                         loader_workers=loaders,
                         weights=None if request.weights is None else str(Path(request.weights).resolve()),
+                        mode=request.mode,
+                        batches=batches,
+                        calls=request.steps or 0 if request.mode == "infer" else 0,
+                        runtime=runtime,
                         variant=column if "@" in column else None,
                         python=(pythons or {}).get(column),
                     )
                 )
-    told = list(notes)
+    notes = list(notes)
     if on_cpu and size * max(request.replicas) > len(cores):
-        told.append(
+        notes.append(
             f"oversubscribed: {max(request.replicas)} replicas of {size} cores share {len(cores)}; no speedup there"
         )
     return Plan(
@@ -174,6 +201,7 @@ def make_plan(
         tune=request.tune,
         timeout=request.timeout,
         cells=tuple(cells),
-        notes=tuple(told),
+        notes=tuple(notes),
+        keep_weights=request.keep_weights,
         gpu_selectors=tuple(gpu.selector for gpu in gpus),
     )

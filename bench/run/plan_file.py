@@ -15,20 +15,20 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bench.host.interpreters import column_of
-from bench.records.bounds import CellName, Epochs, Pixels, Repeat, Replicas, Seed, Size, first_problem
-from bench.records.limits import LONGEST_TIMEOUT, MOST_CORES, MOST_LOADERS
+from bench.records.bounds import Batch, CellName, Epochs, Pixels, Repeat, Replicas, Seed, Size, Steps, first_problem
+from bench.records.limits import LONGEST_TIMEOUT, MOST_BATCHES, MOST_CORES, MOST_LOADERS
 from bench.run.plan import Plan
 from shared import spec
 from shared.errors import UserError
 from shared.frameworks import KEYS
 from shared.outside import inside
-from shared.protocol import ARMS, CELL_SCHEMA, DEVICES, INPUT_MODES, PRECISIONS, Cell
+from shared.protocol import ARMS, CELL_SCHEMA, DEVICES, INPUT_MODES, MODES, PRECISIONS, RUNTIMES, Cell
 from shared.store import SPLITS
 from shared.store_facts import StoreFacts
 from shared.tasks import NAMES as TASKS
 
 # what a cell of a run never has: files to write, and what only other commands ask for
-NEVER = {"checkpoint": None, "splits": None, "predictions": False}
+NEVER = {"checkpoint": None, "splits": None, "predictions": False, "logits": False}
 
 Core = Annotated[int, Field(ge=0, lt=MOST_CORES)]
 FilePath = Annotated[str, Field(min_length=1, max_length=4096)]
@@ -66,7 +66,12 @@ class CheckedCell(Checked):
     splits: None = None
     exchange: bool = True
     parts: bool = False
+    logits: Literal[False] = False
     predictions: Literal[False] = False
+    mode: Literal[MODES] = "train"  # type: ignore[valid-type]
+    batches: list[Batch] = Field(default=[], max_length=MOST_BATCHES)
+    calls: Steps = 0
+    runtime: Literal[RUNTIMES] = "framework"  # type: ignore[valid-type]
     variant: Annotated[str, Field(max_length=100)] | None = None
     python: str | None = None
     schema_: Annotated[int, Field(alias="schema")] = CELL_SCHEMA
@@ -84,6 +89,7 @@ class CheckedFacts(Checked):
     image_size: Pixels | None = None
     max_tokens: Pixels | None = None
     vocabulary_size: Size | None = None
+    vector_size: Size | None = None
     origin: Line | None = None
     outputs: dict[Literal[TASKS], Size] = Field(default_factory=dict)  # type: ignore[valid-type]
 
@@ -101,6 +107,7 @@ class CheckedPlan(Checked):
         Annotated[str, Field(pattern=r"^[A-Za-z0-9/:._-]+$", max_length=100)]
     ]  # an environment variable
     in_turns: bool = False  # runs of before 0.3.0 had none
+    keep_weights: bool = False
 
 
 def read_plan(content: Any, directory: Path) -> Plan:
@@ -136,15 +143,17 @@ def read_cell(content: Mapping[str, Any], where: str, directory: Path) -> Cell:
         found = CheckedCell.model_validate(content)
         if found.variant is not None and column_of(found.variant).framework != found.framework:
             raise ValueError(f"{found.variant} is no version of {found.framework}")
+        if bool(found.batches) != (found.mode == "infer") or found.batches != sorted(set(found.batches)):
+            raise ValueError(f"batches {found.batches} of mode {found.mode}")
     except ValidationError as error:
         raise UserError(damaged(directory, where, error)) from None
     except ValueError as error:
-        raise UserError(f"{directory}: {where}variant of its plan: {error}; start a new run") from None
+        raise UserError(f"{directory}: {where}of its plan: {error}; start a new run") from None
     place = inside(directory, f"cells/{found.cell_id}")
     given = found.model_dump(by_alias=True) | NEVER
     workload = spec.check(found.workload, str(directory))
-    cores = tuple(map(tuple, found.cores))
-    return Cell(**given | {"workload": workload, "cores": cores, "directory": str(place), "python": None})
+    lists = {"cores": tuple(map(tuple, found.cores)), "batches": tuple(found.batches)}
+    return Cell(**given | lists | {"workload": workload, "directory": str(place), "python": None})
 
 
 def damaged(directory: Path, where: str, error: ValidationError) -> str:

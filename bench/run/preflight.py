@@ -65,7 +65,12 @@ def check_shared_memory(sets: Sequence[Sequence[Cell]], host: Host) -> None:
 
 def shared_bytes(cell: Cell) -> int:
     """What a cell's loader processes have in /dev/shm at once; 0 where it has none."""
-    if not framework(cell.framework).loads_in_processes or cell.input_mode == "device" or not cell.loader_workers:
+    if (
+        cell.mode == "infer"
+        or not framework(cell.framework).loads_in_processes
+        or cell.input_mode == "device"
+        or not cell.loader_workers
+    ):
         return 0
     workload = cell.workload
     batches = TrainBatches(open_store(cell.store, checksums=None), workload, cell.seed, cell.replicas)

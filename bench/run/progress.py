@@ -29,6 +29,8 @@ WORDS = {
     "train": "training",
     "evaluate": "evaluating",
     "finetune": "fine-tuning",
+    "export": "exporting",
+    "end": "ending",
 }
 
 
@@ -42,6 +44,7 @@ def clock(seconds: float) -> str:
 def name_of(cell: Cell | Record) -> str:
     """A cell as people call it: "PyTorch x 2", and in brackets what is not as usual."""
     unusual = [
+        "inference" if cell.mode == "infer" else "",
         cell.arm if cell.arm != "matched" else "",
         cell.precision if cell.precision != "fp32" else "",
         cell.input_mode if cell.input_mode != "disk" else "",
@@ -49,7 +52,7 @@ def name_of(cell: Cell | Record) -> str:
         f"repeat {cell.repeat + 1}" if cell.repeat else "",
     ]
     brackets = ", ".join(filter(None, unusual))
-    name = f"{column_text(cell.framework, cell.variant)} x {cell.replicas}"
+    name = f"{column_text(cell.framework, cell.variant, cell.runtime)} x {cell.replicas}"
     return printable(f"{name} ({brackets})" if brackets else name)
 
 
@@ -192,6 +195,8 @@ class ConsoleReporter:
     def end(self, record: Record) -> None:
         """Leave a line about the cell that ended."""
         rate = f", {record.throughput:.2f} samples/s" if record.throughput is not None else ""
+        if first := next((each for each in record.inference if each.p50_ms is not None), None):
+            rate = f", {first.p50_ms:.3g} ms at batch {first.batch}"
         self.ended(name_of(record), record.status, rate, record.wall_seconds, record.reason, record.log)
 
     def ended(self, name: str, status: str, figure: str, seconds: float, reason: str | None, log: str | None) -> None:

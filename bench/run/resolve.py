@@ -11,15 +11,17 @@ from bench.host import machine
 from bench.host.environments import environments
 from bench.host.environments.choice import environment_of
 from bench.host.interpreters import Column, check_finds_code, check_has, column_of, fits, versions_of
-from bench.run.plan import Plan, Request
+from bench.run.plan import QUICK, Plan, Request
 from shared import spec, tasks
 from shared.errors import UserError
 from shared.families import family_of
 from shared.frameworks import FRAMEWORKS
+from shared.inference import SPLIT
 from shared.spec import FULL, Workload
 from shared.store_facts import StoreFacts
 
-QUICK = "quick"
+# of a student whose workload has none, as Adhikari et al. (DocBERT, 2019) train theirs on several labels
+DISTILLATION: Mapping[str, Any] = {"weight": 1.0, "direction": "student", "temperature": 1.0, "form": "task"}
 
 
 @dataclass(frozen=True)
@@ -177,8 +179,38 @@ def check_request(request: Request) -> None:
         raise UserError("--finetune follows a training: give --epochs 1 or more")
     if request.input_mode == "device" and (request.epochs or request.finetune):
         raise UserError("--input device trains on one batch: leave out --epochs and --finetune, or use --input disk")
+    check_mode(request)
     if request.weights is not None and request.arm == "native":
         raise UserError("--weights holds the matched networks' parameters; leave it out for --arm native")
+
+
+def check_mode(request: Request) -> None:
+    """Whether the options are those of what is to be done with the network.
+
+    Raises:
+        UserError: options of training in an inference, or the other way round.
+    """
+    if request.mode == "train":
+        if request.batches is not None:
+            raise UserError("--batches: sizes of requests; say --mode infer, or --batch for a training")
+        if request.runtimes != ("framework",):
+            raise UserError("--runtime onnx answers requests and trains nothing: say --mode infer")
+        return
+    for option, given, instead in (
+        ("--epochs", request.epochs is not None, "nothing is trained"),
+        ("--finetune", request.finetune, "nothing is trained"),
+        ("--attribute", request.attribute, "it splits a training step"),
+        ("--keep-weights", request.keep_weights, "they stay as they are"),
+        ("--batch", request.batch is not None, "name the sizes of requests with --batches"),
+        ("--input device", request.input_mode == "device", "a request comes from the host; use --input memory"),
+    ):
+        if given:
+            raise UserError(f"--mode infer has no use for {option}: {instead}")
+    if "onnx" in request.runtimes:
+        if request.precision != "fp32":
+            raise UserError(f"--runtime onnx computes in fp32: leave out --precision {request.precision}")
+        if not is_installed("onnxruntime"):
+            raise UserError("--runtime onnx needs onnxruntime: pip install 'twinbench[onnx]'")
 
 
 def check_weights_file(path: str) -> None:
@@ -235,8 +267,11 @@ def resolve_workload(request: Request, device: str) -> Workload:
     workload = spec.load(request.workload, preset)
     if request.finetune and family_of(workload).second_stage(workload) is None:
         raise UserError(f"--finetune: {workload.name} has no second stage; leave it out")
+    if request.distillation is not None:
+        workload = as_student(workload, request.distillation)
     overrides = (
-        ("--steps", "measure.measured_steps", request.steps),
+        # of an inference: how many calls are timed
+        ("--steps", "measure.measured_steps", request.steps if request.mode == "train" else None),
         ("--batch", "train.batch_per_replica", request.batch),
         ("--epochs", "train.epochs", request.epochs or None),  # 0 changes the cell, not the workload
     )
@@ -244,6 +279,23 @@ def resolve_workload(request: Request, device: str) -> Workload:
         if value is not None:
             workload = workload.overridden({key: value}, option)
     return workload
+
+
+def as_student(workload: Workload, settings: Mapping[str, Any]) -> Workload:
+    """A workload whose network learns from a teacher too.
+
+    Args:
+        settings: of the table `distillation`; those that are None are the workload's own, or DISTILLATION's.
+
+    Raises:
+        UserError: its task cannot be distilled, or an impossible setting.
+    """
+    task = tasks.distilled(workload.task)
+    if task is None:
+        raise UserError(f"--student {workload.name}: its task, {workload.task}, is not one that can be distilled")
+    own = DISTILLATION if workload.distillation is None else workload.distillation.model_dump()
+    given = {key: value for key, value in settings.items() if value is not None}
+    return workload.overridden({"task": task, "distillation": {**own, **given}}, "--student")
 
 
 def fit_to_store(request: Request, workload: Workload, store: StoreFacts) -> tuple[Workload, int, list[str]]:
@@ -258,7 +310,8 @@ def fit_to_store(request: Request, workload: Workload, store: StoreFacts) -> tup
     """
     notes: list[str] = []
     changes: dict[str, Any] = {}
-    task = workload.task if workload.task in store.tasks else store.tasks[0]
+    task = tasks.fitting(workload.task, store.tasks)
+    assert task is not None, "a store without a teacher is refused where one is needed"
     theirs, ours = store.outputs_of(task), workload.model.num_classes
     if theirs != ours:
         notes.append(f"the store has {theirs} classes, the workload {ours}: the store's")
@@ -271,6 +324,10 @@ def fit_to_store(request: Request, workload: Workload, store: StoreFacts) -> tup
         changes["task"] = task
     if changes:
         workload = workload.overridden(changes, store.path)
+    if request.mode == "infer":
+        if not store.split_sizes[SPLIT]:
+            raise UserError(f"{store.path}: its {SPLIT} split is empty, and --mode infer asks about its documents")
+        return workload, 0, notes
     num_train, largest = store.split_sizes["train"], max(request.replicas) * workload.train.batch_per_replica
     if num_train < largest:
         raise UserError(

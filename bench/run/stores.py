@@ -13,15 +13,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from bench.data.vectors import VectorFile, open_vectors
 from bench.data.vocabulary_files import load_vocabulary
 from bench.host.locations import results_directory
 from shared.errors import UserError
 from shared.families import family_of
-from shared.modalities import Boxes, Pages, Tokens
+from shared.modalities import Boxes, Pages, Tokens, Words
 from shared.spec import Workload
 from shared.store import SPLITS, Store, open_store
 from shared.store_facts import StoreFacts
-from shared.tasks import task, task_of, tasks_of_store
+from shared.tasks import fitting, task, task_of, tasks_of_store
 
 SYNTHETIC_SEED = 0  # of the pages, whatever the seed of the training: every run sees the same ones
 NOT_MADE = "not made yet"
@@ -43,6 +44,7 @@ def describe(store: Store) -> StoreFacts:
         image_size=store.image_size,
         max_tokens=store.max_tokens,
         vocabulary_size=made_from.get("vocabulary_size"),
+        vector_size=None if store.vectors is None else made_from.get("vector_size"),
         # pages are resized first, then texts are tokenised
         origin=made_from.get("resized_from") or made_from.get("tokenised_from"),
         outputs={name: task(name).outputs(store) for name in tasks_of_store(store)},
@@ -89,7 +91,23 @@ def synthetic_store(workload: Workload, dry_run: bool, say: Say) -> StoreFacts:
         say(f"making {count} synthetic {unit}s: {out}")
         out.parent.mkdir(parents=True, exist_ok=True)
         prepare(source, out, size, progress=at_intervals(say))
-    return describe(open_store(out, checksums=None))
+    made = open_store(out, checksums=None)
+    return describe(made) if task_of(workload).distils is None else taught_store(made, workload, dry_run, say)
+
+
+def taught_store(store: Store, workload: Workload, dry_run: bool, say: Say) -> StoreFacts:
+    """Synthetic texts with the logits of a teacher of their own, made once and kept."""
+    from bench.data.synthetic_teacher import teacher_of, with_synthetic_teacher
+    from bench.data.teacher import fingerprint
+
+    # named after texts and teacher: what an older one has said is left aside
+    out = kept_stores() / f"{store.path.name}-taught-{fingerprint(teacher_of(store))[:8]}"
+    if dry_run and not out.is_dir():
+        facts, own = describe(store), workload.task
+        return replace(facts, path=str(out), digest=NOT_MADE, tasks=(own,), outputs={own: len(store.classes)})
+    if not out.is_dir():
+        say(f"asking a teacher of the synthetic texts' own: {out}")
+    return describe(with_synthetic_teacher(store, out))
 
 
 def sized_pages(path: str, workload: Workload, pages: Pages, dry_run: bool, say: Say) -> StoreFacts:
@@ -142,7 +160,8 @@ def tokenised_texts(
     store = open_store(path, checksums=None)
     has_boxes = store.token_boxes is not None or not with_boxes
     has_parts = (store.documents is not None) == (tokens.parts != "documents")
-    if store.max_tokens == tokens.width and vocabulary is None and has_boxes and has_parts:
+    own = store.max_tokens == tokens.width and store.sentences is None
+    if own and vocabulary is None and has_boxes and has_parts:
         return describe(store)  # it was tokenised by hand: those are the tokens that are meant
     if store.text is None:
         raise UserError(
@@ -176,8 +195,67 @@ def tokenised_texts(
     return describe(made)
 
 
+def texts_as_words(
+    path: str, workload: Workload, read: Words, vectors: VectorFile | None, dry_run: bool, say: Say
+) -> StoreFacts:
+    """A store's texts as whole words, as many as the workload reads, made once and kept.
+
+    Args:
+        vectors: `--vectors`; None: any word of the training split may be known, and there are no vectors.
+
+    Raises:
+        UserError: no store there, a damaged one, one without text, or vectors of other words or with something wrong.
+    """
+    store, width = open_store(path, checksums=None), (read.sentences or 1) * read.width
+    if vectors is None and (store.sentences, store.max_tokens) == (read.sentences, width):
+        return describe(store)  # its words were made by hand: those are the words that are meant
+    if store.text is None:
+        raise UserError(
+            f"{path}: holds no text, and {workload.name} reads text; "
+            "prepare it again with `bench data prepare ... --ocr`"
+        )
+    from bench.data.word_tokens import word_tokenised
+
+    if vectors is not None:
+        say(f"reading word vectors: {vectors.path}")  # all of them, for their digest
+    rows = f"{read.sentences}x{read.width}" if read.sentences else str(read.width)
+    origin = "own" if vectors is None else f"vectors-{vectors.digest[:8]}-"
+    out = kept_stores() / f"{store.digest}-{rows}-words-{origin}{read.vocabulary_size}"
+    if dry_run and not out.is_dir():
+        return replace(
+            describe(store),
+            path=str(out),
+            digest=NOT_MADE,
+            image_size=None,
+            max_tokens=width,
+            vocabulary_size=read.vocabulary_size,
+            vector_size=None if vectors is None else vectors.size,
+        )
+    if not out.is_dir():
+        say(f"cutting the store's texts into words: {out}")
+        out.parent.mkdir(parents=True, exist_ok=True)
+    return describe(word_tokenised(store, read, vectors, out, at_intervals(say)))
+
+
+def opened_vectors(path: str | None) -> VectorFile | None:
+    """The file of `--vectors`, if one was named.
+
+    Raises:
+        UserError: nothing there, or not word vectors.
+    """
+    try:
+        return None if path is None else open_vectors(path)
+    except UserError as error:
+        raise UserError(f"--vectors {error}") from None
+
+
 def resolve_store(
-    path: str | None, workload: Workload, dry_run: bool, say: Say, vocabulary: str | None = None
+    path: str | None,
+    workload: Workload,
+    dry_run: bool,
+    say: Say,
+    vocabulary: str | None = None,
+    vectors: str | None = None,
 ) -> StoreFacts:
     """The store of a run, with all that its workload reads.
 
@@ -187,14 +265,21 @@ def resolve_store(
         dry_run: make nothing.
         say: told what is being made.
         vocabulary: `--vocab`, of texts: a vocab.txt, a folder, a hub's name; None: one of the texts' own.
+        vectors: `--vectors`, of whole words: a file of word2vec or GloVe; None: the network's own, which are trained.
 
     Raises:
         UserError: the store lacks what the workload reads, or its labels are not of the workload's kind of head.
     """
     family = family_of(workload)
     read = family.modalities(workload)
-    if vocabulary is not None and not any(isinstance(modality, Tokens) for modality in read):
-        raise UserError(f"--vocab: {workload.name} reads {family.describe(workload).unit}s, not text; leave it out")
+    kinds, unit = {type(modality) for modality in read}, family.describe(workload).unit
+    if vocabulary is not None and Tokens not in kinds:
+        what = "whole words, of which the vocabulary is the texts' own" if Words in kinds else f"{unit}s, not text"
+        raise UserError(f"--vocab: {workload.name} reads {what}; leave it out")
+    if vectors is not None and Words not in kinds:
+        what = "pieces of words (WordPiece), not whole words" if Tokens in kinds else f"{unit}s, not whole words"
+        raise UserError(f"--vectors: {workload.name} reads {what}; leave it out")
+    word_vectors = opened_vectors(vectors)  # refused before texts are made
     if path is None:
         if vocabulary is not None:
             load_vocabulary(vocabulary)  # refused before texts are made, and in a dry run that makes none
@@ -203,8 +288,14 @@ def resolve_store(
             return facts
         path = facts.path
     there = tasks_of_store(open_store(path, checksums=None))
-    if workload.task not in there and task(there[0]).head in family.heads:
-        workload = workload.overridden({"task": there[0]}, path)
+    fits = fitting(workload.task, there)
+    if fits is None:
+        raise UserError(
+            f"{path}: has no teacher's logits, and {workload.name} ({workload.preset}) learns from some; "
+            "`bench distill --data` asks a teacher"
+        )
+    if fits != workload.task and task(fits).head in family.heads:
+        workload = workload.overridden({"task": fits}, path)
         read = family.modalities(workload)
     for modality in read:
         if isinstance(modality, Pages):
@@ -212,6 +303,8 @@ def resolve_store(
         elif isinstance(modality, Tokens):
             with_pages, with_boxes = (any(isinstance(other, kind) for other in read) for kind in (Pages, Boxes))
             facts = tokenised_texts(path, workload, modality, vocabulary, dry_run, say, with_pages, with_boxes)
+        elif isinstance(modality, Words):
+            facts = texts_as_words(path, workload, modality, word_vectors, dry_run, say)
         else:
             continue  # places come with the tokens
         if facts.digest == NOT_MADE:

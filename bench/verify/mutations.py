@@ -32,6 +32,7 @@ from shared.ladder import Mutation
 from shared.probe import Task
 from shared.protocol import Cell
 from shared.spec import Workload
+from shared.tasks import task_of
 
 TASKS = ("input-fp64", "forward-fp64", "backward-fp64", "trajectory-fp64", "predictions")
 
@@ -46,8 +47,8 @@ class Outcome:
 
 
 def mutations_of(workload: Workload) -> tuple[Mutation, ...]:
-    """The mutations of a workload's kind of network."""
-    return family_of(workload).ladder.all_mutations
+    """The mutations of a workload's kind of network and of its task."""
+    return (*family_of(workload).ladder.all_mutations, *task_of(workload).mutations)
 
 
 def run_mutations(

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from shared.family import AnyFamily
     from shared.spec import Workload
 
-NAMES = ("efficientnet", "bert", "layoutlmv2")
+NAMES = ("efficientnet", "bert", "layoutlmv2", "cnn", "han", "lstm")
 
 
 @cache

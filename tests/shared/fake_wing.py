@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,24 @@ class FakeWing:
 
     def largest(self, value: float) -> float:
         return value
+
+    def total(self, values: Sequence[float]) -> list[float]:
+        return list(values)
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        self.calls.append("average in place")
+        yield
+        self.calls.append("average out of place")
+
+    def keep(self) -> None:
+        self.calls.append("keep")
+
+    def restore(self) -> None:
+        self.calls.append("restore")
+
+    def settle(self) -> None:
+        self.calls.append("settle")
 
     def parts(self, batches: TrainBatches) -> dict[str, Callable[[], object]]:
         self.calls.append("parts")

@@ -21,7 +21,11 @@ def cell(tmp_path: Path) -> Cell:
 
 
 def test_a_cell_there_and_back(cell: Cell, tmp_path: Path) -> None:
-    for changed in (cell, replace(cell, cores=(), weights=None, epochs=0, finetune=True, precision="bf16")):
+    for changed in (
+        cell,
+        replace(cell, cores=(), weights=None, epochs=0, finetune=True, precision="bf16"),
+        replace(cell, mode="infer", batches=(1, 8), calls=3, runtime="onnx"),
+    ):
         changed.write(tmp_path / "cell.json")
         assert Cell.read(tmp_path / "cell.json") == changed
 
@@ -35,12 +39,12 @@ def test_the_global_batch_is_over_all_replicas(cell: Cell) -> None:
     assert cell.global_batch == 4
 
 
-@pytest.mark.parametrize("schema", [1, 2, 3, 5, None, "4"])
+@pytest.mark.parametrize("schema", [1, 2, 3, 4, 6, None, "5"])
 def test_a_cell_of_another_version_is_refused(cell: Cell, tmp_path: Path, schema: object) -> None:
     cell.write(tmp_path / "cell.json")
     content = json.loads((tmp_path / "cell.json").read_text())
     (tmp_path / "cell.json").write_text(json.dumps(content | {"schema": schema}))
-    with pytest.raises(ValueError, match=r"cell schema .*, this worker reads 4"):
+    with pytest.raises(ValueError, match=r"cell schema .*, this worker reads 5"):
         Cell.read(tmp_path / "cell.json")
 
 

@@ -164,6 +164,7 @@ REASONS = (
     Reason("tokenizer", "native arm: each framework's own tokeniser", between(pt=anything, tf=anything)),
     Reason("warmup_steps", "the warm-up lasts until the step time stands still, so the windows begin at other "
            "batches; of texts these have other widths, which samples/s feels and tokens/s less", always),
+    Reason("onnx.*", "what ONNX Runtime's column alone runs", always),
     *(Reason(f"env.{prefix}*", f"read by {each.title} alone", alone(each.key))
       for each in FRAMEWORKS.values() for prefix in each.own_prefixes),
 )  # fmt: skip

@@ -95,17 +95,22 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
     return matplotlib.rc_context(SETTINGS)(draw)
 
 
-def new_figure(caption: Sequence[str], notes: Sequence[str], panels: int = 1) -> tuple[Figure, list[Axes]]:
+def new_figure(
+    caption: Sequence[str], notes: Sequence[str], panels: int = 1, share: bool = True
+) -> tuple[Figure, list[Axes]]:
     """A figure of column width with its caption below the axes: the statements, then one line a note.
 
+    Args:
+        share: whether the panels share the y axis.
+
     Returns:
-        The figure, and its axes from left to right; they share the y axis.
+        The figure, and its axes from left to right.
     """
     lines = textwrap.wrap("\N{NO-BREAK SPACE}· ".join(caption), CAPTION_COLUMNS)
     for note in notes:
         lines += textwrap.wrap(note, CAPTION_COLUMNS, subsequent_indent="   ")
     figure = Figure(figsize=(WIDTH, HEIGHT + CAPTION_LINE * len(lines)), dpi=DOTS_PER_INCH, layout="constrained")
-    axes = list(figure.subplots(1, panels, sharey=True, squeeze=False)[0])
+    axes = list(figure.subplots(1, panels, sharey=share, squeeze=False)[0])
     figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=CAPTION_SIZE, linespacing=1.2)
     return figure, axes
 

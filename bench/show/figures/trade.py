@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
+from bench.records.kinds import inferences
+from bench.records.latency import value_of
 from bench.records.record import Record
 from bench.show import captions as words
 from bench.show import scores
 from bench.show.figures.bars import score_on
-from bench.show.figures.style import draw_legend, line_handle, new_figure, style_of, styled
+from bench.show.figures.style import WIDTH, draw_legend, line_handle, new_figure, style_of, styled
 from bench.show.groups import Group, Point, Series, throughput_of
 from bench.terminal import grids
 
 SPLIT = "test"
+ASKED_BATCH = 1  # of the requests whose latency stands beside
 LETTERS = "abcdefghijklmnopqrstuvwxyz"  # of networks
 HEADINGS = (
     "network", "workload", "framework", "replicas", "parameters, millions", "samples/s", "step, ms", "peak memory, GiB",
-    "training, s", "score on test",
+    "training, s", "latency at batch 1, ms", "score on test",
 )  # fmt: skip
 
 
@@ -31,6 +34,23 @@ def documents_of(record: Record) -> tuple[object, ...]:
     Copies of a store that were resized or tokenised hold its documents.
     """
     return (record.data_origin or record.data_digest, record.task, record.headline, record.device, record.device_name)
+
+
+Latencies = Mapping[tuple[object, ...], float]  # what a training and an inference share, to the median in ms
+
+
+def latencies(records: Iterable[Record]) -> dict[tuple[object, ...], float]:
+    """The median latency at batch 1 of each network and column that was asked, of one replica."""
+    asked: dict[tuple[object, ...], list[float]] = {}
+    for record in inferences(records):
+        if record.replicas == 1 and (value := value_of(record, ASKED_BATCH, "p50_ms")) is not None:
+            asked.setdefault(served(record), []).append(value)
+    return {key: median(values) for key, values in asked.items()}
+
+
+def served(record: Record) -> tuple[object, ...]:
+    """What a training's record shares with that of an inference by the same network on the same documents."""
+    return (*documents_of(record), record.workload, record.computation_hash, record.column, record.arm)
 
 
 def trades(groups: Sequence[Group]) -> list[list[Group]]:
@@ -56,11 +76,12 @@ def points_of(group: Group) -> list[tuple[Series, Point, Point]]:
 
 
 @styled
-def trade_figure(groups: Sequence[Group]) -> Figure:
+def trade_figure(groups: Sequence[Group], asked: Latencies | None = None) -> Figure:
     """A marker a cell at the medians of its repeats, with a line over each interval; networks by name.
 
     Args:
         groups: one of `trades`.
+        asked: of inferences by the same networks; where there are any they have a panel of their own.
     """
     every = [(place, group, *found) for place, group in enumerate(groups) for found in points_of(group)]
     first, records = groups[0].first, [record for group in groups for record in group.records]
@@ -69,7 +90,11 @@ def trade_figure(groups: Sequence[Group]) -> Figure:
         f"{scores.title(records)} on {SPLIT} after training; numbers: replicas",
         "lines: intervals where there are repeats enough, else lowest to highest",
     ]
-    figure, (axes,) = new_figure([documents(first), words.device(first)], notes)
+    answered = [each for each in every if each[3].replicas == 1 and latency_of(each[1], each[2], asked) is not None]
+    figure, (axes, *beside) = new_figure([documents(first), words.device(first)], notes, 2 if answered else 1)
+    if beside:
+        figure.set_size_inches(2 * WIDTH, figure.get_size_inches()[1])
+        draw_latencies(beside[0], answered, asked or {})
     styles: dict[str, Series] = {}
     for place, group, series, speed, mark in every:
         styles.setdefault(series.key, series)
@@ -84,6 +109,30 @@ def trade_figure(groups: Sequence[Group]) -> Figure:
     axes.set_ylabel(scores.title(records))
     draw_legend(figure, [line_handle(series) for series in styles.values()])
     return figure
+
+
+def latency_of(group: Group, series: Series, asked: Latencies | None) -> float | None:
+    """The median latency of the network of a series, ms; None where it was not asked."""
+    own = next(record for record in group.records if (record.column, record.arm) == (series.column, series.arm))
+    return (asked or {}).get(served(own))
+
+
+def draw_latencies(axes: Axes, cells: Sequence[tuple[int, Group, Series, Point, Point]], asked: Latencies) -> None:
+    """The headline against the median latency of a request of one document: a marker a network and column."""
+    for place, group, series, speed, mark in cells:
+        style, x, y = style_of(series), latency_of(group, series, asked) or 0.0, mark.centre
+        axes.plot(
+            [x], [y], style.marker, color=style.color, markeredgecolor=style.color,
+            markerfacecolor=style.color if speed.verified else "none",
+            gid=f"latency-{group.first.workload}-{group.first.preset}-{series.key}",
+        )  # fmt: skip
+        axes.annotate(LETTERS[place], (x, y), (0, 3), textcoords="offset points", fontsize=5, ha="center")
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_title("... and latency")
+    axes.set_xlabel(f"median latency at batch {ASKED_BATCH}, ms")
 
 
 def named(group: Group) -> str:
@@ -117,7 +166,7 @@ def draw_cell(axes: Axes, place: int, group: Group, series: Series, speed: Point
     )  # fmt: skip
 
 
-def trade_table(groups: Sequence[Group]) -> str:
+def trade_table(groups: Sequence[Group], asked: Latencies | None = None) -> str:
     """The table beside the figure, as Markdown: a row a cell, medians over its repeats."""
     rows: list[list[str]] = []
     for group in groups:
@@ -138,6 +187,7 @@ def trade_table(groups: Sequence[Group]) -> str:
                 median_of([1000 * median(record.step_seconds) if record.step_seconds else None for record in own], 1),
                 median_of([record.memory_rss_peak and record.memory_rss_peak / 2**30 for record in own], 2),
                 median_of([record.wall_seconds for record in own], 0),
+                median_of([latency_of(group, series, asked)], 3),
                 f"{mark.centre:.3f}",
             ])  # fmt: skip
     return f"{documents(groups[0].first)}\n\n{grids.markdown(HEADINGS, rows)}\n"

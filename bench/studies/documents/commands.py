@@ -30,6 +30,7 @@ PROGRAMS = {
     "bench.studies.ocr_speed": "bench.studies.ocr_speed",
     "bench.studies.same_numbers": "bench.studies.same_numbers",
     "bench.studies.dropout": "bench.studies.dropout",
+    "bench.studies.docbert": "bench.studies.docbert.__main__",
     "bench.studies.documents": "bench.studies.documents.__main__",
 }
 # programs that this package may not import: they are asked for their help

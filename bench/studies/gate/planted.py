@@ -1,4 +1,5 @@
-"""Slow-downs planted in a scratch clone for `bench.studies.gate.shown`: a sleep in the step, copies, a stall.
+"""Slow-downs planted in a scratch clone for `bench.studies.gate.shown`: a sleep in the step, copies, a stall, and in
+an inference a wait in the call.
 
 Each is a commit on top of the clone's HEAD, made by replacing one line; where the line is gone the plant is refused.
 """
@@ -12,9 +13,10 @@ from shared import families
 from shared.errors import UserError
 from shared.frameworks import FRAMEWORKS
 
-PLANTS = ("none", "sleep", "copy", "stall")
+PLANTS = ("none", "sleep", "copy", "stall", "wait")
 STALL_EVERY = 10  # steps
 STEP = "        losses.append(wing.train_step(batch, float(learning_rate)))\n"
+CALL = "        return self.server.answers(self.server.infer(self.hosts[number % len(self.hosts)]))\n"
 AUTHOR = ("-c", "user.name=twinbench", "-c", "user.email=gate@twinbench.invalid")
 
 
@@ -35,8 +37,8 @@ def plant(clone: Path, kind: str, framework: str, family: str, amount: float) ->
 
     Args:
         family: of the network that is trained.
-        amount: seconds of sleep per step, how many times what goes into a layer is copied, or how many times as long
-            every tenth step takes (it is taken as many times).
+        amount: seconds of sleep per step, how many times what goes into a layer is copied, how many times as long every
+            tenth step takes (it is taken as many times), or how much longer a call of an inference takes, a share.
 
     Raises:
         UserError: the line that it replaces is not there.
@@ -51,6 +53,10 @@ def plant(clone: Path, kind: str, framework: str, family: str, amount: float) ->
             clone / "shared" / "session.py", STEP,
             f"{STEP}        if step % {STALL_EVERY} == {STALL_EVERY - 1}:\n{again}",
         )  # fmt: skip
+    elif kind == "wait":
+        answered = CALL.replace("return", "found =")
+        wait = f"        time.sleep({amount!r} * (time.perf_counter() - began))\n        return found\n"
+        _replace(clone / "shared" / "inference.py", CALL, f"        began = time.perf_counter()\n{answered}{wait}")
     elif kind == "copy":
         path, contest = (
             clone / FRAMEWORKS[framework].wing / f"families/{family}/network.py",

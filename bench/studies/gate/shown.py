@@ -33,6 +33,7 @@ from shared.frameworks import KEYS
 STALL = 3.0  # times as long as the others is every tenth step
 PROBE = {"sleep": 0.005, "copy": 4.0}  # planted first, to see what it costs
 PROBE_PAIRS = 7
+SIZED = (*PROBE, "wait")  # plants of which it is said how much they are to cost
 
 
 def command_line(base: str, head: str, options: list[str], out: Path) -> list[str]:
@@ -149,7 +150,7 @@ def read_lines(out: Path, settings: dict[str, Any]) -> list[dict[str, Any]]:
 @click.command(context_settings={"show_default": True})
 @click.option("--gates", type=click.IntRange(min=1), required=True, help="How many there shall be in the end.")
 @click.option("--plant", "kind", type=click.Choice(PLANTS), default="none")
-@click.option("--size", type=float, default=0.10, help="How much longer a sleep or copies are to make a step, a share.")
+@click.option("--size", type=float, default=0.10, help="How much longer sleep, copies or wait make a step, a share.")
 @click.option("--framework", type=click.Choice(KEYS), default=KEYS[0])
 @click.option("--workload", default="bert-6l")
 @click.option("--options", default="", help="More for `bench gate`, as one word: '--steps 60 --threshold 5%'.")
@@ -169,7 +170,7 @@ def show(gates: int, kind: str, size: float, framework: str, workload: str, opti
         UserError: no plant could be made, or a gate could not measure.
     """
     settings = {"plant": kind, "framework": framework, "workload": workload, "options": options,
-                "size": size if kind in PROBE else 0.0}  # fmt: skip
+                "size": size if kind in SIZED else 0.0}  # fmt: skip
     lines = read_lines(out, settings)
     words = ["--framework", framework, "--workload", workload, *options.split()]
     family = spec.load(workload).model.family
@@ -179,7 +180,7 @@ def show(gates: int, kind: str, size: float, framework: str, workload: str, opti
         git(PROJECT_ROOT, "clone", "--quiet", "--no-hardlinks", str(PROJECT_ROOT), str(clone))
         # a show that goes on gates the revision that it began with
         base = git(clone, "rev-parse", "--verify", f"{lines[0]['base'] if lines else 'HEAD'}^{{commit}}")
-        amount = lines[0]["amount"] if lines else STALL if kind == "stall" else 0.0
+        amount = lines[0]["amount"] if lines else {"stall": STALL, "wait": size}.get(kind, 0.0)
         if kind in PROBE and not lines:
             amount = calibrate(clone, base, kind, framework, family, size, words, folder)
         git(clone, "checkout", "--quiet", "--detach", base)
@@ -202,7 +203,7 @@ def shown_words(gates: int, settings: dict[str, Any]) -> list[str]:
     """The command line of a show, for its page."""
     words = ["--gates", str(gates), "--plant", settings["plant"], "--framework", settings["framework"],
              "--workload", settings["workload"]]  # fmt: skip
-    words += ["--size", str(settings["size"])] if settings["plant"] in PROBE else []
+    words += ["--size", str(settings["size"])] if settings["plant"] in SIZED else []
     return words + (["--options", f"'{settings['options']}'"] if settings["options"] else [])
 
 

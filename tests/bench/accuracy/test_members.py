@@ -75,3 +75,16 @@ def test_a_vocabulary_is_for_a_layout_model_too() -> None:
 def test_a_layout_model_needs_pages_with_words(noise: Store, scrawl: Store) -> None:
     with pytest.raises(UserError, match="holds no pages with words for the layout model"):
         check_content(noise, ["layout"])
+
+
+def test_word_vectors_are_the_text_models() -> None:
+    given = AccuracyRequest(text_workload="kim-cnn", vectors="vectors.bin")
+    assert member_request(given, "text").vectors == "vectors.bin"
+    assert member_request(given, "image").vectors is None
+    with pytest.raises(UserError, match="--vectors is for the text model"):
+        check_members(AccuracyRequest(members=("image",), vectors="vectors.bin"))
+    words = spec.load("kim-cnn", "quick").overridden({"task": "classification"}, "test")
+    check_families({"text": words})
+    for member in ("image", "layout"):
+        with pytest.raises(UserError, match=f"reads no {member}"):
+            check_families({member: words})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,10 @@ from bench.host.guardian import Guarded
 from bench.records.usage import Usage
 from tests.bench.compare.records import make_record
 
-NEW_IN_SCHEMA_4 = ("folded_from", "kind", "task", "headline", "network", "sample", "unit", "cost", "scores")
+NEW_SINCE_SCHEMA_3 = (
+    "folded_from", "kind", "task", "headline", "network", "sample", "unit", "cost", "scores", "mode", "runtime",
+    "inference",
+)  # fmt: skip
 
 
 def measured(seconds: tuple[float, ...], steps: tuple[int, ...], throughput: float = 1.0) -> Measured:
@@ -78,7 +82,7 @@ def test_a_record_says_what_disturbed_its_side(running: Running, tmp_path: Path)
     assert found.disturbances == ("the hypervisor gave 0.5 of its cores to others",)
     assert (found.turn_seconds, found.turn_steps) == ((0.1, 0.2), (3, 2))
     # of an older version, as a base's may be: what it knows is understood
-    older = {name: value for name, value in record.model_dump(mode="json").items() if name not in NEW_IN_SCHEMA_4}
+    older = {name: value for name, value in record.model_dump(mode="json").items() if name not in NEW_SINCE_SCHEMA_3}
     path.write_text(json.dumps(older | {"schema_version": 3, "image_size": 64, "accuracy": {"test": 0.5}}))
     assert running.result(tmp_path, [3, 3]).disturbances == found.disturbances
     # of another version: the figure counts, what else it knows is not understood
@@ -112,3 +116,26 @@ def test_a_log_outside_of_the_run_is_not_copied(running: Running, tmp_path: Path
     with pytest.raises(MeasurementError, match="it broke"):
         running.result(tmp_path / "failed")
     assert (tmp_path / "failed" / "out.log").read_text() == ""
+
+
+def inferred(medians: tuple[float, ...], p50: float) -> Measured:
+    return replace(measured(medians, (2,) * len(medians), throughput=8 / p50), of_medians=True)
+
+
+def test_of_an_inference_the_medians_of_turns_side_by_side_decide() -> None:
+    base = inferred((0.010, 0.010, 0.013, 0.013), 0.011)
+    head = inferred((0.011, 0.011, 0.0143, 0.0143), 0.0143)  # a tenth longer in every turn, whatever the machine did
+    whole, typical = log_ratios(base, head)
+    assert math.exp(whole) == pytest.approx(1 / 1.1)
+    assert typical is None
+    assert math.exp(log_ratios(inferred((), 0.01), inferred((), 0.02))[0]) == pytest.approx(0.5)
+
+
+def test_a_gate_of_latency_asks_for_an_inference_at_one_batch_size() -> None:
+    benchmark = Benchmark(framework="pt", workload="bert-6l", replicas=1, input_mode="memory", steps=60, batch=8)
+    assert benchmark.name == "bert-6l-pt-r1-memory-infer-b8"
+    words = benchmark.options()
+    assert words[words.index("--mode") + 1] == "infer"
+    assert words[words.index("--batches") + 1] == "8"
+    assert "--epochs" not in words
+    assert "--mode" not in replace(benchmark, batch=None).options(), "an older revision has no such option"

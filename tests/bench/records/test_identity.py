@@ -20,7 +20,8 @@ from tests.bench.compare.records import make_record
 # a change of each field of a setting
 CHANGES: dict[str, dict[str, Any]] = {
     "workload": {"workload": "mine"}, "preset": {"preset": "full"}, "spec_hash": {"spec_hash": "other"},
-    "arm": {"arm": "native"}, "device": {"device": "cuda"}, "device_name": {"device_name": "Another CPU"},
+    "mode": {"mode": "infer"}, "arm": {"arm": "native"}, "device": {"device": "cuda"},
+    "device_name": {"device_name": "Another CPU"},
     "precision": {"precision": "bf16"}, "input_mode": {"input_mode": "memory"},
     "batch_per_replica": {"batch_per_replica": 8}, "data_name": {"data_name": "rvl-cdip"},
     "data_digest": {"data_digest": "other"}, "cores_per_replica": {"cores_per_replica": 2},

@@ -31,7 +31,7 @@ def test_a_record_there_and_back(tmp_path: Path) -> None:
     path = write_record(tmp_path, record)
     assert path == tmp_path / "records" / f"{record.cell_id}.json"
     assert read_record(path) == record
-    assert json.loads(path.read_text(encoding="utf-8"))["schema_version"] == RECORD_SCHEMA == 4
+    assert json.loads(path.read_text(encoding="utf-8"))["schema_version"] == RECORD_SCHEMA == 5
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
@@ -68,10 +68,10 @@ def test_a_cell_that_failed_otherwise_keeps_its_reason(tmp_path: Path) -> None:
     assert (record.status, record.reason) == ("crash", "exit status 1")
 
 
-@pytest.mark.parametrize("schema", [0, 5, None, "2"])
+@pytest.mark.parametrize("schema", [0, 6, None, "2"])
 def test_a_record_of_another_schema_is_refused(tmp_path: Path, schema: object) -> None:
     path = written(tmp_path / "other.json", schema_version=schema)
-    with pytest.raises(UserError, match=r"other\.json: record schema .*, this version reads 1, 2, 3, 4") as raised:
+    with pytest.raises(UserError, match=r"other\.json: record schema .*, this version reads 1, 2, 3, 4, 5") as raised:
         read_record(path)
     assert "\n" not in str(raised.value)
 

@@ -1,0 +1,48 @@
+"""Any number of labels a document and a teacher's logits: binary cross-entropy plus the weighted divergence from the
+teacher."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from shared import distillation
+from shared.store import Store
+from shared.task import Tally
+from shared.tasks.labels import Labels
+
+if TYPE_CHECKING:
+    from shared.spec import Workload
+
+
+class DistilledLabels(Labels):
+    """Any number of labels a document, learnt from them and from a teacher (`shared.distillation`)."""
+
+    name = "distilled_labels"
+    distils = "labels"
+    mutations = distillation.MUTATIONS
+    loss = "distilled_binary_cross_entropy"
+    labelled = "several labels each and a teacher's logits"
+    metrics = Labels.metrics | distillation.METRICS
+    hashed = Labels.hashed | {"task": "distilled_labels"}
+
+    def has_labels(self, store: Store) -> bool:
+        return super().has_labels(store) and distillation.has_teacher(store)
+
+    def labels(self, store: Store, samples: np.ndarray, size: int, num_classes: int) -> np.ndarray:
+        """float32, size x 2 K: 1 where a sample has a label, the teacher's logits."""
+        return distillation.with_teacher(super().labels(store, samples, size, num_classes), store, samples)
+
+    def loss_settings(self, workload: Workload) -> dict[str, Any]:
+        return distillation.loss_settings(workload, "bernoulli")
+
+    def tally(self, store: Store, workload: Workload) -> Tally:
+        return distillation.DistilledTally(self, store, workload)
+
+    def scores(self, counts: Mapping[str, float]) -> dict[str, float]:
+        return super().scores(counts) | distillation.scores(counts)
+
+
+TASK = DistilledLabels()
