@@ -63,9 +63,7 @@ class Average(Section):
     and saved (`shared.average`)."""
 
     decay: Annotated[float, Field(gt=0, lt=1)]
-    start: Literal[
-        "zero", "copy"
-    ]  # copy: of every tensor, as in the code of `shared.average`
+    start: Literal["zero", "copy"]  # copy: of every tensor, as in the code of `shared.average`
 
 
 class Stopping(Section):

@@ -155,7 +155,7 @@ def latency(records: Sequence[Record], batch: int) -> float | None:
         for record in records
         if record.status == "ok"
         for entry in record.inference
-        if entry.batch == batch
+        if entry.batch == batch and entry.p50_ms is not None
     ]
     return median(found) if found else None
 
