@@ -62,6 +62,8 @@ def plant(clone: Path, kind: str, framework: str, family: str, amount: float) ->
             clone / FRAMEWORKS[framework].wing / f"families/{family}/network.py",
             families.family(family).contest,
         )
+        if not contest.loop:
+            raise UserError(f"--plant copy: a network of the family {family} has no loop over layers; plant a stall")
         line, copy = contest.loop, contest.copies[framework]
         _replace(path, line, f"{line}            for _ in range({int(amount)}):\n                x = {copy}\n")
     git(clone, "add", "--all")
