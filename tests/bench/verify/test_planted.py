@@ -8,14 +8,16 @@ from pathlib import Path
 import pytest
 
 from bench.host.locations import PROJECT_ROOT
-from shared import families
+from shared import families, tasks
 from shared.frameworks import KEYS, framework
 from shared.ladder import Mutation
 
+OF_FAMILIES = {name: families.family(name).ladder.all_mutations for name in families.NAMES}
+OF_TASKS = {name: tasks.task(name).mutations for name in tasks.NAMES}  # whatever the family
 CASES = [
     pytest.param(name, mutation, id=f"{name}: {mutation.name}")
-    for name in families.NAMES
-    for mutation in families.family(name).ladder.all_mutations
+    for name, mutations in (OF_FAMILIES | OF_TASKS).items()
+    for mutation in mutations
     if mutation.function
 ]
 
@@ -26,10 +28,11 @@ def functions(path: Path) -> dict[str, ast.FunctionDef]:
     return {node.name: node for node in body if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")}
 
 
-def modules(wing: str, family: str) -> tuple[Path, Path]:
-    """Where a wing looks for a mutation: its family's room, then the wing itself."""
+def modules(wing: str, family: str) -> tuple[Path, ...]:
+    """Where a wing looks for a mutation: its family's room, then the wing itself; one of a task has no room."""
     root = PROJECT_ROOT / framework(wing).wing
-    return root / "families" / family / "mutations.py", root / "mutations.py"
+    rooms = [root / "families" / family / "mutations.py"] if family in families.NAMES else []
+    return (*rooms, root / "mutations.py")
 
 
 @pytest.mark.parametrize(("family", "mutation"), CASES)
@@ -52,8 +55,8 @@ def test_no_room_has_a_mutation_that_nobody_plants(wing: str, family: str) -> No
 
 @pytest.mark.parametrize("wing", KEYS)
 def test_no_wing_has_a_mutation_that_nobody_plants(wing: str) -> None:
-    ladders = [families.family(name).ladder for name in families.NAMES]
-    named = {each.function for ladder in ladders for each in ladder.all_mutations if each.wing == wing}
+    every = [*OF_FAMILIES.values(), *OF_TASKS.values()]
+    named = {each.function for mutations in every for each in mutations if each.wing == wing}
     assert set(functions(modules(wing, families.NAMES[0])[1])) <= named | {"plant", "load_in_this_process"}
 
 
