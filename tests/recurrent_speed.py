@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -92,24 +93,19 @@ def plain_loop(cell: str, x: tf.Tensor, tensors: Any) -> tf.Tensor:
 
 
 def block(x: tf.Tensor, tensors: Any) -> tf.Tensor:
-    """TensorFlow's fused LSTM of float32 and float16 alone, whose gates are input, cell, forget, output."""
+    """TensorFlow's fused LSTM of float32 and float16 alone."""
     weight_ih, weight_hh, bias_ih, bias_hh = tensors
-
-    def moved(gates: tf.Tensor) -> tf.Tensor:
-        taken, kept, new, shown = tf.split(gates, 4, -1)
-        return tf.concat([taken, new, kept, shown], -1)
-
     zeros, none = tf.zeros([x.shape[1], weight_hh.shape[0]]), tf.zeros([weight_hh.shape[0]])
     return tf.raw_ops.BlockLSTMV2(
         seq_len_max=tf.constant(x.shape[0], tf.int64),
         x=x,
         cs_prev=zeros,
         h_prev=zeros,
-        w=moved(tf.concat([weight_ih, weight_hh], 0)),
+        w=tf.concat([weight_ih, weight_hh], 0),
         wci=none,
         wcf=none,
         wco=none,
-        b=moved(bias_ih + bias_hh),
+        b=bias_ih + bias_hh,
         cell_clip=0,
     ).h
 
@@ -134,20 +130,17 @@ def tensorflow_ways(cell: str, x: np.ndarray, lengths: np.ndarray, weights: Arra
         return layer
 
     loop = other(lambda x, tensors: plain_loop(cell, x, tensors))
-    compiled = tf.function(lambda x, *tensors: plain_loop(cell, x, tensors), jit_compile=True, autograph=False)
-    by_xla = other(lambda x, tensors: compiled(x, *tensors))
     layers: dict[str, Any] = {
         "TensorFlow: a loop with a gradient of its own (ours)": ours,
         "TensorFlow: a loop, TensorFlow's gradient": loop,
-        "TensorFlow: the same loop compiled by XLA": by_xla,
     }
     if cell == "Lstm":
         layers["TensorFlow: BlockLSTMV2"] = other(block)
     ways: dict[str, Callable[[], Any]] = {}
     states = {}
 
-    def add(name: str, call: Callable[[tf.Tensor], tf.Tensor], variables: Any) -> None:
-        @tf.function(autograph=False)
+    def add(name: str, call: Callable[[tf.Tensor], tf.Tensor], variables: Any, by_xla: bool = False) -> None:
+        @tf.function(autograph=False, jit_compile=by_xla)
         def both_passes(x: tf.Tensor) -> Any:
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch([x, *variables])
@@ -158,7 +151,13 @@ def tensorflow_ways(cell: str, x: np.ndarray, lengths: np.ndarray, weights: Arra
         ways[name] = lambda: [tf.convert_to_tensor(gradient).numpy() for gradient in both_passes(steps)]
 
     for name, layer in layers.items():
-        add(name, lambda x, layer=layer: layer(x, ends), layer.trainable_variables)
+        add(name, partial(layer, lengths=ends), layer.trainable_variables)
+    add(
+        "TensorFlow: the same loop, all of it by XLA",
+        partial(loop, lengths=ends),
+        loop.trainable_variables,
+        by_xla=True,
+    )
     add("TensorFlow: Keras, masked", lambda x: library(x, mask=mask), [v.value for v in library.trainable_variables])
     return ways, states
 

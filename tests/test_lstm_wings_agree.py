@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -20,7 +22,7 @@ from tests.test_text_wings_agree import Wings, tensorflow_batch, torch_batch  # 
 from tf_impl import networks as tf_networks  # noqa: E402
 
 
-def wings(precision: str = "fp64", **changes: object) -> Wings:
+def wings(precision: str = "fp64", **changes: Any) -> Wings:
     """Both wings of a small network."""
     settings = tiny_words.workload("lstm", model__hidden_size=16, **changes)
     return Wings(settings, precision, tiny_words.weights(settings, np.float64 if precision == "fp64" else np.float32))
@@ -45,7 +47,8 @@ def test_loss_and_gradients_in_double_precision_with_every_drop(store: Store, dr
     losses, gradients = both.losses_and_gradients(batch)
     assert losses[0] == pytest.approx(losses[1], rel=1e-13)
     tiny_text.assert_close(*gradients, 1e-11)
-    without, _ = wings(**{f"model__{drop}": 0.0}).losses_and_gradients(batch)
+    changes: dict[str, Any] = {f"model__{drop}": 0.0}
+    without, _ = wings(**changes).losses_and_gradients(batch)
     assert losses[0] != pytest.approx(without[0], rel=1e-6)
 
 
@@ -68,7 +71,7 @@ def test_five_steps_of_training_and_the_average(
 
 def test_the_average_is_as_it_is_stated(store: Store) -> None:
     both = wings(average__decay=0.75)
-    batches, average = TrainBatches(store, both.settings, 0, 1), 0.0
+    batches, average = TrainBatches(store, both.settings, 0, 1), np.zeros(1)
     for step in range(3):
         batch = batches.batch(step)
         both.pt.train(torch_batch(batch), 0.01)
@@ -120,15 +123,17 @@ def test_what_is_drawn_for_a_step_is_the_same_on_every_replica_and_of_any_number
         TrainBatches(store, settings.overridden({"train.batch_per_replica": 8}, "test"), 0, 1),
     )
     for step in range(2):
-        keys = [batches.batch(step, replica).step_keys for batches, replica in ((two, 0), (two, 1), (one, 0))]
+        keys = [
+            batches.batch(step, replica)._asdict()["step_keys"] for batches, replica in ((two, 0), (two, 1), (one, 0))
+        ]
         assert all((each == keys[0][0]).all() for each in keys)
-    assert not (two.batch(0, 0).step_keys == two.batch(1, 0).step_keys).all()
-    assert not EvalBatches(store, settings, "val", 1).batch(0, 0).step_keys.any()
+    assert not (two.batch(0, 0)._asdict()["step_keys"] == two.batch(1, 0)._asdict()["step_keys"]).all()
+    assert not EvalBatches(store, settings, "val", 1).batch(0, 0)._asdict()["step_keys"].any()
 
 
 def test_a_word_of_the_vocabulary_is_dropped_wherever_it_stands(store: Store) -> None:
     both = wings(model__embedding_dropout=0.5)
-    batch = torch_batch(TrainBatches(store, both.settings, 0, 1).batch(0))
+    batch: Any = torch_batch(TrainBatches(store, both.settings, 0, 1).batch(0))
     arch = family_of(both.settings).architecture(both.settings)
     drops = both.pt.family.drops(batch, both.settings)
     factors = drops.word_factors(batch.tokens, arch, torch.float64).numpy()
@@ -141,7 +146,7 @@ def test_the_smallest_batch_is_computed(store: Store) -> None:
     both = wings()
     batches = TrainBatches(store, both.settings, 0, 1)
     for batch in (batches.smallest(), family_of(both.settings).smallest(batches.batch(0))):
-        assert batch.tokens.shape == (1, 1)
+        assert batch._asdict()["tokens"].shape == (1, 1)
         ours, theirs = both.pt.loss(torch_batch(batch)), both.tf.loss(tensorflow_batch(batch))
         assert ours.item() == pytest.approx(float(theirs), rel=1e-12)
 
