@@ -18,7 +18,16 @@ from bench.records.record import Record
 from bench.show import scores
 from bench.show.figures.style import save
 from bench.studies.docbert import rows, tables
-from bench.studies.docbert.rows import DEFAULT, DISTILLED, STUDENT, SYSTEMS, TEACHER, Study
+from bench.studies.docbert.rows import (
+    DEFAULT,
+    DISTILLED,
+    STUDENT,
+    STUDENT_WORKLOAD,
+    SYSTEMS,
+    TEACHER,
+    TEACHER_WORKLOAD,
+    Study,
+)
 from bench.terminal import grids
 from shared.errors import UserError
 from shared.frameworks import framework
@@ -118,8 +127,8 @@ def table2(asked: str | None, **settings: Any) -> None:
 @command.command()
 @shared_options
 @click.option("--batch", type=click.IntRange(1, 1024), default=128, show_default=True, help="Texts of a request.")
-@click.option("--student", default="lstm", show_default=True)
-@click.option("--teachers", default="bert-6l,bert-base", show_default=True, metavar="NAME,...")
+@click.option("--student", default=STUDENT_WORKLOAD, show_default=True)
+@click.option("--teachers", default=f"{TEACHER_WORKLOAD},bert-base", show_default=True, metavar="NAME,...")
 @click.option("--student-preset", default="full", show_default=True)
 @click.option("--teacher-preset", default="full", show_default=True)
 def table3(batch: int, student: str, teachers: str, student_preset: str, teacher_preset: str, **settings: Any) -> None:
@@ -168,7 +177,9 @@ def figure1(sizes: str, **settings: Any) -> None:
     study = started(settings)
     found = {}
     for size in numbers(sizes, "--sizes"):
-        path = rows.changed(study, "lstm", f"lstm-{size}", [f"model = {{ hidden_size = {size} }}"])
+        path = rows.changed(
+            study, STUDENT_WORKLOAD, f"{STUDENT_WORKLOAD}-{size}", [f"model = {{ hidden_size = {size} }}"]
+        )
         line = ("run", "--workload", str(path), "--data", study.data, *study.options("changed"))
         found[size] = rows.made(study.folder(f"hidden {size}"), *line)
     curve_of(study, "figure1", found, "hidden units of a direction", STUDENT, logarithmic=True)
@@ -177,7 +188,7 @@ def figure1(sizes: str, **settings: Any) -> None:
 @command.command()
 @shared_options
 @click.option("--lengths", default="128,256,512", show_default=True, help="Tokens.")
-@click.option("--teacher", default="bert-6l", show_default=True, metavar="NAME")
+@click.option("--teacher", default=TEACHER_WORKLOAD, show_default=True, metavar="NAME")
 def figure2(lengths: str, teacher: str, **settings: Any) -> None:
     """Scores of a BERT over the most tokens of a text (figure 2, left)."""
     study = started(settings)
@@ -194,7 +205,7 @@ def figure2(lengths: str, teacher: str, **settings: Any) -> None:
 @command.command()
 @shared_options
 @click.option("--counts", default="1,2,4,8", show_default=True, help="Epochs.")
-@click.option("--teacher", default="bert-6l", show_default=True, metavar="NAME")
+@click.option("--teacher", default=TEACHER_WORKLOAD, show_default=True, metavar="NAME")
 def figure2_epochs(counts: str, teacher: str, **settings: Any) -> None:
     """Scores of a BERT over the epochs of its training (figure 2, right)."""
     study = started(settings)

@@ -31,15 +31,16 @@ class System:
 
 
 STUDENT, TEACHER, DISTILLED = "LSTMreg", "BERT, small", "KD-LSTMreg"
+STUDENT_WORKLOAD, TEACHER_WORKLOAD = "lstm", "bert-6l"
 SYSTEMS = (
     System("KimCNN", "kim-cnn", "KimCNN, reimplemented", True),
     System("XML-CNN", "xml-cnn", "XML-CNN, reimplemented", True),
     System("HAN", "han", "HAN, reimplemented", True),
-    System(STUDENT, "lstm", "LSTMreg", True),
-    System(TEACHER, "bert-6l", "", False),
+    System(STUDENT, STUDENT_WORKLOAD, "LSTMreg", True),
+    System(TEACHER, TEACHER_WORKLOAD, "", False),
     System("BERT-base", "bert-base", "BERT-base", False),
     System("BERT-large", "bert-large", "BERT-large", False),
-    System(DISTILLED, "lstm", "KD-LSTMreg", True),
+    System(DISTILLED, STUDENT_WORKLOAD, "KD-LSTMreg", True),
 )
 DEFAULT = ("KimCNN", "XML-CNN", "HAN", STUDENT, TEACHER, DISTILLED)  # those that two cores train in minutes
 

@@ -41,6 +41,9 @@ NEEDED = {
             "masked": 0.15, "covered": 0.15, "replaced": 0.15, "dropped": 0.05, "alignment": True, "matching": True,
         },
     },
+} | {
+    name: {"distillation": {"weight": 1.0, "direction": "student", "temperature": 1.0, "form": "task"}}
+    for name in tasks.NAMES if tasks.task(name).distils is not None
 }  # fmt: skip
 SHIPPED = [(name, preset) for name in spec.workload_names() for preset in spec.preset_names(name)]
 # the ladder's tasks whose rung a mutation may break; the replicas' is rung 6, which has no task
@@ -264,7 +267,8 @@ def test_every_shipped_workload_has_a_ladder_that_is_usable_at_its_size(name: st
     family = families.family_of(small)
     ladder = family.ladder
     assert small.setting(ladder.size[0]) <= ladder.size[1]
-    easy = small.overridden({"model.num_classes": 4, **ladder.easy}, "test")
+    task = tasks.like(small.task, ladder.easy.get("task", small.task))
+    easy = small.overridden({"model.num_classes": 4, **ladder.easy, "task": task}, "test")
     assert not tasks.task_of(easy).several
     replicas = small.overridden({"train.batch_per_replica": ladder.batch // 2, **ladder.replicas}, "test")
     for workload in (small, easy, replicas):
