@@ -128,7 +128,7 @@ def report() -> str:
             columns[f"{wing}, {side} x {side} x {channels}"] = milliseconds(ways)
             print(wing, side, columns[f"{wing}, {side} x {side} x {channels}"], flush=True)
     lines = [
-        "# Grouped convolutions",
+        "# Ways of a grouped convolution",
         "",
         f"Milliseconds of a 3x3 convolution in {GROUPS} groups, forward and backward, {PAGES} pages, float32, "
         f"{torch.get_num_threads()} threads: medians of {TURNS} turns. "

@@ -12,10 +12,7 @@ if TYPE_CHECKING:
     from shared.store import Store
     from shared.task import Task
 
-NAMES = (
-    "classification", "labels", "tags", "spans", "pretraining",
-    "distilled_classification", "distilled_labels",
-)  # fmt: skip
+NAMES = ("classification", "labels", "tags", "spans", "pretraining", "distilled_classification", "distilled_labels")
 DEFAULT = NAMES[0]  # of a workload that names none
 
 

@@ -91,7 +91,9 @@ def workload_of(settings: Settings) -> Workload:
         "measure.warmup_steps": settings.warmup,
         "measure.measured_steps": settings.steps,
     }
-    return settings.published.overridden(changes, "bench.studies.performance")
+    # samples of one size: buckets beside it would be of no use, and those above it impossible
+    published = family_of(settings.published).one_width(settings.published)
+    return published.overridden(changes, "bench.studies.performance")
 
 
 def make_cell(contestant: Contestant, workload: Workload, store: Path, folder: Path) -> Cell:

@@ -181,7 +181,7 @@ def test_bad_input_has_its_one_line(bench: Bench, tmp_path: Path) -> None:
     assert_error(bench(run, empty), "empty: no records here")
     assert_error(bench(f"{run}:pt", other), "no cell in common: replicas 1 against 2")
     assert_error(bench(run, columns), "which columns to compare?", "pt@2.12, pt@2.13")
-    assert_error(bench(run, other, "--despite", "colour"), "'colour' is none of spec, arm")
+    assert_error(bench(run, other, "--despite", "colour"), "'colour' is none of spec, mode, arm")
     code, _, err = bench(f"{run}:pt", f"{run}:tf", "--csv", tmp_path / "no" / "figures.csv")
     assert (code, "figures.csv: cannot be written" in err) == (2, True)
 
