@@ -136,19 +136,14 @@ def make_samples(out: Path, workload: Workload, count: int, classes: int, shares
     from bench.data.prepare import prepare
     from bench.data.synthetic_store import source_of
     from bench.data.synthetic_teacher import with_synthetic_teacher
-    from bench.data.word_tokens import word_tokenised
 
     source, size = source_of(workload, count, SEED, classes, shares, RUNG_WORDS)
-    words = words_of(workload)
-    if tokens_of(workload) is None and words is None:
+    if tokens_of(workload) is None and words_of(workload) is None:
         prepare(source, out, size, 1)
         return
     texts = prepare(source, out.with_name(f"{out.name}-texts"), size, 1).store
     if task_of(workload).distils is not None:
         texts = with_synthetic_teacher(texts, out.with_name(f"{out.name}-taught"))
-    if words is not None:
-        word_tokenised(texts, words, None, out)
-        return
     tokenise(texts.path, out, workload)
 
 
@@ -166,15 +161,19 @@ def make_odd_texts(out: Path, workload: Workload) -> None:
 
 
 def tokenise(texts: Path, out: Path, workload: Workload, vocabulary_size: int | None = None) -> None:
-    """A store's texts as tokens of a workload's width, with a vocabulary of their own, and what else it reads.
+    """A store's texts as tokens or words of a workload's width, with a vocabulary of their own, and what else it reads.
 
     Args:
-        vocabulary_size: None: the workload's.
+        vocabulary_size: None: the workload's. Words have the workload's, which is at most so large.
     """
     from bench.data.tokens import tokenised
+    from bench.data.word_tokens import word_tokenised
     from shared.store import open_store
     from shared.words import read_words
 
+    if (words := words_of(workload)) is not None:
+        word_tokenised(open_store(texts), words, None, out)
+        return
     read = tokens_of(workload)
     assert read is not None
     kinds = {type(modality) for modality in family_of(workload).modalities(workload)}

@@ -20,7 +20,7 @@ HASHES = {
     ("layoutlmv2-base", "quick"): ("ca30cc7581cd32dd", "656c260b5a8ec35d"),
     ("layoutlmv2-base-pretraining", "full"): ("ea88b368d9bd9362", "eb927ed08d705aed"),
     ("layoutlmv2-base-pretraining", "released"): ("de97b9f3798ecee0", "62d582943498ef48"),
-    ("layoutlmv2-base-pretraining", "quick"): ("c3e906595f322757", "a83a5308bb34eae9"),
+    ("layoutlmv2-base-pretraining", "quick"): ("ec7ac59104f21590", "a83a5308bb34eae9"),
     ("layoutlmv2-base-pretraining", "layoutlm"): ("3aa493ed0f98a9fa", "f900307461f6a327"),
     ("layoutlmv2-base-pretraining", "image"): ("1f454c9b7adc020a", "ceb5a7ffc0b14c15"),
     ("layoutlmv2-base-pretraining", "image-alignment"): ("b65e64c95e74064c", "05ab9bfcb2dd1679"),

@@ -15,7 +15,7 @@ from bench.host.processes import exit_text, log_tail, with_our_code
 from bench.host.worker_environment import worker_environment
 from bench.run.plan import Request, make_plan
 from bench.run.stores import describe
-from bench.verify.samples import tokenise, tokens_of
+from bench.verify.samples import tokenise, tokens_of, words_of
 from shared import spec
 from shared.contest import Contest, Contestant
 from shared.events import Window, of_kind, read_events
@@ -72,7 +72,7 @@ def make_store(settings: Settings, folder: Path) -> Path:
     workload = workload_of(settings)
     longest = settings.size  # a token a word at least: from half empty to full
     source, size = source_of(workload, count, 0, MOST_CLASSES, shares, words=(longest // 2, longest))
-    if tokens_of(workload) is None:
+    if tokens_of(workload) is None and words_of(workload) is None:
         return prepare(source, folder / "store", size).store.path
     store = prepare(source, folder / "texts", size).store
     tokenise(store.path, folder / "store", workload, VOCABULARY_SIZE)
