@@ -24,6 +24,7 @@ from shared.frameworks import framework
 from shared.protocol import Cell
 from shared.spec import Workload
 from shared.store import open_store
+from shared.tasks import task_of
 
 LIMIT_SECONDS = 1800.0  # of a contestant, compilation included
 TRAIN_SHARE = 0.8  # of the pages
@@ -90,6 +91,7 @@ def workload_of(settings: Settings) -> Workload:
         "train.batch_per_replica": settings.batch,
         "measure.warmup_steps": settings.warmup,
         "measure.measured_steps": settings.steps,
+        "model.num_classes": task_of(settings.published).synthetic_outputs(MOST_CLASSES),
     }
     # samples of one size: buckets beside it would be of no use, and those above it impossible
     published = family_of(settings.published).one_width(settings.published)
