@@ -26,7 +26,7 @@ ORDER = (
     "quick-synthetic", "bert-6l-synthetic", "layoutlmv2-base-synthetic", "bert-6l-tf-against-c51da0d", "rvl-cdip-mini",
     "rvl-cdip-mini-layout", "accuracy-synthetic", "accuracy-rvl-cdip-mini", "reuters-baselines", "reuters-bert-quick",
     "funsd-quick-text", "funsd-quick-layout", "funsd-quick", "funsd-middle", "sroie-quick-layout",
-    "layoutlmv2-tags-synthetic", "layoutlmv2-spans-synthetic", "layoutlmv2-pretraining-synthetic", "verify",
+    "layoutlmv2-tags-synthetic", "layoutlmv2-spans-synthetic", "verify",
     "attribution-bert-6l", "attribution-effnet-b0", "noise", "noise-bert-6l", "coverage", "harness-cost",
     "performance-effnet-b0", "performance-bert-6l", "performance-layoutlmv2-base", "grouped-convolutions",
     "trade-synthetic", "trade-rvl-cdip-mini", "dropout-batches", "dropout-input", "dropout-rate", "dropout-kernels",
